@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace pollux {
+
+/// The stack's clock has no now(): time is an argument everywhere below the adapters.
+struct StackClock {
+  using rep = std::int64_t;
+  using period = std::nano;
+  using duration = std::chrono::nanoseconds;
+  using time_point = std::chrono::time_point<StackClock>;
+  static constexpr bool is_steady = true;
+};
+
+using Duration = StackClock::duration;
+/// Nanoseconds since an epoch of the caller's choice (start of the process, start of a simulation).
+using Instant = StackClock::time_point;
+using namespace std::chrono_literals;
+
+/// An Instant cut to 32 bits of a coarser unit, for structures that must be small. It compares by
+/// signed distance, as sequence numbers do: right as long as the two are less than half a wrap
+/// apart (24 days for milliseconds, 35 minutes for microseconds).
+template <class Unit>
+class Wrapped {
+ public:
+  constexpr Wrapped() noexcept = default;
+  /// Rounds down.
+  explicit constexpr Wrapped(Instant when) noexcept
+      : count_(static_cast<std::uint32_t>(
+            std::chrono::floor<Unit>(when.time_since_epoch()).count())) {}
+  static constexpr Wrapped from_raw(std::uint32_t raw) noexcept {
+    Wrapped out;
+    out.count_ = raw;
+    return out;
+  }
+  constexpr std::uint32_t raw() const noexcept { return count_; }
+
+  /// The distance from `from` to `to`, negative when `to` is earlier.
+  friend constexpr Unit operator-(Wrapped to, Wrapped from) noexcept {
+    return Unit{static_cast<std::int32_t>(to.count_ - from.count_)};
+  }
+  friend constexpr Wrapped operator+(Wrapped from, Unit by) noexcept {
+    return from_raw(from.count_ + static_cast<std::uint32_t>(by.count()));
+  }
+  friend constexpr bool operator==(Wrapped, Wrapped) noexcept = default;
+  friend constexpr bool operator<(Wrapped a, Wrapped b) noexcept { return (a - b).count() < 0; }
+  friend constexpr bool operator<=(Wrapped a, Wrapped b) noexcept { return (a - b).count() <= 0; }
+  friend constexpr bool operator>(Wrapped a, Wrapped b) noexcept { return b < a; }
+  friend constexpr bool operator>=(Wrapped a, Wrapped b) noexcept { return b <= a; }
+
+ private:
+  std::uint32_t count_ = 0;
+};
+
+using Millis32 = Wrapped<std::chrono::milliseconds>;
+using Micros32 = Wrapped<std::chrono::microseconds>;
+
+}  // namespace pollux

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include "packet/packet.h"
+#include "wire/address.h"
+
+namespace pollux::link {
+
+/// What one queue of a device offers. Only what is set here is ever asked of it.
+struct Capabilities {
+  bool transmit_ipv4_checksum = false;
+  bool transmit_tcp_checksum = false;
+  bool transmit_udp_checksum = false;
+  bool receive_checksum = false;  // ip_verified() and l4_verified() may say good or bad
+};
+
+inline constexpr std::size_t burst_size = 64;
+
+/// One queue pair of one port, polled by one core. Modelled by dpdk::Queue and sim::Device.
+template <class D>
+concept Device =
+    packet::Packet<typename D::Packet> &&
+    requires(D d, const D c, packet::Burst<typename D::Packet, burst_size>& burst) {
+      /// Appends what has arrived, up to burst.room() frames, each at least an Ethernet header
+      /// long only if the peer made it so.
+      { d.receive(burst) } noexcept;
+      /// Takes frames from the front as far as the device has room, returns how many, and leaves
+      /// the rest at the front of the burst.
+      { d.transmit(burst) } noexcept -> std::same_as<std::size_t>;
+      /// A fresh packet without bytes, or an empty (false) one when the pool has run dry.
+      { d.allocate() } noexcept -> std::same_as<typename D::Packet>;
+      { c.mac() } noexcept -> std::same_as<wire::MacAddress>;
+      /// The largest IPv4 datagram that a frame carries, in bytes.
+      { c.mtu() } noexcept -> std::same_as<std::uint16_t>;
+      { c.capabilities() } noexcept -> std::same_as<Capabilities>;
+    };
+
+}  // namespace pollux::link
