@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "transport/tcp/config.h"
+#include "wire/address.h"
+
+namespace pollux::pipeline {
+
+/// `count` consecutive own addresses from prefix.address on, all in the same network.
+struct AddressRange {
+  wire::Ipv4Prefix prefix;
+  std::uint32_t count = 1;
+};
+
+struct Route {
+  wire::Ipv4Prefix destination;
+  wire::Ipv4Address next_hop;
+};
+
+/// One port's place in the network. Its MAC address and MTU come from the device.
+struct InterfaceConfig {
+  std::vector<AddressRange> addresses;
+  std::vector<Route> routes;  // the gateway is the route of 0.0.0.0/0
+  std::optional<std::uint16_t> vlan;
+};
+
+/// What one pipeline is built with: bounds and switches, fixed at start.
+struct Config {
+  InterfaceConfig interface;
+  tcp::Config tcp;
+  std::uint32_t connections = 1'048'576;
+  std::uint32_t half_open = 65'536;
+  std::uint32_t time_wait = 1'048'576;
+  std::uint32_t flights = 16'384;
+  std::uint32_t app_timers = 4'096;
+  std::uint32_t neighbors = 1'024;
+  /// Keys of hashes, initial sequence numbers and ports come from this.
+  std::uint64_t seed = 0;
+  bool huge_pages = false;
+};
+
+}  // namespace pollux::pipeline

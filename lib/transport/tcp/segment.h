@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+
+#include "wire/seq_num.h"
+#include "wire/tcp.h"
+#include "wire/tcp_options.h"
+
+namespace pollux::tcp {
+
+using wire::SeqNum;
+namespace control = wire::control;
+
+/// A segment as a value: what the state machine reads and writes. Its text stays in the packet
+/// (received) or in the send queue (to send, the bytes from `seq` on).
+struct Segment {
+  SeqNum seq;
+  SeqNum ack;                // meaningful only when has(control::ack)
+  std::uint32_t text = 0;    // bytes
+  std::uint16_t window = 0;  // as on the wire, not scaled
+  std::uint8_t control = 0;
+  wire::TcpOptions options{};
+
+  constexpr bool has(std::uint8_t bits) const noexcept { return (control & bits) != 0; }
+  /// SEG.LEN: text, and one for each of SYN and FIN (RFC 9293 s.3.4).
+  constexpr std::uint32_t len() const noexcept {
+    return text + (has(control::syn) ? 1 : 0) + (has(control::fin) ? 1 : 0);
+  }
+};
+
+}  // namespace pollux::tcp

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/cause.h"
+#include "base/counters.h"
+#include "base/time.h"
+#include "transport/tcp/config.h"
+#include "transport/tcp/segment.h"
+#include "transport/tcp/tcb.h"
+
+/// The state machine of RFC 9293 section 3.10 on values: no packet, no clock, no table. After every
+/// call the owner (pipeline/) looks at tcb.deadline, and asks next_segment() when told to.
+namespace pollux::tcp {
+
+/// What an event means for the connection's owner.
+struct Verdict {
+  /// Not none: the segment was discarded. An ACK or RST may still have to be sent.
+  Drop drop = Drop::none;
+  /// Set with `closed`.
+  Cause cause = Cause::none;
+  /// next_segment() may have something to send.
+  bool send : 1 = false;
+  /// Discarded, and reset_for() says what to answer.
+  bool reset_reply : 1 = false;
+  /// This event completed the handshake.
+  bool established : 1 = false;
+  /// Keep text_length bytes of the segment's text from text_offset on, at sequence number
+  /// seg.seq + text_offset (+1 with SYN): in order when that is before the new rcv_nxt.
+  bool keep_text : 1 = false;
+  /// rcv_nxt moved over text: there is more to read.
+  bool readable : 1 = false;
+  /// snd_una moved: bytes before it may be released.
+  bool acknowledged : 1 = false;
+  /// The peer's FIN was taken in order: nothing more will become readable.
+  bool peer_closed : 1 = false;
+  /// Our FIN is acknowledged and so is the peer's: put a TimeWait in place of this Tcb.
+  bool time_wait : 1 = false;
+  /// The connection is over; the Tcb is to be released. With time_wait it goes on as that.
+  bool closed : 1 = false;
+  std::uint16_t text_offset = 0;
+  std::uint16_t text_length = 0;
+};
+
+enum class Emit : std::uint8_t { none, last, more };
+
+/// RFC 9293 s.3.10.1, active OPEN: the Tcb is in SYN-SENT and next_segment() has the SYN.
+/// `mss` is what our side can receive (config.mss, or less).
+[[nodiscard]] Tcb open_active(const Config& config, SeqNum iss, Instant now) noexcept;
+
+/// s.3.10.2 SEND: n more bytes stand in the send queue. Not after close() or shutdown_send().
+void send(Tcb& tcb, std::uint32_t n) noexcept;
+
+/// s.3.10.3 RECEIVE: the application has consumed n bytes. True when a window update is due, that
+/// is when next_segment() has something (silly-window avoidance, s.3.8.6.2.2).
+[[nodiscard]] bool receive(Tcb& tcb, const Config& config, std::uint32_t n) noexcept;
+
+/// s.3.10.4 CLOSE of the sending side: a FIN follows the last queued byte; receiving goes on.
+[[nodiscard]] Verdict shutdown_send(Tcb& tcb, const Config& config, Instant now) noexcept;
+
+/// CLOSE of both: as shutdown_send, and text that arrives afterwards is answered by a reset
+/// (s.3.6.1). `unread`: received text that nobody will consume now; then the connection is reset.
+[[nodiscard]] Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept;
+
+/// s.3.10.5 ABORT: what to send (a RST, where the state asks for one). The Tcb is closed.
+[[nodiscard]] std::optional<Segment> abort(Tcb& tcb) noexcept;
+
+/// s.3.10.7.3 and .4: for a Tcb in SYN-SENT or any later state.
+[[nodiscard]] Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment,
+                                      FlightPool& flights, Instant now) noexcept;
+
+/// s.3.10.8: tcb.deadline has passed. An early call is harmless.
+[[nodiscard]] Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights,
+                              Instant now) noexcept;
+
+/// What to send now; call again while it says more. The text is the `out.text` bytes of the send
+/// queue from sequence number out.seq (out.seq + 1 with SYN) on. Bookkeeping is done when it
+/// returns: a caller that cannot send counts the segment as lost, and TCP mends it.
+[[nodiscard]] Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+                                Segment& out) noexcept;
+
+/// s.3.10.7.1: the reset that answers a segment for which there is no connection, or one that a
+/// Verdict refused with reset_reply; nothing for a segment that is itself a reset.
+[[nodiscard]] std::optional<Segment> reset_for(const Segment& segment) noexcept;
+
+/// ICMP says the path takes only `mtu` bytes of IPv4 datagram; the caller has checked that the
+/// quoted sequence number lies in [snd_una, snd_nxt) (RFC 5927 s.7). Cuts what is in flight again.
+void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept;
+
+/// ICMP or ARP says the peer cannot be reached. `hard`: in SYN-SENT the connection is over at once
+/// (RFC 5461 s.4.1); in every other case it is remembered as the cause of a later give-up
+/// (RFC 9293 MUST-56, s.3.9.2.2).
+[[nodiscard]] Verdict unreachable(Tcb& tcb, Cause cause, bool hard) noexcept;
+
+}  // namespace pollux::tcp
