@@ -57,8 +57,8 @@ constexpr std::array<std::string_view, drop_count> drop_names = {
 };
 
 constexpr std::array<std::string_view, send_drop_count> send_drop_names = {
-    "none",     "no_buffer",           "device_full",         "no_route",
-    "no_neighbor", "neighbor_queue_full", "neighbor_table_full", "too_big",
+    "none",         "no_buffer",           "device_full",         "no_route",
+    "no_neighbor",  "neighbor_queue_full", "neighbor_table_full", "too_big",
     "rate_limited",
 };
 
@@ -110,9 +110,7 @@ std::string_view name(Drop drop) noexcept { return drop_names[static_cast<std::s
 std::string_view name(SendDrop drop) noexcept {
   return send_drop_names[static_cast<std::size_t>(drop)];
 }
-std::string_view name(Event event) noexcept {
-  return event_names[static_cast<std::size_t>(event)];
-}
+std::string_view name(Event event) noexcept { return event_names[static_cast<std::size_t>(event)]; }
 
 std::uint64_t Counters::dropped() const noexcept {
   std::uint64_t sum = 0;

@@ -68,7 +68,8 @@ enum class Drop : std::uint8_t {
   count_
 };
 
-/// Why something that Pollux wanted to send did not leave. Kept apart from Drop: nothing was received.
+/// Why something that Pollux wanted to send did not leave. Kept apart from Drop: nothing was
+/// received.
 enum class SendDrop : std::uint8_t {
   none,
   no_buffer,

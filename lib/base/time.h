@@ -28,8 +28,9 @@ class Wrapped {
   constexpr Wrapped() noexcept = default;
   /// Rounds down.
   explicit constexpr Wrapped(Instant when) noexcept
-      : count_(static_cast<std::uint32_t>(
-            std::chrono::floor<Unit>(when.time_since_epoch()).count())) {}
+      : count_(
+            static_cast<std::uint32_t>(std::chrono::floor<Unit>(when.time_since_epoch()).count())) {
+  }
   static constexpr Wrapped from_raw(std::uint32_t raw) noexcept {
     Wrapped out;
     out.count_ = raw;
