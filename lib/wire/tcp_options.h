@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "wire/seq_num.h"
+
+namespace pollux::wire {
+
+/// Received text past a gap: from `left` up to, not including, `right` (RFC 2018 s.3).
+struct SackBlock {
+  SeqNum left;
+  SeqNum right;
+  friend constexpr bool operator==(const SackBlock&, const SackBlock&) noexcept = default;
+};
+
+/// TSval and TSecr (RFC 7323 s.3.2).
+struct Timestamps {
+  std::uint32_t value = 0;
+  std::uint32_t echo = 0;
+  friend constexpr bool operator==(const Timestamps&, const Timestamps&) noexcept = default;
+};
+
+/// The options that this TCP knows. Which segments may carry which is not decided here.
+struct TcpOptions {
+  static constexpr std::size_t max_size = 40;
+  static constexpr std::size_t max_sack_blocks = 4;
+  static constexpr std::uint8_t max_window_scale = 14;
+
+  std::optional<std::uint16_t> mss;
+  std::optional<std::uint8_t> window_scale;
+  bool sack_permitted = false;
+  std::uint8_t sack_count = 0;  // how many of `sack` mean something
+  std::optional<Timestamps> timestamps;
+  std::array<SackBlock, max_sack_blocks> sack{};
+
+  std::span<const SackBlock> sack_blocks() const noexcept {
+    return std::span{sack}.first(sack_count);
+  }
+  friend bool operator==(const TcpOptions&, const TcpOptions&) noexcept = default;
+};
+static_assert(sizeof(TcpOptions) <= 52);
+
+/// Reads the options part of a TCP header; total, for any bytes. Unknown kinds, and known ones of
+/// another length than theirs, are passed over (RFC 9293 MUST-6, MUST-68); at a length under 2 or
+/// past the end, what follows means nothing and is ignored (MUST-7). Of a repeated option the last
+/// counts. A window scale over 14 is 14 (RFC 7323 s.2.3).
+TcpOptions parse_options(std::span<const std::byte> bytes) noexcept;
+
+/// How many bytes write_options writes: a multiple of 4, at most 40. SACK blocks that do not fit
+/// beside the other options are left off, the last first.
+std::size_t options_size(const TcpOptions& options) noexcept;
+
+/// Writes options_size(options) bytes at the front of `to`: MSS, SACK-permitted, timestamps, window
+/// scale, SACK, each aligned to 4 bytes by NOPs before it.
+void write_options(const TcpOptions& options, std::span<std::byte> to) noexcept;
+
+}  // namespace pollux::wire
