@@ -48,10 +48,10 @@ class ArpView {
 struct ArpFields {
   static constexpr std::size_t size = ArpView::size;
   std::uint16_t operation = arp_operation::request;
-  MacAddress sender_hardware;
-  Ipv4Address sender_protocol;
-  MacAddress target_hardware;
-  Ipv4Address target_protocol;
+  MacAddress sender_hardware{};
+  Ipv4Address sender_protocol{};
+  MacAddress target_hardware{};
+  Ipv4Address target_protocol{};
 
   /// Writes `size` bytes at the front of `to`.
   void write(std::span<std::byte> to) const noexcept {

@@ -55,8 +55,8 @@ class EthernetView {
 /// The values of an Ethernet header.
 struct EthernetFields {
   static constexpr std::size_t size = EthernetView::header_size;
-  MacAddress destination;
-  MacAddress source;
+  MacAddress destination{};
+  MacAddress source{};
   std::uint16_t type = 0;
 
   /// Writes `size` bytes at the front of `to`.

@@ -112,8 +112,8 @@ struct Ipv4Fields {
   std::uint16_t fragment_offset_bytes = 0;  // a multiple of 8
   std::uint8_t ttl = 64;
   std::uint8_t protocol = 0;
-  Ipv4Address source;
-  Ipv4Address destination;
+  Ipv4Address source{};
+  Ipv4Address destination{};
 
   /// Writes `size` bytes at the front of `to`, the header's checksum included.
   void write(std::span<std::byte> to) const noexcept {

@@ -80,8 +80,8 @@ struct TcpFields {
   static constexpr std::size_t size = TcpView::min_header_size;
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
-  SeqNum seq;
-  SeqNum ack;
+  SeqNum seq{};
+  SeqNum ack{};
   std::uint8_t control = 0;
   std::uint8_t options_length = 0;  // bytes behind these 20, a multiple of 4, at most 40
   std::uint16_t window = 0;

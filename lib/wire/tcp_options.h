@@ -12,8 +12,8 @@ namespace pollux::wire {
 
 /// Received text past a gap: from `left` up to, not including, `right` (RFC 2018 s.3).
 struct SackBlock {
-  SeqNum left;
-  SeqNum right;
+  SeqNum left{};
+  SeqNum right{};
   friend constexpr bool operator==(const SackBlock&, const SackBlock&) noexcept = default;
 };
 
@@ -30,11 +30,11 @@ struct TcpOptions {
   static constexpr std::size_t max_sack_blocks = 4;
   static constexpr std::uint8_t max_window_scale = 14;
 
-  std::optional<std::uint16_t> mss;
-  std::optional<std::uint8_t> window_scale;
+  std::optional<std::uint16_t> mss{};
+  std::optional<std::uint8_t> window_scale{};
   bool sack_permitted = false;
   std::uint8_t sack_count = 0;  // how many of `sack` mean something
-  std::optional<Timestamps> timestamps;
+  std::optional<Timestamps> timestamps{};
   std::array<SackBlock, max_sack_blocks> sack{};
 
   std::span<const SackBlock> sack_blocks() const noexcept {
