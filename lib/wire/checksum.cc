@@ -24,16 +24,15 @@ std::uint64_t load_tail(const std::byte* at, std::size_t n) noexcept {
 
 }  // namespace
 
-Sum& Sum::add(std::span<const std::byte> bytes) noexcept {
+Sum Sum::of_many(std::span<const std::byte> bytes) noexcept {
   const std::byte* const at = bytes.data();
   const std::size_t n = bytes.size();
   const std::size_t whole = n & ~std::size_t{3};
-  std::uint64_t total = 0;
-  for (std::size_t i = 0; i < whole; i += 4) total += load_word(at + i);
-  if (whole != n) total += load_tail(at + whole, n - whole);
-  carry_in(odd_ ? std::rotl(total, 8) : total);
-  odd_ ^= (n & 1) != 0;
-  return *this;
+  Sum sum;
+  for (std::size_t i = 0; i < whole; i += 4) sum.value_ += load_word(at + i);
+  if (whole != n) sum.value_ += load_tail(at + whole, n - whole);
+  sum.odd_ = (n & 1) != 0;
+  return sum;
 }
 
 Sum copy_and_sum(std::span<std::byte> to, std::span<const std::byte> from) noexcept {

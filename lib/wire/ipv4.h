@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -117,25 +118,21 @@ struct Ipv4Fields {
 
   /// Writes `size` bytes at the front of `to`, the header's checksum included.
   void write(std::span<std::byte> to) const noexcept {
-    write_without_checksum(to);
-    store_u16(to.data() + Ipv4View::checksum_offset, fold(Sum{to.first(size)}));
+    const Sum sum = write_without_checksum(to);
+    store_u16(to.data() + Ipv4View::checksum_offset, fold(sum));
   }
-  /// The same with 0 in the checksum's place, for a device that fills it in.
-  void write_without_checksum(std::span<std::byte> to) const noexcept {
+  /// The same with 0 in the checksum's place, for a device that fills it in. The sum of the header
+  /// comes from the values: reading back what was just stored in other sizes would wait for it.
+  Sum write_without_checksum(std::span<std::byte> to) const noexcept {
     POLLUX_ASSERT(to.size() >= size && total_length >= size && fragment_offset_bytes % 8 == 0);
-    std::byte* const at = to.data();
-    store_u8(at, 0x45);
-    store_u8(at + 1, tos);
-    store_u16(at + 2, total_length);
-    store_u16(at + 4, identification);
-    store_u16(at + 6, static_cast<std::uint16_t>((dont_fragment ? 0x4000 : 0) |
-                                                 (more_fragments ? 0x2000 : 0) |
-                                                 fragment_offset_bytes >> 3));
-    store_u8(at + 8, ttl);
-    store_u8(at + 9, protocol);
-    store_u16(at + Ipv4View::checksum_offset, 0);
-    store_u32(at + 12, source.value());
-    store_u32(at + 16, destination.value());
+    const std::uint32_t fragment = (dont_fragment ? 0x4000u : 0u) |
+                                   (more_fragments ? 0x2000u : 0u) |
+                                   std::uint32_t{fragment_offset_bytes} >> 3;
+    return store_words(to.data(), std::array<std::uint32_t, 5>{
+                                      0x4500'0000u | std::uint32_t{tos} << 16 | total_length,
+                                      std::uint32_t{identification} << 16 | fragment,
+                                      std::uint32_t{ttl} << 24 | std::uint32_t{protocol} << 16,
+                                      source.value(), destination.value()});
   }
 };
 

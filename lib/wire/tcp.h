@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -88,20 +89,17 @@ struct TcpFields {
   std::uint16_t checksum = 0;
   std::uint16_t urgent_pointer = 0;
 
-  /// Writes `size` bytes at the front of `to`; the options are the caller's to write behind them.
-  void write(std::span<std::byte> to) const noexcept {
+  /// Writes `size` bytes at the front of `to`, and returns their sum; the options are the caller's
+  /// to write behind them.
+  Sum write(std::span<std::byte> to) const noexcept {
     POLLUX_ASSERT(to.size() >= size + options_length);
     POLLUX_ASSERT(options_length % 4 == 0 && options_length <= 40);
-    std::byte* const at = to.data();
-    store_u16(at, source_port);
-    store_u16(at + 2, destination_port);
-    store_u32(at + 4, seq.value());
-    store_u32(at + 8, ack.value());
-    store_u8(at + 12, static_cast<std::uint8_t>((size + options_length) / 4 << 4));
-    store_u8(at + 13, control);
-    store_u16(at + 14, window);
-    store_u16(at + TcpView::checksum_offset, checksum);
-    store_u16(at + 18, urgent_pointer);
+    const auto data_offset = static_cast<std::uint32_t>(size + options_length) / 4;
+    return store_words(to.data(),
+                       std::array<std::uint32_t, 5>{
+                           std::uint32_t{source_port} << 16 | destination_port, seq.value(),
+                           ack.value(), data_offset << 28 | std::uint32_t{control} << 16 | window,
+                           std::uint32_t{checksum} << 16 | urgent_pointer});
   }
 };
 

@@ -75,42 +75,40 @@ std::size_t sack_blocks_to_write(const TcpOptions& options) noexcept {
   return std::min<std::size_t>(options.sack_count, (room - 4) / sack_block_size);
 }
 
-/// Writes one option after another; options_size has made sure of the room.
+/// Two bytes of an option, or of padding, as they stand in the upper half of a word.
+constexpr std::uint32_t pair(std::uint8_t first, std::uint8_t second) noexcept {
+  return std::uint32_t{first} << 24 | std::uint32_t{second} << 16;
+}
+constexpr std::uint32_t two_no_operations = pair(no_operation, no_operation);
+
+/// Writes one word after another and sums them; options_size has made sure of the room.
 class Writer {
  public:
   explicit Writer(std::span<std::byte> to) noexcept : to_(to) {}
   std::size_t written() const noexcept { return written_; }
+  Sum sum() const noexcept { return sum_; }
 
-  void u8(std::uint8_t value) noexcept { store_u8(take(1), value); }
-  void u16(std::uint16_t value) noexcept { store_u16(take(2), value); }
-  void u32(std::uint32_t value) noexcept { store_u32(take(4), value); }
-  void head(std::uint8_t kind, std::size_t length) noexcept {
-    u8(kind);
-    u8(static_cast<std::uint8_t>(length));
-  }
-  void no_operations(int n) noexcept {
-    for (int i = 0; i < n; ++i) u8(no_operation);
+  void word(std::uint32_t value) noexcept {
+    POLLUX_ASSERT(to_.size() - written_ >= 4);
+    store_u32(to_.data() + written_, value);
+    sum_.add_u32(value);
+    written_ += 4;
   }
 
  private:
-  std::byte* take(std::size_t n) noexcept {
-    POLLUX_ASSERT(to_.size() - written_ >= n);
-    std::byte* const at = to_.data() + written_;
-    written_ += n;
-    return at;
-  }
   std::span<std::byte> to_;
   std::size_t written_ = 0;
+  Sum sum_;
 };
 
 void write_sack(const TcpOptions& options, Writer& writer) noexcept {
   const std::size_t count = sack_blocks_to_write(options);
   if (count == 0) return;
-  writer.no_operations(2);
-  writer.head(sack_kind, 2 + count * sack_block_size);
+  const auto length = static_cast<std::uint8_t>(2 + count * sack_block_size);
+  writer.word(two_no_operations | pair(sack_kind, length) >> 16);
   for (std::size_t i = 0; i < count; ++i) {
-    writer.u32(options.sack[i].left.value());
-    writer.u32(options.sack[i].right.value());
+    writer.word(options.sack[i].left.value());
+    writer.word(options.sack[i].right.value());
   }
 }
 
@@ -140,31 +138,27 @@ std::size_t options_size(const TcpOptions& options) noexcept {
   return size_without_sack(options) + (blocks == 0 ? 0 : 4 + blocks * sack_block_size);
 }
 
-void write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {
+Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {
   POLLUX_ASSERT(to.size() >= options_size(options));
   POLLUX_ASSERT(options.sack_count <= options.sack.size());
   Writer writer{to};
-  if (options.mss) {
-    writer.head(maximum_segment_size, 4);
-    writer.u16(*options.mss);
-  }
-  if (options.sack_permitted) {
-    if (!options.timestamps) writer.no_operations(2);
-    writer.head(sack_permitted_kind, 2);
-  }
+  if (options.mss) writer.word(pair(maximum_segment_size, 4) | *options.mss);
+  constexpr std::uint32_t sack_permitted_option = pair(sack_permitted_kind, 2);
   if (options.timestamps) {
-    if (!options.sack_permitted) writer.no_operations(2);
-    writer.head(timestamps_kind, 10);
-    writer.u32(options.timestamps->value);
-    writer.u32(options.timestamps->echo);
+    const std::uint32_t before = options.sack_permitted ? sack_permitted_option : two_no_operations;
+    writer.word(before | pair(timestamps_kind, 10) >> 16);
+    writer.word(options.timestamps->value);
+    writer.word(options.timestamps->echo);
+  } else if (options.sack_permitted) {
+    writer.word(two_no_operations | sack_permitted_option >> 16);
   }
   if (options.window_scale) {
-    writer.no_operations(1);
-    writer.head(window_scale_shift, 3);
-    writer.u8(*options.window_scale);
+    writer.word(pair(no_operation, window_scale_shift) | std::uint32_t{3} << 8 |
+                *options.window_scale);
   }
   write_sack(options, writer);
   POLLUX_ASSERT(writer.written() == options_size(options));
+  return writer.sum();
 }
 
 }  // namespace pollux::wire

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "wire/checksum.h"
 #include "wire/seq_num.h"
 
 namespace pollux::wire {
@@ -44,9 +45,9 @@ struct TcpOptions {
 };
 static_assert(sizeof(TcpOptions) <= 52);
 
-/// Reads the options part of a TCP header; total, for any bytes. Unknown kinds, and known ones of
-/// another length than theirs, are passed over (RFC 9293 MUST-6, MUST-68); at a length under 2 or
-/// past the end, what follows means nothing and is ignored (MUST-7). Of a repeated option the last
+/// Reads the options part of a TCP header; total, for any bytes. Unknown kinds are passed over (RFC
+/// 9293 MUST-6), and so are known ones of another length than theirs; at a length under 2 or past
+/// the end, what follows means nothing and is ignored (MUST-7). Of a repeated option the last
 /// counts. A window scale over 14 is 14 (RFC 7323 s.2.3).
 TcpOptions parse_options(std::span<const std::byte> bytes) noexcept;
 
@@ -55,7 +56,7 @@ TcpOptions parse_options(std::span<const std::byte> bytes) noexcept;
 std::size_t options_size(const TcpOptions& options) noexcept;
 
 /// Writes options_size(options) bytes at the front of `to`: MSS, SACK-permitted, timestamps, window
-/// scale, SACK, each aligned to 4 bytes by NOPs before it.
-void write_options(const TcpOptions& options, std::span<std::byte> to) noexcept;
+/// scale, SACK, each aligned to 4 bytes by NOPs before it. Returns the sum of what it wrote.
+Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept;
 
 }  // namespace pollux::wire

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -70,14 +71,12 @@ struct UdpFields {
   std::uint16_t length = size;  // bytes, the header's 8 included
   std::uint16_t checksum = 0;   // 0: none
 
-  /// Writes `size` bytes at the front of `to`.
-  void write(std::span<std::byte> to) const noexcept {
+  /// Writes `size` bytes at the front of `to`, and returns their sum.
+  Sum write(std::span<std::byte> to) const noexcept {
     POLLUX_ASSERT(to.size() >= size && length >= size);
-    std::byte* const at = to.data();
-    store_u16(at, source_port);
-    store_u16(at + 2, destination_port);
-    store_u16(at + 4, length);
-    store_u16(at + UdpView::checksum_offset, checksum);
+    return store_words(
+        to.data(), std::array<std::uint32_t, 2>{std::uint32_t{source_port} << 16 | destination_port,
+                                                std::uint32_t{length} << 16 | checksum});
   }
 };
 

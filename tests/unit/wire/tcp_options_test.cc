@@ -14,7 +14,8 @@ using testing::random_bytes;
 
 Bytes written(const TcpOptions& options) {
   Bytes out(options_size(options));
-  write_options(options, out);
+  const Sum sum = write_options(options, out);
+  EXPECT_EQ(fold(sum), testing::naive_checksum(out));
   return out;
 }
 

@@ -33,7 +33,7 @@ Bytes segment(const Bytes& options, const Bytes& text) {
                    .window = 0x7210,
                    .checksum = 0,
                    .urgent_pointer = 0x0506};
-  fields.write(out);
+  EXPECT_EQ(fold(fields.write(out)), naive_checksum(front(out, TcpFields::size)));
   fields.checksum = fold(Sum{out}.add(pseudo(out.size())));
   fields.write(out);
   return out;
