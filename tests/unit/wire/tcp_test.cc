@@ -33,7 +33,8 @@ Bytes segment(const Bytes& options, const Bytes& text) {
                    .window = 0x7210,
                    .checksum = 0,
                    .urgent_pointer = 0x0506};
-  EXPECT_EQ(fold(fields.write(out)), naive_checksum(front(out, TcpFields::size)));
+  const Sum header = fields.write(out);
+  EXPECT_EQ(fold(header), testing::naive_checksum(front(out, TcpFields::size)));
   fields.checksum = fold(Sum{out}.add(pseudo(out.size())));
   fields.write(out);
   return out;

@@ -25,7 +25,8 @@ Bytes datagram(const Bytes& payload) {
   UdpFields fields{.source_port = 5353,
                    .destination_port = 53,
                    .length = static_cast<std::uint16_t>(out.size())};
-  EXPECT_EQ(fold(fields.write(out)), testing::naive_checksum(front(out, UdpFields::size)));
+  const Sum header = fields.write(out);
+  EXPECT_EQ(fold(header), testing::naive_checksum(front(out, UdpFields::size)));
   fields.checksum = fold_udp(Sum{out}.add(pseudo(out.size())));
   fields.write(out);
   return out;
