@@ -33,6 +33,7 @@ enum class Drop : std::uint8_t {
   ipv4_unknown_protocol,
   fragment_malformed,
   fragment_overlap,
+  fragment_duplicate,
   fragment_no_room,
   fragment_timeout,
   fragment_shutdown,
@@ -40,6 +41,7 @@ enum class Drop : std::uint8_t {
   icmp_bad_checksum,
   icmp_unknown_type,
   icmp_not_ours,
+  icmp_ignored,
   icmp_echo_limited,
   // transport
   udp_truncated,

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/counters.h"
+#include "packet/packet.h"
+#include "wire/address_set.h"
+#include "wire/ipv4.h"
+
+namespace pollux::internet {
+
+/// What becomes of a datagram that arrived.
+struct Ipv4Verdict {
+  /// none: deliver the payload to `protocol`, which is ICMP, TCP or UDP; through the Reassembler
+  /// first when it is a fragment.
+  Drop drop = Drop::none;
+  std::uint8_t protocol = 0;
+  bool is_fragment = false;
+  /// It was sent to every host here, by its IP or by its link-layer address: UDP and ICMP only, and
+  /// never answered by an error.
+  bool broadcast = false;
+};
+
+/// Datagram reception of a host that is no router (RFC 791 s.3.2; RFC 1122 s.3.2.1), for a datagram
+/// whose lengths Ipv4View::parse has found good. `checksum` is what the device says of the header;
+/// only `good` spares the sum. `link_group`: the frame came to a group MAC address.
+///
+/// Sources and destinations that cannot be (RFC 1122 s.3.2.1.3) are martians: sources that are no
+/// single host, or are ours. Options are walked, and those that are well formed are ignored, but
+/// for source routes, which are refused (RFC 7126 s.4.3 and s.4.4). Any TTL is good enough for us
+/// (RFC 1122 s.3.2.1.7). ipv4_unknown_protocol deserves an ICMP error, if may_send_error_about()
+/// says so.
+Ipv4Verdict ipv4_arrives(const wire::Ipv4View& datagram, const wire::AddressSet& own,
+                         packet::Verified checksum, bool link_group) noexcept;
+
+}  // namespace pollux::internet
