@@ -10,21 +10,21 @@ enum class Congestion : std::uint8_t { reno };
 
 /// What all connections of a stack share; fixed at start.
 struct Config {
-  Duration initial_rto = 1s;   // RFC 6298 (2.1)
-  Duration min_rto = 200ms;    // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
-  Duration max_rto = 60s;      // RFC 6298 (2.5)
-  Duration msl = 30s;          // TIME-WAIT lasts twice this; RFC 9293 s.3.4.2 suggests 2 minutes
-  Duration delayed_ack = 40ms; // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3
-  Duration keepalive_idle = 7200s;     // RFC 9293 s.3.8.4
+  Duration initial_rto = 1s;    // RFC 6298 (2.1)
+  Duration min_rto = 200ms;     // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
+  Duration max_rto = 60s;       // RFC 6298 (2.5)
+  Duration msl = 30s;           // TIME-WAIT lasts twice this; RFC 9293 s.3.4.2 suggests 2 minutes
+  Duration delayed_ack = 40ms;  // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3
+  Duration keepalive_idle = 7200s;  // RFC 9293 s.3.8.4
   Duration keepalive_interval = 75s;
-  Duration fin_wait_2_timeout = 60s;   // of a connection that its application has closed
+  Duration fin_wait_2_timeout = 60s;  // of a connection that its application has closed
   std::uint8_t keepalive_count = 9;
-  std::uint8_t syn_retries = 6;        // at least 3 minutes in all, RFC 9293 MUST-23
+  std::uint8_t syn_retries = 7;  // at least 3 minutes in all, RFC 9293 MUST-23
   std::uint8_t syn_ack_retries = 5;
-  std::uint8_t data_retries = 15;      // R2, at least 100 s, RFC 9293 s.3.8.3
-  std::uint16_t mss = 1460;            // what this host can receive: MTU - 40
-  std::uint8_t initial_window = 10;    // segments
-  std::uint8_t window_scale = 7;       // offered; 0..14, RFC 7323 s.2.3
+  std::uint8_t data_retries = 15;    // R2, at least 100 s, RFC 9293 s.3.8.3
+  std::uint16_t mss = 1460;          // what this host can receive: MTU - 40
+  std::uint8_t initial_window = 10;  // segments
+  std::uint8_t window_scale = 7;     // offered; 0..14, RFC 7323 s.2.3
   bool offer_window_scale = true;
   bool nagle = true;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes

@@ -1,16 +1,20 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "base/cause.h"
 #include "base/time.h"
+#include "transport/tcp/flight.h"
 #include "wire/seq_num.h"
 
 namespace pollux::tcp {
 
 using wire::SeqNum;
 
-/// RFC 9293 s.3.3.2. LISTEN is not a Tcb's state: listeners and their half-open entries are in listener.h.
+/// RFC 9293 s.3.3.2. LISTEN is not a Tcb's state: listeners and their half-open entries are in
+/// listener.h. A Tcb in TIME-WAIT only has its last ACK to send; then time_wait.h goes on.
 enum class State : std::uint8_t {
   closed,
   listen,
@@ -24,5 +28,110 @@ enum class State : std::uint8_t {
   last_ack,
   time_wait
 };
+
+/// What is assumed of a peer that sends no MSS option (RFC 9293 MUST-15).
+inline constexpr std::uint16_t default_mss = 536;
+/// A smaller MSS, or path MTU, is taken for this: it would only make the sender work for nothing.
+inline constexpr std::uint16_t min_mss = 48;
+
+/// A connection's variables (RFC 9293 s.3.3.1). The functions of tcp.h alone write it; the owner
+/// reads. The send queue holds the bytes from max(snd_una, iss + 1) up to snd_end: the first byte
+/// of text has the number iss + 1, and our FIN has the number snd_end.
+struct alignas(64) Tcb {
+  // Line 0: all that an in-order segment touches.
+  SeqNum rcv_nxt;
+  SeqNum rcv_adv;  // right edge of the receive window, as the peer was told; never retreats
+  SeqNum snd_una;
+  SeqNum snd_nxt;  // behind the last sequence number ever sent; never retreats
+  SeqNum snd_pos;  // where sending goes on: snd_nxt, or less while something is sent again
+  SeqNum snd_end;  // behind the last queued byte
+  SeqNum snd_wl1;  // seq of the segment that last updated snd_wnd; snd_wl2 is never after snd_una,
+                   // so that its test in s.3.10.7.4 is always true and it need not be kept
+  std::uint32_t snd_wnd = 0;  // scaled
+  std::uint32_t cwnd = 0;     // bytes
+  std::uint32_t unread = 0;   // bytes in order that the application has not consumed
+  Millis32 deadline;          // the earliest of the timers; means something with has_deadline()
+  Millis32 ack_at;            // delayed ACK
+  std::uint32_t flight = FlightPool::none;
+
+  // Timers that run.
+  std::uint32_t retransmit_armed : 1 = false;
+  std::uint32_t ack_armed : 1 = false;
+  std::uint32_t idle_armed : 1 = false;
+  // What next_segment() is to do beside sending what is queued.
+  std::uint32_t ack_now : 1 = false;
+  std::uint32_t resend_first : 1 = false;  // the segment at snd_una, once, whatever snd_pos is
+  std::uint32_t probe : 1 = false;         // the window, or silly-window avoidance overridden
+  std::uint32_t keepalive_due : 1 = false;
+  // How far it has come.
+  std::uint32_t active_open : 1 = false;  // SYN-RECEIVED came from SYN-SENT (RFC 9293 MUST-11)
+  std::uint32_t syn_acked : 1 = false;    // ours
+  std::uint32_t syn_resent : 1 = false;
+  std::uint32_t fin_queued : 1 = false;      // ours, at snd_end; snd_end moves no more
+  std::uint32_t receive_closed : 1 = false;  // text is not wanted any more: close() was called
+  std::uint32_t timing : 1 = false;          // timed_seq and sent_at measure a round trip
+  std::uint32_t recovering : 1 = false;      // fast recovery (RFC 6582)
+  // Switches.
+  std::uint32_t nagle : 1 = true;
+  std::uint32_t keepalive : 1 = false;
+  std::uint32_t scale_offered : 1 = false;  // in our SYN
+
+  State state = State::closed;
+  std::uint8_t ack_pending = 0;     // segments with text since the last ACK that we sent
+  std::uint16_t mss = default_mss;  // effective send MSS: the most text in a segment
+  std::uint8_t snd_shift : 4 = 0;   // of the windows that we are told (RFC 7323 s.2.2)
+  std::uint8_t rcv_shift : 4 = 0;   // of those that we tell
+  std::uint8_t challenge_slot = 0;  // when the last challenge ACK was sent, in 512 ms (RFC 5961)
+  std::uint8_t keepalive_probes = 0;
+  Cause soft_cause = Cause::none;  // why the peer may not be heard (RFC 9293 SHLD-25)
+
+  // Line 1: timers, open, close, one segment's send time.
+  SeqNum iss;
+  SeqNum irs;
+  SeqNum timed_seq;            // behind the segment that is timed
+  Micros32 timed_at;           // when it was sent
+  Millis32 sent_at;            // when something was last sent that is not a retransmission
+  Millis32 retransmit_at;      // also probes
+  Millis32 idle_at;            // keep-alive, or the limit of FIN-WAIT-2
+  std::uint32_t srtt_8 = 0;    // smoothed round trip in us, times 8; 0 before the first sample
+  std::uint32_t rttvar_4 = 0;  // its variation in us, times 4
+  std::uint32_t max_snd_wnd = 0;
+  std::uint32_t ssthresh = 0;         // bytes
+  std::uint32_t acked_bytes = 0;      // since cwnd last grew in congestion avoidance
+  SeqNum recover;                     // RFC 6582 s.3.2: no fast retransmit before this is passed
+  std::uint32_t user_timeout_ms = 0;  // 0: none
+  std::uint8_t retries = 0;           // transmissions that nothing has answered, less the first
+  std::uint8_t backoff = 0;           // the RTO is doubled so often (RFC 6298 (5.5))
+  std::uint8_t dup_acks = 0;
+
+  bool has_deadline() const noexcept { return retransmit_armed || ack_armed || idle_armed; }
+  /// The deadline as an Instant, for a timer wheel; rounded up, and right within 24 days of now.
+  Instant deadline_instant(Instant now) const noexcept {
+    return std::chrono::floor<std::chrono::milliseconds>(now) + (deadline - Millis32{now});
+  }
+  /// Both SYNs are exchanged and ours is acknowledged, or was once.
+  bool synchronized() const noexcept { return state >= State::established; }
+  /// Text may still be queued: neither close() nor shutdown_send() was called.
+  bool may_send() const noexcept { return state != State::closed && !fin_queued; }
+  /// The peer has not sent its FIN (in order) yet.
+  bool may_receive() const noexcept {
+    return state == State::established || state == State::fin_wait_1 || state == State::fin_wait_2;
+  }
+  /// The first byte that the send queue still has to keep.
+  SeqNum send_queue_front() const noexcept { return syn_acked ? snd_una : iss + 1; }
+  /// Behind our FIN, or behind the queue where there is none.
+  SeqNum stream_end() const noexcept { return snd_end + (fin_queued ? 1 : 0); }
+  bool fin_sent() const noexcept { return fin_queued && snd_nxt == snd_end + 1; }
+  bool fin_acked() const noexcept { return fin_queued && snd_una == snd_end + 1; }
+  std::uint32_t in_flight() const noexcept { return static_cast<std::uint32_t>(snd_nxt - snd_una); }
+  /// Whether we have sent this number and it is not acknowledged (for errors that quote it).
+  bool in_flight(SeqNum seq) const noexcept { return snd_una <= seq && seq < snd_nxt; }
+  /// RCV.WND: what the peer may still send.
+  std::uint32_t rcv_wnd() const noexcept { return static_cast<std::uint32_t>(rcv_adv - rcv_nxt); }
+};
+
+static_assert(sizeof(Tcb) == 128);
+static_assert(offsetof(Tcb, soft_cause) < 64 && offsetof(Tcb, iss) == 64);
+static_assert(std::is_trivially_copyable_v<Tcb> && std::is_trivially_destructible_v<Tcb>);
 
 }  // namespace pollux::tcp

@@ -39,15 +39,35 @@ struct Verdict {
   bool time_wait : 1 = false;
   /// The connection is over; the Tcb is to be released. With time_wait it goes on as that.
   bool closed : 1 = false;
+  /// With `closed`: the peer is to be told; send what abort() returns before the Tcb is released.
+  bool abort : 1 = false;
+  // For the counters only.
+  bool challenge_ack : 1 = false;    // RFC 5961
+  bool duplicate : 1 = false;        // nothing in the segment's text was new
+  bool out_of_order : 1 = false;     // its text lies past a gap
+  bool fast_retransmit : 1 = false;  // RFC 5681 s.3.2
+  bool zero_window_probe : 1 = false;
+  bool keepalive : 1 = false;
+  bool flights_exhausted : 1 = false;  // the pool had none to lend
   std::uint16_t text_offset = 0;
   std::uint16_t text_length = 0;
 };
 
 enum class Emit : std::uint8_t { none, last, more };
 
-/// RFC 9293 s.3.10.1, active OPEN: the Tcb is in SYN-SENT and next_segment() has the SYN.
-/// `mss` is what our side can receive (config.mss, or less).
+/// A connection's own switches; the defaults are RFC 9293's.
+struct Options {
+  bool nagle = true;         // MUST-17
+  bool keepalive = false;    // MUST-24, MUST-25
+  Duration user_timeout{0};  // s.3.9.1.1; 0: config.data_retries alone decides
+};
+
+/// RFC 9293 s.3.10.1, active OPEN: the Tcb is in SYN-SENT and next_segment() has the SYN. (A
+/// passive OPEN's Tcb comes from accept() in listener.h.)
 [[nodiscard]] Tcb open_active(const Config& config, SeqNum iss, Instant now) noexcept;
+
+/// May be called at any time.
+void set_options(Tcb& tcb, const Config& config, const Options& options, Instant now) noexcept;
 
 /// s.3.10.2 SEND: n more bytes stand in the send queue. Not after close() or shutdown_send().
 void send(Tcb& tcb, std::uint32_t n) noexcept;
@@ -56,15 +76,21 @@ void send(Tcb& tcb, std::uint32_t n) noexcept;
 /// is when next_segment() has something (silly-window avoidance, s.3.8.6.2.2).
 [[nodiscard]] bool receive(Tcb& tcb, const Config& config, std::uint32_t n) noexcept;
 
-/// s.3.10.4 CLOSE of the sending side: a FIN follows the last queued byte; receiving goes on.
+/// s.3.10.4 CLOSE of the sending side: a FIN follows the last queued byte; receiving goes on. A
+/// second call does nothing.
 [[nodiscard]] Verdict shutdown_send(Tcb& tcb, const Config& config, Instant now) noexcept;
 
 /// CLOSE of both: as shutdown_send, and text that arrives afterwards is answered by a reset
-/// (s.3.6.1). `unread`: received text that nobody will consume now; then the connection is reset.
+/// (s.3.6.1). `unread`: received text that nobody will consume now; then the connection is over at
+/// once and the Verdict says `abort` (SHLD-3). In SYN-SENT it is over at once too.
 [[nodiscard]] Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept;
 
 /// s.3.10.5 ABORT: what to send (a RST, where the state asks for one). The Tcb is closed.
 [[nodiscard]] std::optional<Segment> abort(Tcb& tcb) noexcept;
+
+/// Gives back what the Tcb has borrowed. Called before its memory is used for something else,
+/// whichever way it ended; a second call is harmless.
+void release(Tcb& tcb, FlightPool& flights) noexcept;
 
 /// s.3.10.7.3 and .4: for a Tcb in SYN-SENT or any later state.
 [[nodiscard]] Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment,
@@ -76,7 +102,8 @@ void send(Tcb& tcb, std::uint32_t n) noexcept;
 
 /// What to send now; call again while it says more. The text is the `out.text` bytes of the send
 /// queue from sequence number out.seq (out.seq + 1 with SYN) on. Bookkeeping is done when it
-/// returns: a caller that cannot send counts the segment as lost, and TCP mends it.
+/// returns: a caller that cannot send counts the segment as lost, and TCP mends it. A segment with
+/// len() > 0 whose seq is before the snd_nxt of before the call is a retransmission.
 [[nodiscard]] Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                                 Segment& out) noexcept;
 
@@ -85,7 +112,8 @@ void send(Tcb& tcb, std::uint32_t n) noexcept;
 [[nodiscard]] std::optional<Segment> reset_for(const Segment& segment) noexcept;
 
 /// ICMP says the path takes only `mtu` bytes of IPv4 datagram; the caller has checked that the
-/// quoted sequence number lies in [snd_una, snd_nxt) (RFC 5927 s.7). Cuts what is in flight again.
+/// quoted sequence number lies in [snd_una, snd_nxt) (RFC 5927 s.7). Cuts what is in flight again:
+/// next_segment() has it.
 void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept;
 
 /// ICMP or ARP says the peer cannot be reached. `hard`: in SYN-SENT the connection is over at once

@@ -1,0 +1,54 @@
+#include "transport/tcp/reassembly.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace pollux::tcp {
+
+OutOfOrder::Added OutOfOrder::add(SeqNum left, SeqNum right) noexcept {
+  POLLUX_ASSERT(left < right);
+  // [first, last) are the ranges that the new one overlaps or touches.
+  std::uint8_t first = 0;
+  while (first < count_ && ranges_[first].right < left) ++first;
+  std::uint8_t last = first;
+  while (last < count_ && ranges_[last].left <= right) ++last;
+
+  if (first == last) {
+    if (count_ == max_ranges) return Added::full;
+    std::copy_backward(ranges_.begin() + first, ranges_.begin() + count_,
+                       ranges_.begin() + count_ + 1);
+    ranges_[first] = {left, right};
+    ++count_;
+    return Added::new_text;
+  }
+  Range& joined = ranges_[first];
+  if (joined.left <= left && right <= joined.right) return Added::nothing_new;
+  joined = {min(joined.left, left), max(ranges_[last - 1].right, right)};
+  erase(static_cast<std::uint8_t>(first + 1), last);
+  return Added::new_text;
+}
+
+void OutOfOrder::add_fin(SeqNum at) noexcept {
+  if (has_fin_) return;
+  has_fin_ = true;
+  fin_ = at;
+}
+
+SeqNum OutOfOrder::advance(SeqNum next) noexcept {
+  std::uint8_t passed = 0;
+  while (passed < count_ && ranges_[passed].left <= next) {
+    next = max(next, ranges_[passed].right);
+    ++passed;
+  }
+  erase(0, passed);
+  if (has_fin_ && fin_ < next) has_fin_ = false;
+  return next;
+}
+
+void OutOfOrder::erase(std::uint8_t first, std::uint8_t last) noexcept {
+  std::copy(ranges_.begin() + last, ranges_.begin() + count_, ranges_.begin() + first);
+  count_ = static_cast<std::uint8_t>(count_ - (last - first));
+}
+
+}  // namespace pollux::tcp
