@@ -128,4 +128,18 @@ void Counters::add(const Counters& other) noexcept {
   for (std::size_t i = 0; i < event_count; ++i) add(events_[i], read(other.events_[i]));
 }
 
+Counters Counters::since(const Counters& earlier) const noexcept {
+  Counters out;
+  for (std::size_t i = 0; i < drop_count; ++i) {
+    out.drops_[i] = read(drops_[i]) - read(earlier.drops_[i]);
+  }
+  for (std::size_t i = 0; i < send_drop_count; ++i) {
+    out.send_drops_[i] = read(send_drops_[i]) - read(earlier.send_drops_[i]);
+  }
+  for (std::size_t i = 0; i < event_count; ++i) {
+    out.events_[i] = read(events_[i]) - read(earlier.events_[i]);
+  }
+  return out;
+}
+
 }  // namespace pollux

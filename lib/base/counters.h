@@ -153,6 +153,8 @@ class Counters {
   std::uint64_t dropped() const noexcept;
   /// Adds another core's counts to this one, which must have no other writer.
   void add(const Counters& other) noexcept;
+  /// What was counted after `earlier`, a copy of these counts as they were then.
+  Counters since(const Counters& earlier) const noexcept;
 
  private:
   template <class E>

@@ -35,7 +35,10 @@ struct Config {
   std::uint32_t connections = 1'048'576;
   std::uint32_t half_open = 65'536;
   std::uint32_t time_wait = 1'048'576;
-  std::uint32_t flights = 16'384;
+  std::uint32_t flights = 65'536;
+  /// Pieces of bytes queued to send, and of received text in packets, of all connections together.
+  std::uint32_t send_pieces = 2'097'152;
+  std::uint32_t receive_pieces = 65'536;
   std::uint32_t app_timers = 4'096;
   std::uint32_t neighbors = 1'024;
   /// Keys of hashes, initial sequence numbers and ports come from this.

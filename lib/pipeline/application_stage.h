@@ -1,0 +1,339 @@
+#pragma once
+
+// The application stages of Pipeline: callbacks on what the layers below found out, and what the
+// application asks for in them. Included by pipeline.h alone.
+
+#include "pipeline/pipeline.h"
+
+namespace pollux::pipeline {
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::application_in() noexcept {
+  app_timers_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
+    const std::uint64_t token = app_timers_[index].token;
+    app_timers_.release(index);
+    if constexpr (requires { application_.on_timer(*this, token); }) {
+      application_.on_timer(*this, token);
+    }
+  });
+  if constexpr (has_messages<A>) {
+    while (auto message = messages_.pop()) application_.on_message(*this, std::move(*message));
+  }
+  // Callbacks may add to the list; what they add is reached in the same walk.
+  for (std::uint32_t i = ready_head_; i != none; i = connections_[i].next_ready) dispatch(i);
+  if constexpr (requires { application_.on_poll(*this); }) application_.on_poll(*this);
+}
+
+/// Calls back for everything that is pending on one connection, in the order of its life.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (c.finished) return;
+  Stream stream{*this, index};
+  const auto take = [&c](std::uint16_t bit) noexcept {
+    const bool set = (c.pending & bit) != 0;
+    c.pending = static_cast<std::uint16_t>(c.pending & ~bit);
+    return set;
+  };
+  if (take(pending::accepted)) {
+    if constexpr (requires { application_.on_accepted(stream); }) application_.on_accepted(stream);
+  }
+  if (take(pending::connected)) {
+    if constexpr (requires { application_.on_connected(stream); }) {
+      application_.on_connected(stream);
+    }
+  }
+  const bool lost = (c.pending & pending::closed) != 0 && !orderly(c.cause);
+  if (take(pending::readable) && !c.closing && !lost) {
+    if constexpr (requires { application_.on_readable(stream); }) application_.on_readable(stream);
+  }
+  if (take(pending::writable) && !c.closing && !lost) {
+    c.wants_room = false;
+    if constexpr (requires { application_.on_writable(stream); }) application_.on_writable(stream);
+  }
+  // The end is told behind the last byte: consume() brings it up again when text is left.
+  if (take(pending::peer_closed) && !c.closing && !lost && readable(index).empty()) {
+    c.end_told = true;
+    if constexpr (requires { application_.on_peer_closed(stream); }) {
+      application_.on_peer_closed(stream);
+    }
+  }
+  if ((c.pending & pending::closed) != 0) finish(index);
+}
+
+/// Ends the application's part, unless it has yet to read what came before an orderly end.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::finish(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (orderly(c.cause) && !c.closing && !readable(index).empty()) return;
+  c.pending = static_cast<std::uint16_t>(c.pending & pending::send);
+  c.finished = true;
+  counters_.count(c.cause == Cause::aborted ? Event::tcp_aborted : Event::tcp_closed);
+  application_.on_closed(*this, stream_id(index), c.session, c.cause);
+}
+
+template <link::Device D, application::Application A>
+std::span<const std::byte> Pipeline<D, A>::readable(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  return c.receive.readable(receive_pieces_, c.tcb.rcv_nxt);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::consume(std::uint32_t index, std::size_t n) noexcept {
+  Connection& c = connections_[index];
+  if (n == 0) return;
+  POLLUX_ASSERT(n <= readable(index).size());
+  c.receive.consume(receive_pieces_, static_cast<std::uint32_t>(n));
+  if (!c.detached && tcp::receive(c.tcb, config_.tcp, static_cast<std::uint32_t>(n))) {
+    make_ready(index, pending::send);
+  }
+  if (c.at_peer_end && readable(index).empty()) {
+    const bool over = (c.pending & pending::closed) != 0;
+    if (!c.end_told || over) {
+      make_ready(index, c.end_told ? std::uint16_t{0} : pending::peer_closed);
+    }
+  }
+}
+
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::at_end(std::uint32_t index) noexcept {
+  return connections_[index].at_peer_end && readable(index).empty();
+}
+
+template <link::Device D, application::Application A>
+std::size_t Pipeline<D, A>::room_in_send_queue(const Connection& c) const noexcept {
+  const std::uint32_t queued = c.tcb.bytes_queued();
+  return queued < config_.tcp.send_buffer ? config_.tcp.send_buffer - queued : 0;
+}
+
+template <link::Device D, application::Application A>
+std::size_t Pipeline<D, A>::writable(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (c.send_closed || (c.pending & pending::closed) != 0) return 0;
+  const std::size_t room = room_in_send_queue(c);
+  if (room < config_.tcp.send_buffer / 2) c.wants_room = true;
+  return room;
+}
+
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::send(std::uint32_t index, application::StaticSpan bytes) noexcept {
+  Connection& c = connections_[index];
+  if (bytes.size == 0) return true;
+  if (writable(index) < bytes.size) {
+    c.wants_room = true;
+    return false;
+  }
+  if (!c.send.push(send_pieces_, bytes.data, bytes.size)) {
+    starve(index);
+    return false;
+  }
+  tcp::send(c.tcb, bytes.size);
+  make_ready(index, pending::send);
+  return true;
+}
+
+template <link::Device D, application::Application A>
+std::span<std::byte> Pipeline<D, A>::reserve(std::uint32_t index, std::size_t n) noexcept {
+  Connection& c = connections_[index];
+  reserved_ = {};
+  n = std::min(n, writable(index));
+  if (n == 0) {
+    c.wants_room = true;
+    return {};
+  }
+  reserved_.index = index;
+  // Bytes go behind those of the last piece while its packet has room worth a call.
+  if (Packet* tail = c.send.tail_owner(send_pieces_);
+      tail != nullptr && tail->tailroom() >= std::min<std::size_t>(n, 64)) {
+    reserved_.size = std::min(n, tail->tailroom());
+    const auto bytes = tail->mutable_bytes();
+    return {bytes.data() + bytes.size(), reserved_.size};
+  }
+  if (send_pieces_.available() != 0) reserved_.fresh = device_.allocate();
+  if (!reserved_.fresh) {
+    starve(index);
+    return {};
+  }
+  reserved_.size = std::min(n, reserved_.fresh.tailroom());
+  return {reserved_.fresh.mutable_bytes().data(), reserved_.size};
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
+  Connection& c = connections_[index];
+  POLLUX_ASSERT(n <= reserved_.size && (n == 0 || reserved_.index == index));
+  if (n == 0) {
+    reserved_ = {};
+    return;
+  }
+  const auto size = static_cast<std::uint32_t>(n);
+  if (reserved_.fresh) {
+    const auto bytes = reserved_.fresh.append(n);
+    c.send.push(send_pieces_, std::move(reserved_.fresh), bytes.data(), size);
+  } else {
+    c.send.tail_owner(send_pieces_)->append(n);
+    c.send.grow_tail(send_pieces_, size);
+  }
+  reserved_ = {};
+  tcp::send(c.tcb, size);
+  make_ready(index, pending::send);
+}
+
+/// Memory that all connections share is used up: the application is asked again in the next poll.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::starve(std::uint32_t index) noexcept {
+  make_ready(index, pending::writable);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::shutdown_send(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (c.send_closed || (c.pending & pending::closed) != 0) return;
+  c.send_closed = true;
+  apply(index, tcp::shutdown_send(c.tcb, config_.tcp, now_));
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::close(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (c.closing) return;
+  c.closing = c.send_closed = true;
+  if ((c.pending & pending::closed) != 0) return make_ready(index, 0);
+  const bool unread = !readable(index).empty();
+  if (unread) c.receive.clear(receive_pieces_);
+  const tcp::Verdict verdict = tcp::close(c.tcb, config_.tcp, unread, now_);
+  apply(index, verdict);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::abort(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if ((c.pending & pending::closed) != 0 || c.finished) return;
+  c.closing = c.send_closed = true;
+  if (const auto segment = tcp::abort(c.tcb)) {
+    counters_.count(Event::tcp_resets_sent);
+    send_segment(c.tuple, *segment, nullptr);
+  }
+  c.cause = Cause::aborted;
+  make_ready(index, pending::closed);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::set_options(std::uint32_t index,
+                                 const application::StreamOptions& options) noexcept {
+  Connection& c = connections_[index];
+  tcp::set_options(c.tcb, config_.tcp,
+                   {options.nagle, options.keepalive, options.user_timeout}, now_);
+  arm(index);
+}
+
+template <link::Device D, application::Application A>
+Result<std::monostate, application::StackError> Pipeline<D, A>::listen(
+    std::uint16_t port, const application::ListenOptions& options) noexcept {
+  if (port == 0) return application::StackError::invalid;
+  if (listener_at_[port] != 0) return application::StackError::in_use;
+  if (listeners_ == max_listeners) return application::StackError::no_memory;
+  listener_options_[listeners_] = options;
+  listener_at_[port] = ++listeners_;
+  return std::monostate{};
+}
+
+template <link::Device D, application::Application A>
+Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
+    application::Endpoint remote, const application::ConnectOptions& options) noexcept {
+  using application::StackError;
+  if (remote.port == 0 || remote.address.is_any() || remote.address.is_multicast() ||
+      remote.address.is_reserved()) {
+    return StackError::invalid;
+  }
+  wire::FourTuple tuple{options.local_address, remote.address, options.local_port, remote.port};
+  const bool any_address = tuple.local.is_any();
+  if (any_address) {
+    tuple.local = next_source(remote.address);
+    if (tuple.local.is_any()) return StackError::no_route;
+  } else if (!addresses_.contains(tuple.local)) {
+    return StackError::invalid;
+  }
+  if (tuple.local_port == 0) {
+    if (!pick_source(tuple, any_address)) return StackError::no_ports;
+  } else if (!claim(tuple)) {
+    return StackError::in_use;
+  }
+  return open(tuple, options);
+}
+
+template <link::Device D, application::Application A>
+Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
+    const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept {
+  using application::StackError;
+  const std::uint64_t hash = tcp::hash(tuple, table_key_);
+  const std::uint32_t index = connections_.acquire();
+  if (index == Connections::none) return StackError::no_memory;
+  if (!table_.insert(hash, {tcp::EntryKind::connection, index})) {
+    connections_.release(index);
+    return StackError::no_memory;
+  }
+  table_changed_ = true;
+  Connection& c = connections_[index];
+  c.tuple = tuple;
+  c.active = true;
+  tcp::SeqNum iss = tcp::initial_sequence_number(tuple, isn_key_, now_);
+  if (reused_above_) iss = max(iss, *reused_above_ + 1);
+  reused_above_.reset();
+  c.tcb = tcp::open_active(config_.tcp, iss, now_);
+  start_queues(c);
+  if (!options.nagle) tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
+  counters_.count(Event::tcp_active_opens);
+  make_ready(index, pending::send);
+  return stream_id(index);
+}
+
+/// Whether the four-tuple may be opened now; a TIME-WAIT entry of our own older than a second
+/// gives way, and the new connection's numbers begin above the old one's (RFC 6191, s.2).
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
+  const std::uint64_t hash = tcp::hash(tuple, table_key_);
+  const tcp::EntryId id = find(tuple, hash);
+  if (id.kind() == tcp::EntryKind::none) return true;
+  if (id.kind() != tcp::EntryKind::time_wait) return false;
+  const tcp::TimeWait& entry = time_wait_[id.index()];
+  if (tcp::age(entry, config_.tcp, now_) < 1s) return false;
+  reused_above_ = entry.snd_nxt;
+  table_.erase(hash, id);
+  time_wait_.unlink(id.index());
+  table_changed_ = true;
+  counters_.count(Event::tcp_time_wait_reused);
+  return true;
+}
+
+/// The own address for the next connection to `remote`: each in turn.
+template <link::Device D, application::Application A>
+wire::Ipv4Address Pipeline<D, A>::next_source(wire::Ipv4Address remote) noexcept {
+  if (!transmit_.routes().next_hop(remote)) return {};
+  if (addresses_.size() == 1) return addresses_.nth(0);
+  if (next_source_ >= addresses_.size()) next_source_ = 0;
+  return addresses_.nth(next_source_++);
+}
+
+/// Fills in the source port, and the source address where that is free too: false when no port is.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, bool any_address) noexcept {
+  const std::size_t addresses = any_address ? addresses_.size() : 1;
+  const auto tries =
+      std::max(std::uint32_t{1024},
+               static_cast<std::uint32_t>(tcp::EphemeralPorts::count / addresses));
+  for (std::size_t i = 0; i < std::min<std::size_t>(addresses, 64); ++i) {
+    if (i != 0) tuple.local = next_source(tuple.remote);
+    const auto port = ports_.pick(
+        tuple.local, tuple.remote, tuple.remote_port,
+        [&](std::uint16_t candidate) noexcept {
+          tuple.local_port = candidate;
+          return listener_at_[candidate] != 0 || !claim(tuple);
+        },
+        tries);
+    if (port) return true;
+  }
+  return false;
+}
+
+}  // namespace pollux::pipeline

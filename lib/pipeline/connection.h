@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+
+#include "application/application.h"
+#include "base/cause.h"
+#include "base/time.h"
+#include "pipeline/receive_queue.h"
+#include "pipeline/send_queue.h"
+#include "transport/tcp/tcb.h"
+#include "wire/address.h"
+
+namespace pollux::pipeline {
+
+/// What a connection's application has yet to hear, and what is due to be sent.
+namespace pending {
+inline constexpr std::uint16_t accepted = 1;
+inline constexpr std::uint16_t connected = 2;
+inline constexpr std::uint16_t readable = 4;
+inline constexpr std::uint16_t writable = 8;
+inline constexpr std::uint16_t peer_closed = 16;
+inline constexpr std::uint16_t closed = 32;
+inline constexpr std::uint16_t send = 64;
+}  // namespace pending
+
+/// Everything one connection keeps outside the table and the timer wheel. The Tcb's two cache lines
+/// come first, then what the pipeline needs to reach the peer and the application.
+template <packet::Packet P, class Session>
+struct Connection {
+  tcp::Tcb tcb;
+  wire::FourTuple tuple;
+  std::uint32_t next_ready = 0xFFFF'FFFF;  // the ready list runs through the connections
+  std::uint16_t pending = 0;
+  bool ready : 1 = false;        // on the ready list
+  bool active : 1 = false;       // opened by us
+  bool established : 1 = false;  // the handshake was completed
+  bool wants_room : 1 = false;   // the application met a full send queue
+  bool send_closed : 1 = false;  // the application has called shutdown_send() or close()
+  bool closing : 1 = false;      // the application has called close() or abort()
+  bool at_peer_end : 1 = false;  // the peer's FIN was taken
+  bool end_told : 1 = false;     // on_peer_closed() was called
+  bool time_wait : 1 = false;    // leaves a TimeWait entry behind
+  bool detached : 1 = false;     // no longer in the table: only its reader keeps it
+  bool finished : 1 = false;     // on_closed() was called: to be released
+  bool armed : 1 = false;        // has a wheel entry
+  Cause cause = Cause::none;
+  Millis32 armed_at;  // what its wheel entry is set to, while it has one
+  SendQueue<P> send;
+  ReceiveQueue<P> receive;
+  [[no_unique_address]] Session session{};
+};
+
+}  // namespace pollux::pipeline

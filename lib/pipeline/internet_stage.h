@@ -1,0 +1,264 @@
+#pragma once
+
+// The internet stages of Pipeline: IPv4, reassembly, ICMP, and UDP above them; and the timers of
+// all layers. Included by pipeline.h alone.
+
+#include "pipeline/pipeline.h"
+
+namespace pollux::pipeline {
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::ipv4_in() noexcept {
+  for (std::size_t i = 0; i < datagrams_.size(); ++i) {
+    Packet& packet = datagrams_[i];
+    wire::Ipv4View ip;
+    if (const Drop drop = wire::Ipv4View::parse(packet.bytes(), ip); drop != Drop::none) {
+      counters_.count(drop);
+      continue;
+    }
+    const internet::Ipv4Verdict verdict =
+        internet::ipv4_arrives(ip, addresses_, packet.ip_verified(), group_[i]);
+    if (verdict.drop != Drop::none) {
+      counters_.count(verdict.drop);
+      if (verdict.drop == Drop::ipv4_unknown_protocol) {
+        send_icmp_error(ip, wire::IcmpFields::unreachable(wire::icmp_unreachable::protocol),
+                        group_[i]);
+      }
+    } else if (verdict.is_fragment) {
+      fragment_in(ip, verdict.broadcast);
+    } else {
+      deliver(ip, packet, verdict.broadcast);
+    }
+  }
+  datagrams_.clear();
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::deliver(const wire::Ipv4View& ip, Packet& packet, bool broadcast) noexcept {
+  switch (ip.protocol()) {
+    case wire::protocol::tcp:
+      tcp_arrives(ip, packet);
+      break;
+    case wire::protocol::udp:
+      count_received(udp_in(ip, packet.l4_verified() == packet::Verified::good, broadcast));
+      break;
+    default:
+      count_received(icmp_in(ip, broadcast));
+      break;
+  }
+}
+
+/// n received frames have reached their protocol, or went no further.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::count_received(Drop drop, std::uint32_t frames) noexcept {
+  if (drop == Drop::none) {
+    counters_.count(Event::frames_delivered, frames);
+  } else {
+    counters_.count(drop, frames);
+  }
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::fragment_in(const wire::Ipv4View& fragment, bool broadcast) noexcept {
+  const internet::Reassembled result = reassembly_.add(fragment, now_);
+  if (result.evicted != 0) counters_.count(Drop::fragment_no_room, result.evicted);
+  if (result.concluded == 0) return;
+  if (result.drop != Drop::none) return counters_.count(result.drop, result.concluded);
+  counters_.count(Event::datagrams_reassembled);
+  wire::Ipv4View whole;
+  if (const Drop drop = wire::Ipv4View::parse(result.datagram, whole); drop != Drop::none) {
+    return counters_.count(drop, result.concluded);
+  }
+  switch (whole.protocol()) {
+    case wire::protocol::tcp:
+      reassembled_tcp_in(whole, result.concluded);
+      break;
+    case wire::protocol::udp:
+      count_received(udp_in(whole, false, broadcast), result.concluded);
+      break;
+    default:
+      count_received(icmp_in(whole, broadcast), result.concluded);
+      break;
+  }
+}
+
+/// A segment that came in fragments lies in the reassembler's memory and may be larger than a
+/// packet: it goes on as segments of a packet's size, which say the same.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t frames) noexcept {
+  counters_.count(Event::tcp_segments_received);
+  Arrival whole;
+  std::span<const std::byte> text;
+  if (const Drop drop = read_segment(ip, false, whole, text); drop != Drop::none) {
+    return counters_.count(drop, frames);
+  }
+  do {
+    Packet packet = device_.allocate();
+    if (!packet) return counters_.count(Drop::no_buffer, frames);
+    const std::size_t n = std::min(packet.tailroom(), text.size());
+    if (n != 0) std::memcpy(packet.append(n).data(), text.data(), n);
+    text = text.subspan(n);
+    if (arrivals_count_ == arrivals_.size()) {
+      tcp_demux();
+      tcp_in();
+    }
+    Arrival& arrival = arrivals_[arrivals_count_++];
+    arrival.tuple = whole.tuple;
+    arrival.hash = whole.hash;
+    arrival.segment = whole.segment;
+    arrival.segment.text = static_cast<std::uint32_t>(n);
+    if (!text.empty()) {
+      arrival.segment.control = static_cast<std::uint8_t>(
+          whole.segment.control & ~(tcp::control::fin | tcp::control::psh));
+    }
+    arrival.text_at = 0;
+    arrival.frames = std::exchange(frames, 0);
+    arrival.packet = std::move(packet);
+    whole.segment.seq += arrival.segment.len() - (arrival.segment.has(tcp::control::fin) ? 1u : 0u);
+    whole.segment.control = static_cast<std::uint8_t>(whole.segment.control & ~tcp::control::syn);
+  } while (!text.empty());
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::icmp_in(const wire::Ipv4View& ip, bool broadcast) noexcept {
+  const internet::IcmpVerdict verdict = internet::icmp_arrives(ip, addresses_, broadcast);
+  switch (verdict.kind) {
+    case internet::IcmpVerdict::Kind::dropped:
+      return verdict.drop;
+    case internet::IcmpVerdict::Kind::echo_request:
+      send_echo_reply(ip);
+      return Drop::none;
+    case internet::IcmpVerdict::Kind::error:
+      counters_.count(Event::icmp_errors_received);
+      icmp_error_in(verdict.error);
+      return Drop::none;
+  }
+  return Drop::none;
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::send_echo_reply(const wire::Ipv4View& request) noexcept {
+  const auto message = request.payload();
+  std::array<std::byte, wire::IcmpView::header_size> header;
+  std::memcpy(header.data(), message.data(), header.size());
+  internet::make_echo_reply(header);
+  counters_.count(Event::icmp_echoes_answered);
+  transmit_.send_bytes(header, message.subspan(header.size()),
+                       {.tos = request.tos(),
+                        .protocol = wire::protocol::icmp,
+                        .source = request.destination(),
+                        .destination = request.source()},
+                       path_mtu_.mtu(request.source(), now_), now_);
+}
+
+/// An error about a segment of ours reaches its connection only when what it quotes is in flight
+/// there (RFC 5927 s.4.1); nobody on the way can guess that by chance.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
+  if (error.protocol != wire::protocol::tcp) return;
+  const tcp::EntryId id = find(error.tuple, tcp::hash(error.tuple, table_key_));
+  if (id.kind() != tcp::EntryKind::connection) return;
+  Connection& c = connections_[id.index()];
+  if (!c.tcb.in_flight(error.sequence)) return;
+  if (error.kind == internet::IcmpErrorKind::fragmentation_needed) {
+    const auto mtu = path_mtu_.learn(error.tuple.remote, error.next_hop_mtu, error.quoted_length,
+                                     now_);
+    if (!mtu) return;
+    tcp::path_mtu_changed(c.tcb, config_.tcp, *mtu);
+    return make_ready(id.index(), pending::send);
+  }
+  const Cause cause =
+      internet::is_hard(error.kind) ? Cause::refused : Cause::unreachable;
+  apply(id.index(), tcp::unreachable(c.tcb, cause, internet::is_hard(error.kind)));
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::send_icmp_error(const wire::Ipv4View& about, const wire::IcmpFields& error,
+                                     bool link_group) noexcept {
+  if (!internet::may_send_error_about(about, addresses_, link_group)) return;
+  if (!icmp_errors_allowed_.take(now_)) return counters_.count(SendDrop::rate_limited);
+  std::array<std::byte, 576> message;
+  const auto bytes = std::span{message}.first(internet::icmp_error_size(about));
+  internet::write_icmp_error(error, about, bytes);
+  counters_.count(Event::icmp_errors_sent);
+  transmit_.send_bytes(bytes, {},
+                       {.tos = 0xC0,  // internetwork control, RFC 1812 s.4.3.2.5
+                        .protocol = wire::protocol::icmp,
+                        .source = about.destination(),
+                        .destination = about.source()},
+                       path_mtu_.mtu(about.source(), now_), now_);
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::udp_in(const wire::Ipv4View& ip, bool verified, bool broadcast) noexcept {
+  const auto [drop, datagram] =
+      udp::arrives(ip.payload(), ip.source(), ip.destination(), verified, datagram_ports_);
+  if (drop == Drop::udp_no_listener) {
+    send_icmp_error(ip, wire::IcmpFields::unreachable(wire::icmp_unreachable::port), broadcast);
+  }
+  if (drop != Drop::none) return drop;
+  counters_.count(Event::udp_delivered);
+  if constexpr (requires(const application::Datagram& d) { application_.on_datagram(*this, d); }) {
+    application_.on_datagram(
+        *this, application::Datagram{{ip.destination(), datagram.destination_port()},
+                                     {ip.source(), datagram.source_port()},
+                                     datagram.payload()});
+  }
+  return Drop::none;
+}
+
+template <link::Device D, application::Application A>
+Result<std::monostate, application::StackError> Pipeline<D, A>::bind(std::uint16_t port) noexcept {
+  if (port == 0) return application::StackError::invalid;
+  if (!datagram_ports_.add(port)) return application::StackError::in_use;
+  return std::monostate{};
+}
+
+template <link::Device D, application::Application A>
+Result<std::monostate, application::StackError> Pipeline<D, A>::send_datagram(
+    application::Endpoint local, application::Endpoint remote,
+    std::span<const std::byte> bytes) noexcept {
+  using application::StackError;
+  if (bytes.size() > udp::max_payload) return StackError::too_big;
+  if (remote.port == 0) return StackError::invalid;
+  if (!addresses_.contains(local.address)) {
+    const auto source = transmit_.routes().source_for(remote.address);
+    if (!source) return StackError::no_route;
+    local.address = *source;
+  }
+  std::array<std::byte, wire::UdpFields::size> header;
+  wire::UdpFields fields;
+  fields.source_port = local.port;
+  fields.destination_port = remote.port;
+  fields.length = static_cast<std::uint16_t>(wire::UdpFields::size + bytes.size());
+  wire::Sum sum = fields.write(header);
+  sum.add(wire::Sum{bytes});
+  sum.add(wire::pseudo_header(local.address, remote.address, wire::protocol::udp, fields.length));
+  wire::store_u16(header.data() + wire::UdpView::checksum_offset, wire::fold_udp(sum));
+  const bool sent = transmit_.send_bytes(header, bytes,
+                                         {.protocol = wire::protocol::udp,
+                                          .source = local.address,
+                                          .destination = remote.address},
+                                         path_mtu_.mtu(remote.address, now_), now_);
+  if (!sent) return StackError::no_route;
+  counters_.count(Event::udp_sent);
+  return std::monostate{};
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::expire() noexcept {
+  link_expire();
+  reassembly_.expire(now_, [this](const internet::Reassembler::Expired& expired) noexcept {
+    counters_.count(Drop::fragment_timeout, expired.frames);
+    wire::Ipv4View first;
+    if (expired.first.empty() ||
+        wire::Ipv4View::parse_quoted(expired.first, first) != Drop::none) {
+      return;
+    }
+    send_icmp_error(first, wire::IcmpFields::time_exceeded(wire::icmp_time_exceeded::in_reassembly),
+                    false);
+  });
+  tcp_expire();
+}
+
+}  // namespace pollux::pipeline

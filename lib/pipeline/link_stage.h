@@ -1,0 +1,100 @@
+#pragma once
+
+// The link stages of Pipeline: Ethernet, VLAN and ARP. Included by pipeline.h alone.
+
+#include "pipeline/pipeline.h"
+
+namespace pollux::pipeline {
+
+/// Leaves in datagrams_ the frames that carry IPv4 for us, beginning with their IPv4 header.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::ethernet_in() noexcept {
+  for (Packet& frame : frames_) {
+    counters_.count(Event::frames_received);
+    counters_.count(Event::bytes_received, frame.bytes().size());
+    const Drop drop = frame_arrives(frame);
+    if (drop != Drop::none) counters_.count(drop);
+  }
+  frames_.clear();
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::frame_arrives(Packet& frame) noexcept {
+  const auto ethernet = wire::EthernetView::parse(frame.bytes());
+  if (!ethernet) return Drop::ethernet_truncated;
+  const wire::MacAddress destination = ethernet->destination();
+  const bool to_group = destination.is_group();
+  if (!to_group && destination != device_.mac()) return Drop::ethernet_not_for_us;
+  if (ethernet->source() == device_.mac()) return Drop::ethernet_own_source;
+  std::uint16_t type = ethernet->type();
+  std::span<const std::byte> payload = ethernet->payload();
+  std::size_t header = wire::EthernetView::header_size;
+  if (type == wire::ether_type::vlan) {
+    const auto tag = wire::VlanView::parse(payload);
+    if (!tag) return Drop::ethernet_truncated;
+    // A tag of VLAN 0 is a priority only (IEEE 802.1Q s.6.9.1).
+    if (tag->id() != config_.interface.vlan.value_or(0)) return Drop::vlan_other;
+    type = tag->type();
+    payload = tag->payload();
+    header += wire::VlanView::header_size;
+  } else if (config_.interface.vlan) {
+    return Drop::vlan_other;
+  }
+  if (type == wire::ether_type::ipv4) {
+    group_[datagrams_.size()] = to_group;
+    frame.drop_front(header);
+    datagrams_.push(std::move(frame));
+    return Drop::none;
+  }
+  if (type == wire::ether_type::arp) return arp_in(ethernet->source(), payload);
+  return Drop::ethernet_unknown_type;
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::arp_in(wire::MacAddress source, std::span<const std::byte> bytes) noexcept {
+  const auto packet = wire::ArpView::parse(bytes);
+  if (!packet) return Drop::arp_malformed;
+  const auto verdict = link::arp_arrives(*packet, source, addresses_, device_.mac(),
+                                         transmit_.neighbors(), arp_defence_, now_);
+  if (verdict.conflict) counters_.count(Event::arp_address_conflicts);
+  if (verdict.reply) {
+    counters_.count(Event::arp_replies_sent);
+    transmit_.send_arp(*verdict.reply);
+  }
+  if (verdict.resolved) transmit_.resolved(*verdict.resolved);
+  if (verdict.drop == Drop::none) counters_.count(Event::frames_delivered);
+  return verdict.drop;
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::link_expire() noexcept {
+  announcer_.advance(now_, addresses_, device_.mac(), [this](const link::ArpMessage& message) {
+    transmit_.send_arp(message);
+  });
+  transmit_.neighbors().advance(now_, [this](const link::NeighborTable::Action& action) noexcept {
+    if (action.kind == link::NeighborTable::Action::Kind::failed) {
+      transmit_.failed(action.id,
+                       [this](const Packet& packet) noexcept { undeliverable(packet.bytes()); });
+      return;
+    }
+    counters_.count(Event::arp_requests_sent);
+    transmit_.send_arp(link::arp_request(action, addresses_, device_.mac()));
+  });
+}
+
+/// A datagram of ours found no neighbour: its connection hears of it (RFC 1122 s.2.3.2.2).
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::undeliverable(std::span<const std::byte> datagram) noexcept {
+  wire::Ipv4View ip;
+  if (wire::Ipv4View::parse(datagram, ip) != Drop::none) return;
+  if (ip.protocol() != wire::protocol::tcp) return;
+  wire::TcpView segment;
+  if (wire::TcpView::parse(ip.payload(), segment) != Drop::none) return;
+  const wire::FourTuple tuple{ip.source(), ip.destination(), segment.source_port(),
+                              segment.destination_port()};
+  const tcp::EntryId id = find(tuple, tcp::hash(tuple, table_key_));
+  if (id.kind() != tcp::EntryKind::connection) return;
+  apply(id.index(), tcp::unreachable(connections_[id.index()].tcb, Cause::no_neighbor, true));
+}
+
+}  // namespace pollux::pipeline

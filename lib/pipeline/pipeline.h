@@ -1,0 +1,325 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "application/application.h"
+#include "base/counters.h"
+#include "base/prng.h"
+#include "base/result.h"
+#include "base/ring.h"
+#include "base/siphash.h"
+#include "base/slab.h"
+#include "base/time.h"
+#include "base/timer_wheel.h"
+#include "base/token_bucket.h"
+#include "internet/icmp.h"
+#include "internet/ipv4_in.h"
+#include "internet/path_mtu.h"
+#include "internet/reassembly.h"
+#include "internet/route.h"
+#include "link/arp.h"
+#include "link/device.h"
+#include "pipeline/config.h"
+#include "pipeline/connection.h"
+#include "pipeline/stream.h"
+#include "pipeline/transmit.h"
+#include "transport/tcp/connection_table.h"
+#include "transport/tcp/isn.h"
+#include "transport/tcp/listener.h"
+#include "transport/tcp/tcp.h"
+#include "transport/tcp/time_wait.h"
+#include "transport/udp.h"
+#include "wire/address_set.h"
+#include "wire/ipv4.h"
+
+namespace pollux::pipeline {
+
+/// Whether an application takes messages from other threads.
+template <class A>
+concept HasMessages = requires { typename A::Message; };
+
+/// One core's whole stack: a device's queue below, an application above, and every table between
+/// them, owned by the thread that polls. Run to completion: poll() takes a burst of frames all the
+/// way to the application and its answers all the way to the device. Nothing is allocated after
+/// make(). Applications know it as their stack.
+template <link::Device D, application::Application A>
+class Pipeline {
+ public:
+  using Packet = typename D::Packet;
+  using Session = typename A::Session;
+  using Stream = pipeline::Stream<Pipeline>;
+  using Connection = pipeline::Connection<Packet, Session>;
+
+  /// Reserves every table for the bounds in `config`. `device` and `application` outlive it.
+  static Result<std::unique_ptr<Pipeline>> make(const Config& config, D& device, A& application,
+                                                Instant now);
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  /// Announces the own addresses and lets the application begin; before the first poll().
+  void start(Instant now) noexcept;
+
+  /// The data path: one burst, from the device through every layer and back.
+  void poll(Instant now) noexcept {
+    now_ = now;
+    device_.receive(frames_);          // rx burst
+    ethernet_in();                     // link:        -> ARP, datagrams_
+    ipv4_in();                         // internet:    -> ICMP, UDP, arrivals_
+    tcp_demux();                       // transport:   four-tuple -> entry   (buckets prefetched)
+    tcp_in();                          //              state machine -> ready connections
+    expire();                          // timers of every layer -> ready connections
+    application_in();                  // application: callbacks on ready connections
+    tcp_out();                         // transport:   next_segment until nothing -> link
+    transmit_.flush();                 // tx burst
+  }
+
+  /// When poll() has something to do although nothing arrives; nothing when only a frame can wake
+  /// it. Never later than the truth.
+  std::optional<Instant> next_event() const noexcept;
+
+  /// Resets every connection and forgets what waits, as at the end of a run; on_closed(aborted) is
+  /// called for each. Frames that were held for reassembly are counted as dropped.
+  void stop(Instant now) noexcept;
+
+  const Counters& counters() const noexcept { return counters_; }
+  /// Connections with a Tcb, in any state (the owner's thread only).
+  std::uint32_t connections_in_use() const noexcept { return connections_.size(); }
+  std::uint32_t half_open_in_use() const noexcept { return half_open_.size(); }
+  std::uint32_t time_wait_in_use() const noexcept { return time_wait_.size(); }
+  /// Frames held in reassembly: received, neither delivered nor dropped yet.
+  std::uint32_t frames_held() const noexcept { return reassembly_.frames_held(); }
+  /// Memory per connection in bytes, by the sizes of its parts.
+  static constexpr std::size_t bytes_per_connection() noexcept {
+    return sizeof(Connection) + tcp::ConnectionTable::bytes_per_entry + TimerWheel::bytes_per_entry;
+  }
+
+  // What applications ask of their stack (application/application.h).
+
+  Instant now() const noexcept { return now_; }
+  Result<std::monostate, application::StackError> listen(
+      std::uint16_t port, const application::ListenOptions& options = {}) noexcept;
+  Result<application::StreamId, application::StackError> connect(
+      application::Endpoint remote, const application::ConnectOptions& options = {}) noexcept;
+  /// The stream of an id that still lives.
+  std::optional<Stream> stream(application::StreamId id) noexcept;
+  /// on_timer(token) once, `delay` from now (whole milliseconds, rounded up); false when
+  /// config.app_timers are set already.
+  bool after(Duration delay, std::uint64_t token) noexcept;
+  /// Receives datagrams on a port, for on_datagram().
+  Result<std::monostate, application::StackError> bind(std::uint16_t port) noexcept;
+  /// Sends one UDP datagram of up to 65,507 bytes, in fragments where the path asks for them.
+  Result<std::monostate, application::StackError> send_datagram(
+      application::Endpoint local, application::Endpoint remote,
+      std::span<const std::byte> bytes) noexcept;
+  /// The only call that another thread may make: on_message(message) in the next poll. False when
+  /// the queue is full.
+  template <class M>
+  bool post(M&& message) noexcept requires HasMessages<A> {
+    return messages_.push(std::forward<M>(message));
+  }
+
+ private:
+  friend Stream;
+  static constexpr std::uint32_t none = 0xFFFF'FFFF;
+  static constexpr std::size_t max_listeners = 64;
+  static constexpr std::uint16_t max_pieces_past_gap = 512;
+  static constexpr std::size_t burst = link::burst_size;
+
+  using Connections = Slab<Connection, true>;
+  using HalfOpens = Slab<tcp::HalfOpen>;
+  using SendPieces = typename SendQueue<Packet>::Pieces;
+  using ReceivePieces = typename ReceiveQueue<Packet>::Pieces;
+  struct AppTimer {
+    std::uint64_t token;
+  };
+  /// One received segment on its way from demultiplexing to the state machine.
+  struct Arrival {
+    wire::FourTuple tuple;
+    std::uint64_t hash = 0;
+    tcp::EntryId entry;
+    std::uint32_t frames = 1;   // received frames that it stands for
+    std::uint16_t text_at = 0;  // of the packet's first byte
+    tcp::Segment segment;
+    Packet packet;
+  };
+  struct Reservation {
+    std::uint32_t index = none;
+    std::size_t size = 0;
+    Packet fresh;
+  };
+  struct Nothing {};
+  template <class B>
+  struct MessagesOf {
+    using type = Nothing;
+  };
+  template <HasMessages B>
+  struct MessagesOf<B> {
+    using type = MessageQueue<typename B::Message>;
+  };
+
+  /// Everything that is reserved at start and may fail to be.
+  struct Tables {
+    static Result<Tables> make(const Config& config, Instant now);
+    tcp::ConnectionTable table;
+    Connections connections;
+    HalfOpens half_open;
+    tcp::TimeWaitQueue time_wait;
+    tcp::FlightPool flights;
+    SendPieces send_pieces;
+    ReceivePieces receive_pieces;
+    TimerWheel wheel;
+    TimerWheel half_open_wheel;
+    Slab<AppTimer> app_timers;
+    TimerWheel app_timers_wheel;
+  };
+
+  Pipeline(const Config& config, D& device, A& application, Instant now, wire::AddressSet own,
+           internet::RouteTable routes, link::NeighborTable neighbors,
+           internet::Reassembler reassembly, Tables tables);
+
+  // link_stage.h
+  void ethernet_in() noexcept;
+  Drop frame_arrives(Packet& frame) noexcept;
+  Drop arp_in(wire::MacAddress source, std::span<const std::byte> bytes) noexcept;
+  void link_expire() noexcept;
+  void undeliverable(std::span<const std::byte> datagram) noexcept;
+  // internet_stage.h
+  void ipv4_in() noexcept;
+  void deliver(const wire::Ipv4View& ip, Packet& packet, bool broadcast) noexcept;
+  void count_received(Drop drop, std::uint32_t frames = 1) noexcept;
+  void fragment_in(const wire::Ipv4View& fragment, bool broadcast) noexcept;
+  void reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t frames) noexcept;
+  Drop icmp_in(const wire::Ipv4View& ip, bool broadcast) noexcept;
+  void send_echo_reply(const wire::Ipv4View& request) noexcept;
+  void icmp_error_in(const internet::IcmpError& error) noexcept;
+  void send_icmp_error(const wire::Ipv4View& about, const wire::IcmpFields& error,
+                       bool link_group) noexcept;
+  Drop udp_in(const wire::Ipv4View& ip, bool verified, bool broadcast) noexcept;
+  void expire() noexcept;
+  // tcp_stage.h
+  Drop read_segment(const wire::Ipv4View& ip, bool verified, Arrival& arrival,
+                    std::span<const std::byte>& text) noexcept;
+  void tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept;
+  void tcp_demux() noexcept;
+  void tcp_in() noexcept;
+  tcp::EntryId find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept;
+  Drop unconnected_arrives(const Arrival& arrival) noexcept;
+  Drop open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept;
+  Drop half_open_arrives(Arrival& arrival) noexcept;
+  void release_half_open(std::uint32_t index) noexcept;
+  Drop time_wait_arrives(const Arrival& arrival) noexcept;
+  Drop connection_arrives(std::uint32_t index, Arrival& arrival) noexcept;
+  bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
+  void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
+  void count_verdict(const tcp::Verdict& verdict) noexcept;
+  void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
+  void arm(std::uint32_t index) noexcept;
+  void tcp_expire() noexcept;
+  void tcp_out() noexcept;
+  bool send_all(std::uint32_t index) noexcept;
+  void release(std::uint32_t index) noexcept;
+  void leave_table(std::uint32_t index) noexcept;
+  void start_queues(Connection& c) noexcept;
+  void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
+  bool send_segment(const wire::FourTuple& tuple, const tcp::Segment& segment,
+                    SendQueue<Packet>* queue) noexcept;
+  // application_stage.h
+  void application_in() noexcept;
+  void dispatch(std::uint32_t index) noexcept;
+  void finish(std::uint32_t index) noexcept;
+  std::span<const std::byte> readable(std::uint32_t index) noexcept;
+  void consume(std::uint32_t index, std::size_t n) noexcept;
+  bool at_end(std::uint32_t index) noexcept;
+  std::size_t room_in_send_queue(const Connection& c) const noexcept;
+  std::size_t writable(std::uint32_t index) noexcept;
+  bool send(std::uint32_t index, application::StaticSpan bytes) noexcept;
+  std::span<std::byte> reserve(std::uint32_t index, std::size_t n) noexcept;
+  void commit(std::uint32_t index, std::size_t n) noexcept;
+  void starve(std::uint32_t index) noexcept;
+  void shutdown_send(std::uint32_t index) noexcept;
+  void close(std::uint32_t index) noexcept;
+  void abort(std::uint32_t index) noexcept;
+  void set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
+  Result<application::StreamId, application::StackError> open(
+      const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept;
+  bool claim(const wire::FourTuple& tuple) noexcept;
+  wire::Ipv4Address next_source(wire::Ipv4Address remote) noexcept;
+  bool pick_source(wire::FourTuple& tuple, bool any_address) noexcept;
+
+  Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }
+  application::StreamId stream_id(std::uint32_t index) const noexcept {
+    const Handle handle = connections_.handle(index);
+    return {handle.index, handle.generation};
+  }
+  static constexpr bool orderly(Cause cause) noexcept {
+    return cause == Cause::by_us || cause == Cause::by_peer;
+  }
+  /// The first moment at which Millis32{moment} reaches `when`, which is less than 24 days away.
+  Instant instant_of(Millis32 when) const noexcept {
+    return std::chrono::floor<std::chrono::milliseconds>(now_) + (when - Millis32{now_});
+  }
+
+  static Config checked(Config config, const D& device) noexcept;
+
+  const Config config_;
+  D& device_;
+  A& application_;
+  Instant now_;
+  Counters counters_;
+  Prng random_;
+  const SipKey table_key_;
+  const SipKey isn_key_;
+
+  packet::Burst<Packet, burst> frames_;
+  packet::Burst<Packet, burst> datagrams_;
+  std::array<bool, burst> group_{};  // of datagrams_: came to a group MAC address
+  std::array<Arrival, burst> arrivals_{};
+  std::size_t arrivals_count_ = 0;
+  bool table_changed_ = false;  // since tcp_demux: entries found then may be stale
+
+  wire::AddressSet addresses_;
+  Transmitter<D> transmit_;
+  link::ArpDefence arp_defence_;
+  link::ArpAnnouncer announcer_;
+  internet::Reassembler reassembly_;
+  internet::PathMtuCache path_mtu_;
+  TokenBucket icmp_errors_allowed_{1000, 50};
+
+  tcp::ConnectionTable table_;
+  Connections connections_;
+  HalfOpens half_open_;
+  tcp::TimeWaitQueue time_wait_;
+  tcp::FlightPool flights_;
+  SendPieces send_pieces_;
+  ReceivePieces receive_pieces_;
+  TimerWheel wheel_;
+  TimerWheel half_open_wheel_;
+  std::uint32_t ready_head_ = none;
+  std::uint32_t ready_tail_ = none;
+  Reservation reserved_;
+
+  tcp::EphemeralPorts ports_;
+  std::size_t next_source_ = 0;
+  std::optional<tcp::SeqNum> reused_above_;  // of the TIME-WAIT entry that claim() has replaced
+
+  std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listener_options_ + 1
+  std::array<application::ListenOptions, max_listeners> listener_options_{};
+  std::uint8_t listeners_ = 0;
+  udp::Ports datagram_ports_;
+  Slab<AppTimer> app_timers_;
+  TimerWheel app_timers_wheel_;
+  [[no_unique_address]] typename MessagesOf<A>::type messages_;
+};
+
+}  // namespace pollux::pipeline
+
+#include "pipeline/application_stage.h"
+#include "pipeline/internet_stage.h"
+#include "pipeline/link_stage.h"
+#include "pipeline/setup.h"
+#include "pipeline/tcp_stage.h"

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "base/slab.h"
+#include "packet/packet.h"
+#include "wire/seq_num.h"
+
+namespace pollux::pipeline {
+
+using wire::SeqNum;
+
+/// Received text that lies in one packet: `length` bytes at `offset`, the first numbered `seq`.
+template <packet::Packet P>
+struct ReceivePiece {
+  P packet;
+  SeqNum seq;
+  std::uint16_t offset = 0;
+  std::uint16_t length = 0;
+  std::uint32_t next = 0xFFFF'FFFF;
+};
+
+/// One connection's received text that is not consumed yet, in order or past a gap, in the packets
+/// that it came in: a list sorted by sequence number. Pieces may overlap; reading skips what was
+/// read already. What is before rcv_nxt can be read.
+template <packet::Packet P>
+class ReceiveQueue {
+ public:
+  using Pieces = Slab<ReceivePiece<P>>;
+  static constexpr std::uint32_t none = 0xFFFF'FFFF;
+  /// Text of up to this many bytes is copied behind the last piece's, so that a peer that sends
+  /// single bytes cannot pin a packet with each.
+  static constexpr std::size_t copied_at_most = 256;
+
+  bool empty() const noexcept { return head_ == none; }
+  void start_at(SeqNum seq) noexcept { read_ = seq; }
+  /// The number of the next byte to read.
+  SeqNum read_seq() const noexcept { return read_; }
+  std::uint16_t pieces() const noexcept { return count_; }
+
+  /// Keeps the `length` bytes at `offset` of the packet; false when the slab is full.
+  bool insert(Pieces& pieces, P packet, SeqNum seq, std::uint16_t offset,
+              std::uint16_t length) noexcept {
+    if (tail_ != none && append_copy(pieces[tail_], packet, seq, offset, length)) return true;
+    const std::uint32_t index = pieces.acquire();
+    if (index == Pieces::none) return false;
+    ReceivePiece<P>& piece = pieces[index];
+    piece.packet = std::move(packet);
+    piece.seq = seq;
+    piece.offset = offset;
+    piece.length = length;
+    ++count_;
+    if (tail_ == none) {
+      head_ = tail_ = index;
+    } else if (pieces[tail_].seq <= seq) {
+      pieces[tail_].next = index;
+      tail_ = index;
+    } else if (seq < pieces[head_].seq) {
+      piece.next = head_;
+      head_ = index;
+    } else {
+      std::uint32_t before = head_;
+      while (pieces[pieces[before].next].seq <= seq) before = pieces[before].next;
+      piece.next = pieces[before].next;
+      pieces[before].next = index;
+    }
+    return true;
+  }
+
+  /// The next bytes that lie in one piece and before `rcv_nxt`.
+  std::span<const std::byte> readable(Pieces& pieces, SeqNum rcv_nxt) noexcept {
+    while (head_ != none) {
+      ReceivePiece<P>& piece = pieces[head_];
+      if (piece.seq > read_ || read_ >= rcv_nxt) return {};
+      const std::uint32_t seen = static_cast<std::uint32_t>(read_ - piece.seq);
+      if (seen < piece.length) {
+        return piece.packet.bytes().subspan(piece.offset + seen, piece.length - seen);
+      }
+      pop(pieces);
+    }
+    return {};
+  }
+
+  /// Gives back the first n bytes of what readable() showed.
+  void consume(Pieces& pieces, std::uint32_t n) noexcept {
+    read_ += n;
+    if (head_ == none) return;
+    const ReceivePiece<P>& piece = pieces[head_];
+    if (static_cast<std::uint32_t>(read_ - piece.seq) >= piece.length) pop(pieces);
+  }
+
+  void clear(Pieces& pieces) noexcept {
+    while (head_ != none) pop(pieces);
+  }
+
+ private:
+  void pop(Pieces& pieces) noexcept {
+    const std::uint32_t next = pieces[head_].next;
+    pieces.release(head_);
+    head_ = next;
+    if (head_ == none) tail_ = none;
+    --count_;
+  }
+
+  /// The packet's text is small, follows the last piece's directly, and fits behind it.
+  static bool append_copy(ReceivePiece<P>& last, P& packet, SeqNum seq, std::uint16_t offset,
+                          std::uint16_t length) noexcept {
+    if (length > copied_at_most || last.seq + last.length != seq) return false;
+    const std::size_t end = std::size_t{last.offset} + last.length;
+    const std::size_t behind = last.packet.bytes().size() - end;
+    if (behind + last.packet.tailroom() < length || end + length > 0xFFFF) return false;
+    last.packet.keep_front(end);
+    const auto to = last.packet.append(length);
+    std::memcpy(to.data(), packet.bytes().data() + offset, length);
+    last.length = static_cast<std::uint16_t>(last.length + length);
+    packet = P{};
+    return true;
+  }
+
+  std::uint32_t head_ = none;
+  std::uint32_t tail_ = none;
+  SeqNum read_;
+  std::uint16_t count_ = 0;
+};
+
+}  // namespace pollux::pipeline

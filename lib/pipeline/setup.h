@@ -1,0 +1,168 @@
+#pragma once
+
+// Making, starting and stopping a Pipeline. Included by pipeline.h alone.
+
+#include "pipeline/pipeline.h"
+
+namespace pollux::pipeline {
+
+template <link::Device D, application::Application A>
+Result<std::unique_ptr<Pipeline<D, A>>> Pipeline<D, A>::make(const Config& config, D& device,
+                                                             A& application, Instant now) {
+  const auto wrong = [](std::string what, std::string why) {
+    return Error{Error::Kind::usage, std::move(what), std::move(why), "see --help"};
+  };
+  wire::AddressSet own;
+  for (const AddressRange& range : config.interface.addresses) {
+    if (!own.add(range.prefix, range.count)) {
+      return wrong("--address " + range.prefix.to_string(),
+                   "not the address of a host in its network, or too many of them");
+    }
+  }
+  if (own.empty()) return wrong("--address", "a stack needs an address of its own");
+  internet::RouteTable routes{own};
+  for (const Route& route : config.interface.routes) {
+    if (!routes.add(route.destination, route.next_hop)) {
+      return wrong("--route " + route.destination.to_string(),
+                   route.next_hop.to_string() + " cannot be a next hop here");
+    }
+  }
+  auto neighbors = link::NeighborTable::make({.capacity = config.neighbors}, now);
+  if (!neighbors) return neighbors.error();
+  auto reassembly = internet::Reassembler::make({});
+  if (!reassembly) return reassembly.error();
+  auto tables = Tables::make(config, now);
+  if (!tables) return tables.error();
+  return std::unique_ptr<Pipeline>(
+      new Pipeline(config, device, application, now, std::move(own), std::move(routes),
+                   std::move(*neighbors), std::move(*reassembly), std::move(*tables)));
+}
+
+template <link::Device D, application::Application A>
+Result<typename Pipeline<D, A>::Tables> Pipeline<D, A>::Tables::make(const Config& config,
+                                                                     Instant now) {
+  const bool huge = config.huge_pages;
+  const std::uint32_t entries = config.connections + config.half_open + config.time_wait;
+  auto table = tcp::ConnectionTable::make(entries, huge);
+  if (!table) return table.error();
+  auto connections = Connections::make(config.connections, huge);
+  if (!connections) return connections.error();
+  auto half_open = HalfOpens::make(config.half_open, huge);
+  if (!half_open) return half_open.error();
+  auto time_wait = tcp::TimeWaitQueue::make(config.time_wait, config.tcp, huge);
+  if (!time_wait) return time_wait.error();
+  auto flights = tcp::FlightPool::make(config.flights, huge);
+  if (!flights) return flights.error();
+  auto send_pieces = SendPieces::make(config.send_pieces, huge);
+  if (!send_pieces) return send_pieces.error();
+  auto receive_pieces = ReceivePieces::make(config.receive_pieces, huge);
+  if (!receive_pieces) return receive_pieces.error();
+  auto wheel = TimerWheel::make(config.connections, now);
+  if (!wheel) return wheel.error();
+  auto half_open_wheel = TimerWheel::make(config.half_open, now);
+  if (!half_open_wheel) return half_open_wheel.error();
+  auto app_timers = Slab<AppTimer>::make(config.app_timers);
+  if (!app_timers) return app_timers.error();
+  auto app_timers_wheel = TimerWheel::make(config.app_timers, now);
+  if (!app_timers_wheel) return app_timers_wheel.error();
+  return Tables{std::move(*table),         std::move(*connections),    std::move(*half_open),
+                std::move(*time_wait),     std::move(*flights),        std::move(*send_pieces),
+                std::move(*receive_pieces), std::move(*wheel),         std::move(*half_open_wheel),
+                std::move(*app_timers),    std::move(*app_timers_wheel)};
+}
+
+/// What the device bounds: a segment fits its MTU.
+template <link::Device D, application::Application A>
+Config Pipeline<D, A>::checked(Config config, const D& device) noexcept {
+  const std::uint16_t headers = wire::Ipv4Fields::size + wire::TcpFields::size;
+  config.tcp.mss =
+      std::min(config.tcp.mss, static_cast<std::uint16_t>(device.mtu() - headers));
+  return config;
+}
+
+template <link::Device D, application::Application A>
+Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instant now,
+                         wire::AddressSet own, internet::RouteTable routes,
+                         link::NeighborTable neighbors, internet::Reassembler reassembly,
+                         Tables tables)
+    : config_(checked(config, device)),
+      device_(device),
+      application_(application),
+      now_(now),
+      random_(config.seed),
+      table_key_{random_.next(), random_.next()},
+      isn_key_{random_.next(), random_.next()},
+      addresses_(std::move(own)),
+      transmit_(device, counters_, std::move(neighbors), std::move(routes), config.neighbors,
+                config.interface.vlan, static_cast<std::uint16_t>(random_.next())),
+      announcer_(now),
+      reassembly_(std::move(reassembly)),
+      path_mtu_(device.mtu()),
+      table_(std::move(tables.table)),
+      connections_(std::move(tables.connections)),
+      half_open_(std::move(tables.half_open)),
+      time_wait_(std::move(tables.time_wait)),
+      flights_(std::move(tables.flights)),
+      send_pieces_(std::move(tables.send_pieces)),
+      receive_pieces_(std::move(tables.receive_pieces)),
+      wheel_(std::move(tables.wheel)),
+      half_open_wheel_(std::move(tables.half_open_wheel)),
+      ports_(SipKey{random_.next(), random_.next()}),
+      app_timers_(std::move(tables.app_timers)),
+      app_timers_wheel_(std::move(tables.app_timers_wheel)) {}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::start(Instant now) noexcept {
+  now_ = now;
+  if constexpr (requires { application_.on_start(*this); }) application_.on_start(*this);
+  expire();
+  tcp_out();
+  transmit_.flush();
+}
+
+template <link::Device D, application::Application A>
+std::optional<Instant> Pipeline<D, A>::next_event() const noexcept {
+  std::optional<Instant> earliest;
+  const auto consider = [&earliest](std::optional<Instant> when) {
+    if (when && (!earliest || *when < *earliest)) earliest = when;
+  };
+  // What found no room is tried again soon; in real time, in the next poll.
+  if (ready_head_ != none || !transmit_.empty()) consider(now_ + 1ms);
+  consider(wheel_.next_deadline());
+  consider(half_open_wheel_.next_deadline());
+  consider(app_timers_wheel_.next_deadline());
+  consider(time_wait_.next_deadline());
+  consider(transmit_.neighbors().next_deadline());
+  consider(announcer_.next_deadline());
+  consider(reassembly_.next_deadline());
+  return earliest;
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::stop(Instant now) noexcept {
+  now_ = now;
+  for (std::uint32_t index = 0; index < connections_.high_water(); ++index) {
+    if (connections_.live(index)) abort(index);
+  }
+  application_in();
+  tcp_out();
+  transmit_.flush();
+  counters_.count(Drop::fragment_shutdown, reassembly_.flush());
+}
+
+template <link::Device D, application::Application A>
+auto Pipeline<D, A>::stream(application::StreamId id) noexcept -> std::optional<Stream> {
+  Connection* c = connections_.find({id.index, id.generation});
+  if (c == nullptr || c->finished) return std::nullopt;
+  return Stream{*this, id.index};
+}
+
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::after(Duration delay, std::uint64_t token) noexcept {
+  const std::uint32_t index = app_timers_.acquire(AppTimer{token});
+  if (index == Slab<AppTimer>::none) return false;
+  app_timers_wheel_.arm(index, now_ + delay);
+  return true;
+}
+
+}  // namespace pollux::pipeline

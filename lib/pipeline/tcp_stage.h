@@ -1,0 +1,487 @@
+#pragma once
+
+// The transport stages of Pipeline for TCP: demultiplexing, the state machine's calls, what a
+// Verdict means for a connection, and sending. Included by pipeline.h alone.
+
+#include "pipeline/pipeline.h"
+
+namespace pollux::pipeline {
+
+/// Reads one segment into `arrival`, all but its packet; `text` is where its text lies.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::read_segment(const wire::Ipv4View& ip, bool verified, Arrival& arrival,
+                                  std::span<const std::byte>& text) noexcept {
+  wire::TcpView view;
+  const auto bytes = ip.payload();
+  if (const Drop drop = wire::TcpView::parse(bytes, view); drop != Drop::none) return drop;
+  if (!verified && !view.checksum_ok(ip.pseudo_header())) return Drop::tcp_bad_checksum;
+  if (view.source_port() == 0 || view.destination_port() == 0) return Drop::tcp_bad_ports;
+  arrival.tuple = {ip.destination(), ip.source(), view.destination_port(), view.source_port()};
+  arrival.hash = tcp::hash(arrival.tuple, table_key_);
+  text = view.text();
+  arrival.segment.seq = view.seq();
+  arrival.segment.ack = view.ack();
+  arrival.segment.text = static_cast<std::uint32_t>(text.size());
+  arrival.segment.window = view.window();
+  arrival.segment.control = view.control();
+  arrival.segment.options =
+      view.options().empty() ? wire::TcpOptions{} : wire::parse_options(view.options());
+  return Drop::none;
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept {
+  counters_.count(Event::tcp_segments_received);
+  POLLUX_ASSERT(arrivals_count_ < arrivals_.size());
+  Arrival& arrival = arrivals_[arrivals_count_];
+  std::span<const std::byte> text;
+  const bool verified = packet.l4_verified() == packet::Verified::good;
+  if (const Drop drop = read_segment(ip, verified, arrival, text); drop != Drop::none) {
+    return counters_.count(drop);
+  }
+  table_.prefetch(arrival.hash);
+  arrival.text_at = static_cast<std::uint16_t>(text.data() - packet.bytes().data());
+  arrival.frames = 1;
+  arrival.packet = std::move(packet);
+  ++arrivals_count_;
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::tcp_demux() noexcept {
+  for (std::size_t i = 0; i < arrivals_count_; ++i) {
+    Arrival& arrival = arrivals_[i];
+    arrival.entry = find(arrival.tuple, arrival.hash);
+    if (arrival.entry.kind() == tcp::EntryKind::connection) {
+      __builtin_prefetch(&connections_[arrival.entry.index()].tcb);
+    }
+  }
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::tcp_in() noexcept {
+  for (std::size_t i = 0; i < arrivals_count_; ++i) {
+    Arrival& arrival = arrivals_[i];
+    // A segment earlier in this burst may have changed what the four-tuple leads to.
+    if (table_changed_) arrival.entry = find(arrival.tuple, arrival.hash);
+    Drop drop = Drop::none;
+    switch (arrival.entry.kind()) {
+      case tcp::EntryKind::none:
+        drop = unconnected_arrives(arrival);
+        break;
+      case tcp::EntryKind::half_open:
+        drop = half_open_arrives(arrival);
+        break;
+      case tcp::EntryKind::connection:
+        drop = connection_arrives(arrival.entry.index(), arrival);
+        break;
+      case tcp::EntryKind::time_wait:
+        drop = time_wait_arrives(arrival);
+        break;
+    }
+    count_received(drop, arrival.frames);
+    arrival.packet = Packet{};
+  }
+  arrivals_count_ = 0;
+  table_changed_ = false;
+}
+
+template <link::Device D, application::Application A>
+tcp::EntryId Pipeline<D, A>::find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept {
+  return table_.find(hash, [&](tcp::EntryId id) noexcept {
+    switch (id.kind()) {
+      case tcp::EntryKind::none:
+        return false;
+      case tcp::EntryKind::half_open:
+        return half_open_[id.index()].tuple == tuple;
+      case tcp::EntryKind::connection:
+        return connections_[id.index()].tuple == tuple;
+      case tcp::EntryKind::time_wait:
+        return time_wait_[id.index()].tuple == tuple;
+    }
+    return false;
+  });
+}
+
+/// CLOSED and LISTEN (RFC 9293 s.3.10.7.1, .2).
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::unconnected_arrives(const Arrival& arrival) noexcept {
+  const tcp::Segment& segment = arrival.segment;
+  const std::uint8_t listener = listener_at_[arrival.tuple.local_port];
+  const bool opens = segment.has(tcp::control::syn) &&
+                     !segment.has(tcp::control::rst | tcp::control::ack | tcp::control::fin);
+  if (listener == 0 || !opens) {
+    if (listener != 0 && segment.has(tcp::control::rst)) return Drop::tcp_bad_reset;
+    reset(arrival.tuple, segment);
+    return Drop::tcp_no_connection;
+  }
+  return open_half(arrival, tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept {
+  const std::uint32_t index =
+      half_open_.acquire(tcp::make_half_open(config_.tcp, arrival.tuple, arrival.segment, iss,
+                                             listener_at_[arrival.tuple.local_port], now_));
+  if (index == HalfOpens::none) return Drop::tcp_half_open_full;
+  const tcp::EntryId id{tcp::EntryKind::half_open, index};
+  if (!table_.insert(arrival.hash, id)) {
+    half_open_.release(index);
+    return Drop::tcp_connections_full;
+  }
+  table_changed_ = true;
+  half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
+  send_segment(arrival.tuple, tcp::syn_ack(half_open_[index], config_.tcp), nullptr);
+  return Drop::none;
+}
+
+/// SYN-RECEIVED of a passive open, kept as a small entry until the handshake is complete.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
+  const std::uint32_t index = arrival.entry.index();
+  tcp::HalfOpen& half = half_open_[index];
+  switch (tcp::arrives(half, config_.tcp, arrival.segment, now_)) {
+    case tcp::HalfOpenAction::ignore:
+      return Drop::tcp_bad_sequence;
+    case tcp::HalfOpenAction::send_syn_ack:
+      counters_.count(Event::tcp_retransmitted);
+      send_segment(half.tuple, tcp::syn_ack(half, config_.tcp), nullptr);
+      return Drop::none;
+    case tcp::HalfOpenAction::send_ack:
+      send_segment(half.tuple, tcp::challenge_ack(half, config_.tcp), nullptr);
+      return Drop::tcp_bad_sequence;
+    case tcp::HalfOpenAction::reset_reply:
+      reset(arrival.tuple, arrival.segment);
+      return Drop::tcp_bad_ack;
+    case tcp::HalfOpenAction::drop_entry:
+      table_.erase(arrival.hash, arrival.entry);
+      release_half_open(index);
+      return Drop::none;
+    case tcp::HalfOpenAction::accept:
+      break;
+  }
+  const std::uint32_t made = connections_.acquire();
+  if (made == Connections::none) return Drop::tcp_connections_full;
+  Connection& c = connections_[made];
+  c.tuple = half.tuple;
+  c.tcb = tcp::accept(half, config_.tcp, now_);
+  start_queues(c);
+  table_.replace(arrival.hash, arrival.entry, {tcp::EntryKind::connection, made});
+  table_changed_ = true;
+  release_half_open(index);
+  counters_.count(Event::tcp_passive_opens);
+  return connection_arrives(made, arrival);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::release_half_open(std::uint32_t index) noexcept {
+  half_open_wheel_.cancel(index);
+  half_open_.release(index);
+  table_changed_ = true;
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
+  const std::uint32_t index = arrival.entry.index();
+  tcp::TimeWait& entry = time_wait_[index];
+  switch (tcp::arrives(entry, arrival.segment)) {
+    case tcp::TimeWaitAction::ignore:
+      return Drop::tcp_after_close;
+    case tcp::TimeWaitAction::send_ack:
+      send_segment(entry.tuple, tcp::ack_of(entry), nullptr);
+      return Drop::tcp_bad_sequence;
+    case tcp::TimeWaitAction::restart_and_ack:
+      time_wait_.restart(index, now_);
+      send_segment(entry.tuple, tcp::ack_of(entry), nullptr);
+      return Drop::none;
+    case tcp::TimeWaitAction::reset_reply:
+      reset(arrival.tuple, arrival.segment);
+      return Drop::tcp_bad_ack;
+    case tcp::TimeWaitAction::reopen:
+      break;
+  }
+  if (listener_at_[arrival.tuple.local_port] == 0) {
+    reset(arrival.tuple, arrival.segment);
+    return Drop::tcp_no_connection;
+  }
+  // RFC 9293 s.3.10.7.4 (MAY-2 of s.3.6.1): the new connection's numbers lie above the old one's.
+  const tcp::SeqNum iss =
+      max(tcp::initial_sequence_number(arrival.tuple, isn_key_, now_), entry.snd_nxt + 1);
+  table_.erase(arrival.hash, arrival.entry);
+  time_wait_.unlink(index);
+  table_changed_ = true;
+  counters_.count(Event::tcp_time_wait_reused);
+  return open_half(arrival, iss);
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) noexcept {
+  Connection& c = connections_[index];
+  const tcp::Segment& segment = arrival.segment;
+  if ((c.pending & pending::closed) != 0 || c.finished) return Drop::tcp_after_close;
+  if (segment.text != 0 && !has_room_for_text(c, segment)) return Drop::tcp_no_buffer;
+  const tcp::Verdict verdict =
+      tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_);
+  if (verdict.keep_text) {
+    const tcp::SeqNum first =
+        segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u) + verdict.text_offset;
+    const bool kept = c.receive.insert(
+        receive_pieces_, std::move(arrival.packet), first,
+        static_cast<std::uint16_t>(arrival.text_at + verdict.text_offset), verdict.text_length);
+    POLLUX_ASSERT(kept);
+    static_cast<void>(kept);
+  }
+  if (verdict.reset_reply) reset(arrival.tuple, segment);
+  apply(index, verdict);
+  return verdict.drop;
+}
+
+/// Text is refused before TCP sees it when there is nothing to keep it in; the peer sends it again.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::has_room_for_text(const Connection& c,
+                                       const tcp::Segment& segment) const noexcept {
+  if (receive_pieces_.available() == 0) return false;
+  // The next expected byte is always welcome; text past a gap only up to a bound.
+  return segment.seq <= c.tcb.rcv_nxt || c.receive.pieces() < max_pieces_past_gap;
+}
+
+/// Carries out what a call of the state machine has said.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept {
+  Connection& c = connections_[index];
+  std::uint16_t news = 0;
+  if (verdict.established) {
+    counters_.count(Event::tcp_established);
+    c.established = true;
+    c.receive.start_at(c.tcb.irs + 1);
+    news |= c.active ? pending::connected : pending::accepted;
+  }
+  if (verdict.acknowledged) {
+    c.send.release(send_pieces_, c.tcb.snd_una);
+    if (c.wants_room && room_in_send_queue(c) >= config_.tcp.send_buffer / 4) {
+      news |= pending::writable;
+    }
+  }
+  if (verdict.readable) news |= pending::readable;
+  if (verdict.peer_closed) {
+    c.at_peer_end = true;
+    news |= pending::peer_closed;
+  }
+  if (verdict.send) news |= pending::send;
+  if (verdict.closed || verdict.time_wait) {
+    c.cause = verdict.cause;
+    c.time_wait = verdict.time_wait;
+    news |= pending::closed;
+  }
+  count_verdict(verdict);
+  if (news != 0) make_ready(index, news);
+  arm(index);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
+  if (verdict.closed && verdict.cause == Cause::reset) counters_.count(Event::tcp_reset_received);
+  if (verdict.closed && verdict.cause == Cause::timed_out) counters_.count(Event::tcp_timed_out);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::make_ready(std::uint32_t index, std::uint16_t news) noexcept {
+  Connection& c = connections_[index];
+  c.pending = static_cast<std::uint16_t>(c.pending | news);
+  if (c.ready) return;
+  c.ready = true;
+  c.next_ready = none;
+  if (ready_tail_ == none) {
+    ready_head_ = index;
+  } else {
+    connections_[ready_tail_].next_ready = index;
+  }
+  ready_tail_ = index;
+}
+
+/// Moves the wheel entry only when the deadline came closer; a later one is found when it is due.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::arm(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (!c.tcb.has_deadline()) return;
+  if (c.armed && c.armed_at <= c.tcb.deadline) return;
+  c.armed = true;
+  c.armed_at = c.tcb.deadline;
+  wheel_.arm(index, instant_of(c.tcb.deadline));
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::tcp_expire() noexcept {
+  wheel_.advance(now_, [this](std::uint32_t index) noexcept {
+    Connection& c = connections_[index];
+    c.armed = false;
+    if (c.tcb.has_deadline() && c.tcb.deadline <= Millis32{now_}) {
+      apply(index, tcp::timeout(c.tcb, config_.tcp, flights_, now_));
+    } else {
+      arm(index);
+    }
+  });
+  half_open_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
+    tcp::HalfOpen& half = half_open_[index];
+    switch (tcp::timeout(half, config_.tcp, now_)) {
+      case tcp::HalfOpenTimeout::resend:
+        counters_.count(Event::tcp_retransmitted);
+        half_open_wheel_.arm(index, instant_of(half.deadline));
+        send_segment(half.tuple, tcp::syn_ack(half, config_.tcp), nullptr);
+        break;
+      case tcp::HalfOpenTimeout::give_up:
+        table_.erase(tcp::hash(half.tuple, table_key_),
+                     {tcp::EntryKind::half_open, index});
+        half_open_.release(index);
+        break;
+    }
+  });
+  time_wait_.expire(now_, [this](std::uint32_t index) noexcept {
+    table_.erase(tcp::hash(time_wait_[index].tuple, table_key_),
+                 {tcp::EntryKind::time_wait, index});
+  });
+}
+
+/// Sends what every ready connection has to send, and lets go of the finished ones. A connection
+/// that the device or the packet pool has no room for stays on the list.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::tcp_out() noexcept {
+  std::uint32_t index = ready_head_;
+  ready_head_ = ready_tail_ = none;
+  while (index != none) {
+    Connection& c = connections_[index];
+    const std::uint32_t next = c.next_ready;
+    c.ready = false;
+    bool blocked = false;
+    if ((c.pending & pending::send) != 0) {
+      c.pending = static_cast<std::uint16_t>(c.pending & ~pending::send);
+      blocked = !send_all(index);
+    }
+    if (blocked) {
+      make_ready(index, pending::send);
+    } else if (c.finished) {
+      release(index);
+    } else if ((c.pending & pending::closed) != 0) {
+      // Over, but for a reader that has yet to take the rest: the four-tuple is free already.
+      if (!c.detached) leave_table(index);
+    } else {
+      if (c.pending != 0) make_ready(index, 0);
+      arm(index);
+    }
+    index = next;
+  }
+}
+
+/// False when something is left to send that there was no room for.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (c.detached) return true;
+  tcp::Emit emit = tcp::Emit::more;
+  while (emit == tcp::Emit::more) {
+    if (!transmit_.has_room()) return false;
+    tcp::Segment segment;
+    emit = tcp::next_segment(c.tcb, config_.tcp, flights_, now_, segment);
+    if (emit == tcp::Emit::none) break;
+    if (!send_segment(c.tuple, segment, &c.send)) {
+      apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
+      if ((c.pending & pending::closed) != 0) break;
+    }
+  }
+  return true;
+}
+
+/// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::release(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (!c.detached) leave_table(index);
+  if (c.armed) wheel_.cancel(index);
+  c.send.clear(send_pieces_);
+  c.receive.clear(receive_pieces_);
+  tcp::return_flight(c.tcb, flights_);
+  connections_.release(index);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::leave_table(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  const std::uint64_t hash = tcp::hash(c.tuple, table_key_);
+  const tcp::EntryId id{tcp::EntryKind::connection, index};
+  c.detached = true;
+  table_changed_ = true;
+  if (!c.time_wait) {
+    table_.erase(hash, id);
+    return;
+  }
+  counters_.count(Event::tcp_time_wait);
+  const std::uint32_t entry = time_wait_.insert(
+      tcp::make_time_wait(c.tcb, c.tuple, config_.tcp, now_), [this](std::uint32_t oldest) noexcept {
+        counters_.count(Event::tcp_time_wait_evicted);
+        table_.erase(tcp::hash(time_wait_[oldest].tuple, table_key_),
+                     {tcp::EntryKind::time_wait, oldest});
+      });
+  table_.replace(hash, id, {tcp::EntryKind::time_wait, entry});
+}
+
+/// Answers a segment that belongs to nothing (RFC 9293 s.3.10.7.1), within the limit on resets.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept {
+  if (const auto answer = tcp::reset_for(segment)) {
+    counters_.count(Event::tcp_resets_sent);
+    send_segment(tuple, *answer, nullptr);
+  }
+}
+
+/// Builds the frame of one segment and hands it to the link. `queue` has the text; null without.
+/// False when nobody answers for the next hop; a segment lost for want of a buffer is TCP's to mend.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, const tcp::Segment& segment,
+                                  SendQueue<Packet>* queue) noexcept {
+  Packet packet = device_.allocate();
+  if (!packet || packet.tailroom() < segment.text) {
+    counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
+    return true;
+  }
+  wire::Sum sum;
+  if (segment.text != 0) {
+    const tcp::SeqNum first = segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u);
+    sum = queue->copy(send_pieces_, first, packet.append(segment.text));
+  }
+  const std::size_t options = wire::options_size(segment.options);
+  const auto header = packet.prepend(wire::TcpFields::size + options);
+  wire::TcpFields fields;
+  fields.source_port = tuple.local_port;
+  fields.destination_port = tuple.remote_port;
+  fields.seq = segment.seq;
+  fields.ack = segment.has(tcp::control::ack) ? segment.ack : tcp::SeqNum{};
+  fields.control = segment.control;
+  fields.options_length = static_cast<std::uint8_t>(options);
+  fields.window = segment.window;
+  fields.write(header);
+  if (options != 0) wire::write_options(segment.options, header.subspan(wire::TcpFields::size));
+  const auto length = static_cast<std::uint16_t>(header.size() + segment.text);
+  const wire::Sum pseudo =
+      wire::pseudo_header(tuple.local, tuple.remote, wire::protocol::tcp, length);
+  const bool offload = device_.capabilities().transmit_tcp_checksum;
+  wire::store_u16(header.data() + wire::TcpView::checksum_offset,
+                  offload ? pseudo.partial()
+                          : wire::fold(wire::add(wire::Sum{header}, sum).add(pseudo)));
+  counters_.count(Event::tcp_segments_sent);
+  return transmit_.send(std::move(packet),
+                        {.tos = 0,
+                         .protocol = wire::protocol::tcp,
+                         .source = tuple.local,
+                         .destination = tuple.remote,
+                         .tcp_checksum = offload},
+                        now_);
+}
+
+/// A connection's queues begin where its numbers do, and its segments fit the path.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::start_queues(Connection& c) noexcept {
+  c.send.start_at(c.tcb.iss + 1);
+  const std::uint16_t mtu = path_mtu_.mtu(c.tuple.remote, now_);
+  if (mtu < device_.mtu()) tcp::path_mtu_changed(c.tcb, config_.tcp, mtu);
+}
+
+}  // namespace pollux::pipeline

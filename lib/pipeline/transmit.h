@@ -1,0 +1,225 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/counters.h"
+#include "base/time.h"
+#include "internet/fragment.h"
+#include "internet/route.h"
+#include "link/arp.h"
+#include "link/device.h"
+#include "link/neighbor_table.h"
+#include "link/waiting.h"
+#include "packet/packet.h"
+#include "pipeline/config.h"
+#include "wire/address.h"
+#include "wire/arp.h"
+#include "wire/ethernet.h"
+#include "wire/field.h"
+#include "wire/ipv4.h"
+#include "wire/vlan.h"
+
+namespace pollux::pipeline {
+
+/// What one datagram's IPv4 header says, besides lengths and checksums.
+struct DatagramFields {
+  std::uint8_t tos = 0;
+  std::uint8_t protocol = 0;
+  wire::Ipv4Address source;
+  wire::Ipv4Address destination;
+  bool tcp_checksum = false;  // the device is to finish the TCP checksum
+};
+
+/// The way down: route, neighbour, headers, burst. Packets come in with their transport header in
+/// front and leave as frames, or wait here for their neighbour's address.
+template <link::Device D>
+class Transmitter {
+ public:
+  using Packet = typename D::Packet;
+  static constexpr std::uint32_t waiting_bound = 1024;
+
+  Transmitter(D& device, Counters& counters, link::NeighborTable neighbors,
+              internet::RouteTable routes, std::uint32_t neighbor_capacity,
+              std::optional<std::uint16_t> vlan, std::uint16_t first_identification)
+      : device_(device),
+        counters_(counters),
+        neighbors_(std::move(neighbors)),
+        routes_(std::move(routes)),
+        waiting_(neighbor_capacity, waiting_bound),
+        vlan_(vlan),
+        identification_(first_identification) {}
+
+  /// Whether another frame would be taken now.
+  bool has_room() noexcept {
+    if (out_.full()) flush();
+    return !out_.full();
+  }
+  /// Hands what is due to the device; what it does not take stays, in order, for the next time.
+  void flush() noexcept {
+    if (out_.empty()) return;
+    std::size_t bytes = 0;
+    // Sizes are read before the device owns the frames.
+    std::array<std::uint32_t, link::burst_size> sizes;
+    const std::size_t before = out_.size();
+    for (std::size_t i = 0; i < before; ++i) {
+      sizes[i] = static_cast<std::uint32_t>(out_[i].bytes().size());
+    }
+    const std::size_t sent = device_.transmit(out_);
+    for (std::size_t i = 0; i < sent; ++i) bytes += sizes[i];
+    counters_.count(Event::frames_sent, sent);
+    counters_.count(Event::bytes_sent, bytes);
+  }
+  bool empty() const noexcept { return out_.empty(); }
+
+  /// Sends one whole datagram that the path takes, its transport header in front, with DF set.
+  /// False when nobody answers for the next hop, or there is none: the datagram is dropped, counted.
+  bool send(Packet packet, const DatagramFields& fields, Instant now) noexcept {
+    const std::size_t payload = packet.bytes().size();
+    const auto header = packet.prepend(wire::Ipv4Fields::size);
+    const bool offload = device_.capabilities().transmit_ipv4_checksum;
+    const wire::Ipv4Fields ip = header_fields(fields, payload);
+    if (offload) {
+      ip.write_without_checksum(header);
+    } else {
+      ip.write(header);
+    }
+    if (offload || fields.tcp_checksum) {
+      packet.request({.l2_length = static_cast<std::uint16_t>(link_header_size()),
+                      .l3_length = wire::Ipv4Fields::size,
+                      .ipv4 = offload,
+                      .tcp = fields.tcp_checksum,
+                      .udp = false});
+    }
+    return route(std::move(packet), fields.destination, now);
+  }
+
+  /// Sends a datagram whose payload (transport header and all, checksums done) is `payload`, up to
+  /// 65,515 bytes, cut into fragments of at most `mtu` bytes where it must be. DF is not set.
+  bool send_bytes(std::span<const std::byte> first, std::span<const std::byte> second,
+                  const DatagramFields& fields, std::uint16_t mtu, Instant now) noexcept {
+    const std::size_t total = first.size() + second.size();
+    wire::Ipv4Fields ip = header_fields(fields, total);
+    ip.dont_fragment = false;
+    ip.identification = identification_++;
+    bool reached = true;
+    internet::Fragmenter fragments{total, mtu};
+    std::uint32_t pieces = 0;
+    while (const auto piece = fragments.next()) {
+      Packet packet = device_.allocate();
+      if (!packet || packet.tailroom() < piece->length) {
+        counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
+        return reached;
+      }
+      copy_piece(packet.append(piece->length), first, second, piece->offset);
+      ip.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + piece->length);
+      ip.fragment_offset_bytes = static_cast<std::uint16_t>(piece->offset);
+      ip.more_fragments = piece->more;
+      ip.write(packet.prepend(wire::Ipv4Fields::size));
+      reached = route(std::move(packet), fields.destination, now) && reached;
+      ++pieces;
+    }
+    if (pieces > 1) counters_.count(Event::datagrams_fragmented);
+    return reached;
+  }
+
+  void send_arp(const link::ArpMessage& message) noexcept {
+    Packet packet = device_.allocate();
+    if (!packet) return counters_.count(SendDrop::no_buffer);
+    message.fields.write(packet.append(wire::ArpFields::size));
+    frame(std::move(packet), message.destination, wire::ether_type::arp);
+  }
+
+  /// The neighbour's waiting datagrams leave.
+  void resolved(const link::NeighborTable::Resolved& neighbor) noexcept {
+    waiting_.take_all(neighbor.id, [&](Packet&& packet) noexcept {
+      frame(std::move(packet), neighbor.mac, wire::ether_type::ipv4);
+    });
+  }
+  /// The neighbour does not answer: drop(const Packet&) is called for each datagram that waited,
+  /// which begins with its IPv4 header, and it is counted.
+  template <class F>
+  void failed(link::NeighborId id, F&& drop) noexcept {
+    waiting_.take_all(id, [&](Packet&& packet) noexcept {
+      counters_.count(SendDrop::no_neighbor);
+      drop(packet);
+    });
+  }
+
+  link::NeighborTable& neighbors() noexcept { return neighbors_; }
+  const link::NeighborTable& neighbors() const noexcept { return neighbors_; }
+  const internet::RouteTable& routes() const noexcept { return routes_; }
+  std::size_t link_header_size() const noexcept {
+    return wire::EthernetFields::size + (vlan_ ? wire::VlanFields::size : 0);
+  }
+
+ private:
+  static wire::Ipv4Fields header_fields(const DatagramFields& fields,
+                                        std::size_t payload) noexcept {
+    wire::Ipv4Fields ip;
+    ip.tos = fields.tos;
+    ip.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + payload);
+    ip.dont_fragment = true;
+    ip.protocol = fields.protocol;
+    ip.source = fields.source;
+    ip.destination = fields.destination;
+    return ip;
+  }
+
+  static void copy_piece(std::span<std::byte> to, std::span<const std::byte> first,
+                         std::span<const std::byte> second, std::size_t offset) noexcept {
+    for (std::byte& byte : to) {
+      byte = offset < first.size() ? first[offset] : second[offset - first.size()];
+      ++offset;
+    }
+  }
+
+  bool route(Packet packet, wire::Ipv4Address destination, Instant now) noexcept {
+    const auto next_hop = routes_.next_hop(destination);
+    if (!next_hop) {
+      counters_.count(SendDrop::no_route);
+      return false;
+    }
+    const auto found = neighbors_.lookup(*next_hop, now);
+    switch (found.state) {
+      case link::NeighborTable::State::resolved:
+        frame(std::move(packet), found.mac, wire::ether_type::ipv4);
+        return true;
+      case link::NeighborTable::State::waiting:
+        counters_.count(SendDrop::neighbor_queue_full, waiting_.push(found.id, std::move(packet)));
+        return true;
+      case link::NeighborTable::State::unreachable:
+        counters_.count(SendDrop::no_neighbor);
+        return false;
+      case link::NeighborTable::State::table_full:
+        counters_.count(SendDrop::neighbor_table_full);
+        return true;
+    }
+    return true;
+  }
+
+  void frame(Packet packet, wire::MacAddress destination, std::uint16_t type) noexcept {
+    if (vlan_) {
+      wire::VlanFields{.id = *vlan_, .type = type}.write(packet.prepend(wire::VlanFields::size));
+      type = wire::ether_type::vlan;
+    }
+    wire::EthernetFields{destination, device_.mac(), type}.write(
+        packet.prepend(wire::EthernetFields::size));
+    if (!has_room()) return counters_.count(SendDrop::device_full);
+    out_.push(std::move(packet));
+  }
+
+  D& device_;
+  Counters& counters_;
+  packet::Burst<Packet, link::burst_size> out_;
+  link::NeighborTable neighbors_;
+  internet::RouteTable routes_;
+  link::WaitingQueue<Packet> waiting_;
+  std::optional<std::uint16_t> vlan_;
+  std::uint16_t identification_;
+};
+
+}  // namespace pollux::pipeline
