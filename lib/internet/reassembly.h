@@ -92,7 +92,7 @@ class Reassembler {
   struct Entry {
     Key key;
     bool in_use = false;
-    bool condemned = false;          // what still comes of it is dropped
+    Drop condemned = Drop::none;     // why what still comes of it is dropped
     std::uint8_t ecn_seen = 0;       // one bit a codepoint
     std::uint8_t header_length = 0;  // of the first fragment, 0 until it is there
     std::uint16_t first_hole = 0;
@@ -100,7 +100,6 @@ class Reassembler {
     std::uint32_t end = 0;           // of the payload, 0 until the last fragment is there
     std::uint32_t reached = 0;       // of what came so far, the end
     std::uint32_t frames = 0;
-    std::uint32_t fragments = 0;
     Instant deadline;
   };
   enum class Fit : std::uint8_t { fits, duplicate, contradicts };

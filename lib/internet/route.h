@@ -18,8 +18,8 @@ class RouteTable {
   explicit RouteTable(const wire::AddressSet& own);
 
   /// Adds a route; the gateway is the route of 0.0.0.0/0. False when `next_hop` is no single host's
-  /// address or is ours, or when the bound is reached. A second one for the same network replaces
-  /// the first, but a connected network keeps its own.
+  /// address or is ours, when the network is connected, or when the bound is reached. A second one
+  /// for the same network replaces the first.
   [[nodiscard]] bool add(wire::Ipv4Prefix network, wire::Ipv4Address next_hop);
 
   /// Whom to hand a datagram for this destination: the route's next hop by longest prefix, or the

@@ -50,8 +50,9 @@ class ArpDefence {
 /// Packet reception of RFC 826, in its order, with what later RFCs add. `frame_source` is the
 /// Ethernet header's source. A request for any address in `own` is answered, a probe (sender
 /// 0.0.0.0, RFC 5227 s.1.1) too, though it teaches nothing. A sender is learnt when it is known
-/// already, or when the packet asks for one of ours. A packet of our own MAC that came back is
-/// arp_not_for_us.
+/// already, or when the packet asks for one of ours. What tells nothing new is arp_not_for_us, and
+/// so is our own packet that came back: one of our addresses at our own MAC. Our MAC with another
+/// address is a neighbour like any other, since on a tap the kernel's end has the MAC of ours.
 ArpVerdict arp_arrives(const wire::ArpView& packet, wire::MacAddress frame_source,
                        const wire::AddressSet& own, wire::MacAddress own_mac,
                        NeighborTable& neighbors, ArpDefence& defence, Instant now) noexcept;
@@ -59,6 +60,9 @@ ArpVerdict arp_arrives(const wire::ArpView& packet, wire::MacAddress frame_sourc
 /// The request for a NeighborTable::Action of one of the request kinds. `own` is not empty.
 ArpMessage arp_request(const NeighborTable::Action& action, const wire::AddressSet& own,
                        wire::MacAddress own_mac) noexcept;
+
+/// Says to everybody that `address` is at `own_mac` (RFC 5227 s.3: a request, not a reply).
+ArpMessage arp_announcement(wire::Ipv4Address address, wire::MacAddress own_mac) noexcept;
 
 /// Tells the neighbours at start that our addresses are here (RFC 5227 s.2.3): each twice, two
 /// seconds apart, but at most 64 in 10 ms, so that thousands do not come as a flood.
@@ -82,7 +86,7 @@ class ArpAnnouncer {
   void advance(Instant now, const wire::AddressSet& own, wire::MacAddress own_mac, F&& send) {
     if (round_ == rounds || now < due_) return;
     const std::size_t end = std::min(own.size(), next_ + batch);
-    for (; next_ < end; ++next_) send(announcement(own.nth(next_), own_mac));
+    for (; next_ < end; ++next_) send(arp_announcement(own.nth(next_), own_mac));
     due_ = now + batch_interval;
     if (next_ < own.size()) return;
     next_ = 0;
@@ -92,8 +96,6 @@ class ArpAnnouncer {
   }
 
  private:
-  static ArpMessage announcement(wire::Ipv4Address address, wire::MacAddress own_mac) noexcept;
-
   Instant due_;
   Instant round_start_;
   std::size_t next_ = 0;

@@ -81,8 +81,9 @@ class NeighborTable {
     std::optional<Resolved> resolved;
   };
   /// An ARP packet says that `address` is at `mac`. An entry that exists is updated; without one, a
-  /// new one is made when `create` says so and there is room (RFC 826's merge flag).
-  Learned learn(wire::Ipv4Address address, wire::MacAddress mac, bool create, Instant now) noexcept;
+  /// new one is made when `create_new` says so and there is room (RFC 826's merge flag).
+  Learned learn(wire::Ipv4Address address, wire::MacAddress mac, bool create_new,
+                Instant now) noexcept;
 
   struct Action {
     enum class Kind : std::uint8_t {
@@ -150,7 +151,6 @@ class NeighborTable {
   NeighborId create(wire::Ipv4Address address, bool wanted) noexcept;
   NeighborId evict(bool wanted) noexcept;
   void forget(NeighborId id) noexcept;
-  void ask_soon(NeighborId id, Instant now) noexcept;
   void confirm(NeighborId id, wire::MacAddress mac, Instant now) noexcept;
   std::optional<Action> timeout(NeighborId id, Instant now) noexcept;
   std::optional<Action> request(NeighborId id, Instant now) noexcept;
