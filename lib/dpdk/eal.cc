@@ -1,0 +1,283 @@
+#include "dpdk/eal.h"
+
+#include <dirent.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_version.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <sstream>
+#include <utility>
+
+#include "dpdk/huge_pages.h"
+
+namespace pollux::dpdk {
+namespace {
+
+constexpr std::string_view prefix_stem = "pollux-";
+/// Rings, ports, virtual queues and the heaps' own bookkeeping.
+constexpr std::size_t eal_own_bytes = std::size_t{48} << 20;
+
+std::string list_of(const std::vector<unsigned>& numbers) {
+  std::string text;
+  for (const unsigned number : numbers) {
+    if (!text.empty()) text += ',';
+    text += std::to_string(number);
+  }
+  return text;
+}
+
+std::vector<std::string> split_at_spaces(const std::vector<std::string>& texts) {
+  std::vector<std::string> words;
+  for (const std::string& text : texts) {
+    std::istringstream stream(text);
+    for (std::string word; stream >> word;) words.push_back(word);
+  }
+  return words;
+}
+
+/// Whether `option` is among the words, alone or with its value after an equals sign.
+bool has(const std::vector<std::string>& words, std::string_view option) {
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return word.starts_with(option) && (word.size() == option.size() || word[option.size()] == '=');
+  });
+}
+
+Status check_cores(const std::vector<unsigned>& cores, const std::vector<unsigned>& allowed) {
+  for (std::size_t i = 0; i < cores.size(); ++i) {
+    const std::string what = "--cores: core " + std::to_string(cores[i]);
+    if (std::find(cores.begin(), cores.begin() + static_cast<std::ptrdiff_t>(i), cores[i]) !=
+        cores.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return Error{.what = what, .why = "it is named twice", .remedy = "each core once"};
+    }
+    if (cores[i] >= RTE_MAX_LCORE) {
+      return Error{.what = what,
+                   .why = "this DPDK knows cores below " + std::to_string(RTE_MAX_LCORE),
+                   .remedy = "a lower number"};
+    }
+    if (std::find(allowed.begin(), allowed.end(), cores[i]) == allowed.end()) {
+      return Error{.kind = Error::Kind::machine,
+                   .what = what,
+                   .why = "this process may not run there, only on " + list_of(allowed),
+                   .remedy = "cores of that list, or another taskset or cpuset"};
+    }
+  }
+  if (cores.size() >= RTE_MAX_LCORE) {
+    return Error{.what = "--cores", .why = "too many cores", .remedy = "fewer"};
+  }
+  return std::monostate{};
+}
+
+bool process_lives(std::string_view digits) {
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+  if (error != std::errc{} || end != digits.data() + digits.size() || pid <= 0) return true;
+  return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+/// Removes a folder and the files in it; folders within are not ours and stay.
+void remove_folder(const std::string& path) {
+  if (DIR* const dir = opendir(path.c_str()); dir != nullptr) {
+    while (const dirent* entry = readdir(dir)) {
+      if (entry->d_type != DT_DIR) unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
+  }
+  rmdir(path.c_str());
+}
+
+/// Removes what earlier processes of ours that were killed have left beside our own folder.
+void remove_stale_folders(const std::string& own) {
+  const std::string parent = own.substr(0, own.rfind('/'));
+  std::vector<std::string> stale;
+  DIR* const dir = opendir(parent.c_str());
+  if (dir == nullptr) return;
+  while (const dirent* entry = readdir(dir)) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(prefix_stem) || process_lives(name.substr(prefix_stem.size()))) continue;
+    stale.push_back(parent + "/" + std::string(name));
+  }
+  closedir(dir);
+  for (const std::string& path : stale) remove_folder(path);
+}
+
+Error start_failure(int reason, const std::string& complaint, const EalOptions& options) {
+  std::string why = complaint.empty() ? rte_strerror(reason) : complaint;
+  if (!options.extra.empty()) {
+    return {.what = "--eal", .why = std::move(why), .remedy = "without it, or see `man eal_args`"};
+  }
+  return {.kind = Error::Kind::machine,
+          .what = "DPDK's environment does not start",
+          .why = std::move(why),
+          .remedy = "--no-huge, or --log-level debug to see all that it says"};
+}
+
+}  // namespace
+
+struct Eal::State {
+  explicit State(LogLevel level) : log(level) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    if (!started) return;
+    wait();
+    {
+      const HushedOutput hushed(!log.verbose());
+      rte_eal_cleanup();
+    }
+    remove_folder(folder);
+  }
+
+  void wait() {
+    for (std::size_t i = 0; i < launched; ++i) rte_eal_wait_lcore(static_cast<unsigned>(i));
+    launched = 0;
+  }
+
+  LogSink log;
+  std::vector<unsigned> cores;
+  HugePages memory;
+  std::string folder;
+  std::function<void(std::size_t)> job;
+  std::size_t launched = 0;
+  std::atomic<std::size_t> up{0};
+  bool started = false;
+
+  static int run(void* self) {
+    auto& state = *static_cast<State*>(self);
+    state.up.fetch_add(1);
+    while (state.up.load() < state.launched) sched_yield();
+    state.job(rte_lcore_id());
+    return 0;
+  }
+};
+
+std::vector<unsigned> allowed_cores() {
+  std::vector<unsigned> allowed;
+  constexpr unsigned most = 8192;  // what the kernel can be built for
+  cpu_set_t* const set = CPU_ALLOC(most);
+  if (set == nullptr) return allowed;
+  const std::size_t size = CPU_ALLOC_SIZE(most);
+  if (sched_getaffinity(0, size, set) == 0) {
+    for (unsigned core = 0; core < most; ++core) {
+      if (CPU_ISSET_S(core, size, set)) allowed.push_back(core);
+    }
+  }
+  CPU_FREE(set);
+  return allowed;
+}
+
+Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
+                                               const std::vector<unsigned>& allowed, bool huge,
+                                               const std::string& file_prefix) {
+  std::vector<unsigned> usable = allowed;
+  std::erase_if(usable, [](unsigned core) { return core >= RTE_MAX_LCORE; });
+  std::vector<unsigned> cores = options.cores;
+  if (cores.empty() && !usable.empty()) cores = {usable.front()};
+  if (const Status checked = check_cores(cores, usable); !checked) return checked.error();
+
+  // Worker i is DPDK's lcore i whatever its processor, and the main thread is one lcore more, free
+  // to run on all of them: it only prints and waits.
+  std::string lcores;
+  for (std::size_t i = 0; i < cores.size(); ++i) {
+    lcores += std::to_string(i) + "@" + std::to_string(cores[i]) + ",";
+  }
+  const std::string main = std::to_string(cores.size());
+  lcores += main + "@(" + list_of(usable) + ")";
+
+  const std::vector<std::string> extra = split_at_spaces(options.extra);
+  for (const char* const taken : {"-l", "-c", "--lcores", "--main-lcore"}) {
+    if (!has(extra, taken)) continue;
+    return Error{.what = std::string("--eal ") + taken,
+                 .why = "Pollux places the threads itself",
+                 .remedy = "--cores"};
+  }
+  std::vector<std::string> words{"pollux", "--lcores=" + lcores, "--main-lcore=" + main,
+                                 "--file-prefix=" + file_prefix, "--no-shconf"};
+  if (!options.telemetry && !has(extra, "--telemetry")) words.emplace_back("--no-telemetry");
+  if (!options.pci && !has(extra, "-a") && !has(extra, "--allow")) {
+    words.insert(words.end(), {"--no-pci", "--iova-mode=va"});
+  }
+  if (!has(extra, "-m") && !has(extra, "--socket-mem")) {
+    const std::size_t bytes = options.memory_bytes + eal_own_bytes;
+    words.insert(words.end(), {"-m", std::to_string((bytes + (1u << 20) - 1) >> 20)});
+  }
+  if (huge) {
+    // memfd instead of files in a mount: nothing to clean up, no mount needed, no root needed. One
+    // memfd a segment list, so that memif and vhost-user can hand them to their peers.
+    words.insert(words.end(), {"--in-memory", "--single-file-segments"});
+  } else if (!has(extra, "--no-huge")) {
+    words.emplace_back("--no-huge");
+  }
+  words.insert(words.end(), extra.begin(), extra.end());
+  return words;
+}
+
+Eal::Eal(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+Eal::Eal(Eal&&) noexcept = default;
+Eal& Eal::operator=(Eal&&) noexcept = default;
+
+Eal::~Eal() = default;
+
+Result<Eal> Eal::start(const EalOptions& options) {
+  auto state = std::make_unique<State>(options.log_level);
+  const std::vector<unsigned> allowed = allowed_cores();
+  if (options.no_huge || has(split_at_spaces(options.extra), "--no-huge")) {
+    state->memory.reason = "--no-huge";
+  } else {
+    state->memory = HugePages::find(options.memory_bytes + eal_own_bytes);
+  }
+  const std::string file_prefix = std::string(prefix_stem) + std::to_string(getpid());
+  Result<std::vector<std::string>> words =
+      eal_arguments(options, allowed, state->memory.usable, file_prefix);
+  if (!words) return words.error();
+  state->cores = options.cores;
+  if (state->cores.empty()) state->cores = {allowed.front()};
+
+  std::vector<char*> arguments;
+  for (std::string& word : *words) arguments.push_back(word.data());
+  std::string printed;
+  int used = 0;
+  {
+    const HushedOutput hushed(!state->log.verbose());
+    used = rte_eal_init(static_cast<int>(arguments.size()), arguments.data());
+    printed = hushed.first_line();
+  }
+  if (used < 0) {
+    const int reason = rte_errno;
+    const std::string complaint = state->log.complaint();
+    return start_failure(reason, complaint.empty() ? printed : complaint, options);
+  }
+  state->started = true;
+  state->folder = rte_eal_get_runtime_dir();
+  remove_stale_folders(state->folder);
+  return Eal{std::move(state)};
+}
+
+bool Eal::huge_pages() const noexcept { return state_->memory.usable; }
+std::string_view Eal::memory_reason() const noexcept { return state_->memory.reason; }
+const std::vector<unsigned>& Eal::cores() const noexcept { return state_->cores; }
+std::string Eal::version() { return rte_version(); }
+LogSink& Eal::log() const noexcept { return state_->log; }
+
+void Eal::launch(std::size_t n, std::function<void(std::size_t)> job) {
+  POLLUX_ASSERT(n <= state_->cores.size());
+  wait();
+  state_->job = std::move(job);
+  state_->launched = n;
+  state_->up = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    rte_eal_remote_launch(&State::run, state_.get(), static_cast<unsigned>(i));
+  }
+}
+
+void Eal::wait() { state_->wait(); }
+
+}  // namespace pollux::dpdk

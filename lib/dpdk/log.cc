@@ -1,0 +1,122 @@
+#include "dpdk/log.h"
+
+#include <rte_log.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace pollux::dpdk {
+namespace {
+
+/// "EAL: FATAL: Cannot init memory\n" says nothing more than "Cannot init memory".
+std::string_view trimmed(std::string_view line) {
+  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.remove_suffix(1);
+  for (const std::string_view prefix : {"EAL: ", "FATAL: ", "Error - "}) {
+    if (line.starts_with(prefix)) line.remove_prefix(prefix.size());
+  }
+  return line;
+}
+
+unsigned to_dpdk(LogLevel level) {
+  switch (level) {
+    case LogLevel::error:
+      return RTE_LOG_ERR;
+    case LogLevel::warning:
+      return RTE_LOG_WARNING;
+    case LogLevel::info:
+      return RTE_LOG_INFO;
+    case LogLevel::debug:
+      return RTE_LOG_DEBUG;
+  }
+  return RTE_LOG_ERR;
+}
+
+}  // namespace
+
+LogSink::LogSink(LogLevel level) : level_(level) {
+  cookie_io_functions_t functions{};
+  functions.write = &LogSink::write;
+  stream_ = fopencookie(this, "w", functions);
+  if (stream_ == nullptr) return;
+  setvbuf(stream_, nullptr, _IOLBF, 4096);
+  rte_openlog_stream(stream_);
+  rte_log_set_global_level(to_dpdk(level));
+}
+
+LogSink::~LogSink() {
+  if (stream_ == nullptr) return;
+  rte_openlog_stream(nullptr);
+  std::fclose(stream_);
+}
+
+void LogSink::forget() {
+  const std::lock_guard lock(mutex_);
+  errors_.clear();
+}
+
+std::string LogSink::complaint() const {
+  const std::lock_guard lock(mutex_);
+  std::string text;
+  for (const std::string& line : errors_) {
+    if (!text.empty()) text += "; ";
+    text += line;
+  }
+  return text;
+}
+
+ssize_t LogSink::write(void* self, const char* text, std::size_t size) {
+  static_cast<LogSink*>(self)->take(text, size);
+  return static_cast<ssize_t>(size);
+}
+
+void LogSink::take(const char* text, std::size_t size) {
+  const std::lock_guard lock(mutex_);
+  const int level = rte_log_cur_msg_loglevel();
+  // The level is unknown (-1) before a thread's first message, and such early ones are errors.
+  if (level <= static_cast<int>(RTE_LOG_ERR)) {
+    const std::string_view line = trimmed({text, size});
+    const bool known = std::find(errors_.begin(), errors_.end(), line) != errors_.end();
+    if (!line.empty() && !known) errors_.emplace_back(line);
+    if (errors_.size() > kept_most) errors_.pop_front();
+  }
+  if (verbose()) std::fwrite(text, 1, size, stderr);
+}
+
+HushedOutput::HushedOutput(bool hush) {
+  if (!hush) return;
+  hidden_ = memfd_create("pollux-hushed-output", MFD_CLOEXEC);
+  if (hidden_ < 0) return;
+  std::fflush(stdout);
+  std::fflush(stderr);
+  output_ = dup(STDOUT_FILENO);
+  error_ = dup(STDERR_FILENO);
+  dup2(hidden_, STDOUT_FILENO);
+  dup2(hidden_, STDERR_FILENO);
+}
+
+HushedOutput::~HushedOutput() {
+  if (hidden_ < 0) return;
+  std::fflush(stdout);
+  std::fflush(stderr);
+  if (output_ >= 0) dup2(output_, STDOUT_FILENO);
+  if (error_ >= 0) dup2(error_, STDERR_FILENO);
+  for (const int file : {hidden_, output_, error_}) {
+    if (file >= 0) close(file);
+  }
+}
+
+std::string HushedOutput::first_line() const {
+  if (hidden_ < 0) return {};
+  std::fflush(stdout);
+  std::fflush(stderr);
+  std::array<char, 512> text;
+  const ssize_t size = pread(hidden_, text.data(), text.size(), 0);
+  if (size <= 0) return {};
+  const std::string_view all(text.data(), static_cast<std::size_t>(size));
+  return std::string(trimmed(all.substr(0, all.find('\n'))));
+}
+
+}  // namespace pollux::dpdk

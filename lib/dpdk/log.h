@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdio>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace pollux::dpdk {
+
+enum class LogLevel { error, warning, info, debug };
+
+/// Where DPDK's own messages go: the last of them are kept for error reports, and only where the
+/// user asked for info or debug do they also go to standard error.
+class LogSink {
+ public:
+  /// Takes DPDK's log over for as long as it lives. There is one at a time.
+  explicit LogSink(LogLevel level);
+  ~LogSink();
+  LogSink(const LogSink&) = delete;
+  LogSink& operator=(const LogSink&) = delete;
+
+  LogLevel level() const noexcept { return level_; }
+  /// Whether DPDK's messages are shown as they come.
+  bool verbose() const noexcept { return level_ == LogLevel::info || level_ == LogLevel::debug; }
+
+  /// Forgets what was kept, so that the next complaint() is about what happens from here on.
+  void forget();
+  /// The latest errors that DPDK reported, in one line without its prefixes; empty if none.
+  std::string complaint() const;
+
+ private:
+  static ssize_t write(void* self, const char* text, std::size_t size);
+  void take(const char* text, std::size_t size);
+
+  static constexpr std::size_t kept_most = 3;
+
+  LogLevel level_;
+  FILE* stream_ = nullptr;
+  mutable std::mutex mutex_;
+  std::deque<std::string> errors_;
+};
+
+/// While it lives, what anything in this process prints goes to a hidden file instead of standard
+/// output and error: some of DPDK prints without asking its log. Set-up only, on one thread.
+class HushedOutput {
+ public:
+  /// With `hush` false, does nothing.
+  explicit HushedOutput(bool hush);
+  ~HushedOutput();
+  HushedOutput(const HushedOutput&) = delete;
+  HushedOutput& operator=(const HushedOutput&) = delete;
+
+  /// The first line that was printed, trimmed; empty if none.
+  std::string first_line() const;
+
+ private:
+  int hidden_ = -1;
+  int output_ = -1;
+  int error_ = -1;
+};
+
+}  // namespace pollux::dpdk

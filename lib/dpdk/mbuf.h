@@ -1,0 +1,146 @@
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/assert.h"
+#include "packet/packet.h"
+
+namespace pollux::dpdk {
+
+/// Sole owner of one rte_mbuf of one segment; models packet::Packet. It is exactly one pointer
+/// wide, so that an array of them is what a driver's burst call fills and drains.
+class Mbuf {
+ public:
+  Mbuf() noexcept = default;
+  /// Takes over `mbuf` (or nothing: null), whose data lies in one segment.
+  explicit Mbuf(rte_mbuf* mbuf) noexcept : mbuf_(mbuf) {
+    POLLUX_ASSERT(mbuf == nullptr || mbuf->nb_segs == 1);
+  }
+  Mbuf(Mbuf&& other) noexcept : mbuf_(std::exchange(other.mbuf_, nullptr)) {}
+  Mbuf& operator=(Mbuf&& other) noexcept {
+    rte_mbuf* const taken = std::exchange(other.mbuf_, nullptr);
+    give_back(std::exchange(mbuf_, taken));
+    return *this;
+  }
+  Mbuf(const Mbuf&) = delete;
+  Mbuf& operator=(const Mbuf&) = delete;
+  ~Mbuf() { give_back(mbuf_); }
+
+  /// A fresh packet of `pool` without bytes, or an empty one when the pool has run dry.
+  ///
+  /// Buffers lie in their pool with one reference, one segment and no successor, so only what the
+  /// last user may have written is put right, all of it in the mbuf's first cache line.
+  static Mbuf allocate(rte_mempool* pool) noexcept {
+    void* object = nullptr;
+    if (rte_mempool_get(pool, &object) < 0) [[unlikely]]
+      return Mbuf{};
+    auto* const mbuf = static_cast<rte_mbuf*>(object);
+    mbuf->data_off = RTE_PKTMBUF_HEADROOM;
+    mbuf->ol_flags = 0;
+    mbuf->packet_type = 0;
+    mbuf->pkt_len = 0;
+    mbuf->data_len = 0;
+    return Mbuf{mbuf};
+  }
+
+  explicit operator bool() const noexcept { return mbuf_ != nullptr; }
+  std::span<const std::byte> bytes() const noexcept { return {start(), mbuf_->data_len}; }
+  std::span<std::byte> mutable_bytes() noexcept { return {start(), mbuf_->data_len}; }
+  std::size_t headroom() const noexcept { return mbuf_->data_off; }
+  std::size_t tailroom() const noexcept {
+    return static_cast<std::size_t>(mbuf_->buf_len - mbuf_->data_off - mbuf_->data_len);
+  }
+
+  std::span<std::byte> prepend(std::size_t n) noexcept {
+    POLLUX_ASSERT(n <= headroom());
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off - n);
+    set_length(mbuf_->data_len + n);
+    return {start(), n};
+  }
+  std::span<std::byte> append(std::size_t n) noexcept {
+    POLLUX_ASSERT(n <= tailroom());
+    std::byte* const end = start() + mbuf_->data_len;
+    set_length(mbuf_->data_len + n);
+    return {end, n};
+  }
+  void drop_front(std::size_t n) noexcept {
+    POLLUX_ASSERT(n <= mbuf_->data_len);
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off + n);
+    set_length(mbuf_->data_len - n);
+  }
+  void keep_front(std::size_t n) noexcept {
+    POLLUX_ASSERT(n <= mbuf_->data_len);
+    set_length(n);
+  }
+
+  packet::Verified ip_verified() const noexcept {
+    const std::uint64_t flag = mbuf_->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+    if (flag == RTE_MBUF_F_RX_IP_CKSUM_GOOD) return packet::Verified::good;
+    if (flag == RTE_MBUF_F_RX_IP_CKSUM_BAD) return packet::Verified::bad;
+    return packet::Verified::unknown;
+  }
+  packet::Verified l4_verified() const noexcept {
+    const std::uint64_t flag = mbuf_->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    if (flag == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return packet::Verified::good;
+    if (flag == RTE_MBUF_F_RX_L4_CKSUM_BAD) return packet::Verified::bad;
+    return packet::Verified::unknown;
+  }
+  std::optional<std::uint32_t> rss_hash() const noexcept {
+    if ((mbuf_->ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0) return std::nullopt;
+    return mbuf_->hash.rss;
+  }
+
+  /// Asks the driver for the checksums named; replaces whatever was asked before.
+  void request(const packet::ChecksumRequest& wanted) noexcept {
+    std::uint64_t flags = 0;
+    if (wanted.ipv4) flags |= RTE_MBUF_F_TX_IP_CKSUM;
+    if (wanted.tcp) flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+    if (wanted.udp) flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+    mbuf_->ol_flags = flags == 0 ? 0 : flags | RTE_MBUF_F_TX_IPV4;
+    if (flags == 0) return;
+    mbuf_->tx_offload = 0;
+    mbuf_->l2_len = wanted.l2_length & 0x7F;
+    mbuf_->l3_len = wanted.l3_length & 0x1FF;
+  }
+
+  /// What is owned, still owned: for drivers and tests.
+  rte_mbuf* get() const noexcept { return mbuf_; }
+  /// Gives the buffer away without returning it to its pool.
+  [[nodiscard]] rte_mbuf* release() noexcept { return std::exchange(mbuf_, nullptr); }
+
+ private:
+  std::byte* start() const noexcept {
+    return static_cast<std::byte*>(mbuf_->buf_addr) + mbuf_->data_off;
+  }
+  void set_length(std::size_t n) noexcept {
+    mbuf_->data_len = static_cast<std::uint16_t>(n);
+    mbuf_->pkt_len = static_cast<std::uint32_t>(n);
+  }
+  /// Nearly every buffer is direct, of one segment and referred to once; its second cache line,
+  /// where rte_pktmbuf_free would look for a successor, then need not be read.
+  static void give_back(rte_mbuf* mbuf) noexcept {
+    if (mbuf == nullptr) return;
+    if (rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf)) [[likely]] {
+      rte_mempool_put(mbuf->pool, mbuf);
+    } else {
+      rte_pktmbuf_free(mbuf);
+    }
+  }
+
+  rte_mbuf* mbuf_ = nullptr;
+};
+
+static_assert(packet::Packet<Mbuf>);
+static_assert(sizeof(Mbuf) == sizeof(rte_mbuf*) && alignof(Mbuf) == alignof(rte_mbuf*));
+
+/// An array of packets as the burst calls see it. Slots that a driver fills must be empty before;
+/// those that it takes over must be forgotten afterwards (release()).
+inline rte_mbuf** as_array(Mbuf* packets) noexcept { return reinterpret_cast<rte_mbuf**>(packets); }
+
+}  // namespace pollux::dpdk

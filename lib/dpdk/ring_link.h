@@ -1,0 +1,113 @@
+#pragma once
+
+#include <rte_ring.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "dpdk/mbuf.h"
+#include "dpdk/pool.h"
+#include "link/device.h"
+#include "wire/address.h"
+
+namespace pollux::dpdk {
+
+/// One end of one queue of a RingLink; models link::Device. Frames change hands, not bytes: what
+/// one end sends is the very buffer that the other receives. Each end belongs to one core.
+class RingQueue {
+ public:
+  using Packet = Mbuf;
+  using Burst = packet::Burst<Mbuf, link::burst_size>;
+
+  /// Borrows all it is given; RingLink::queue makes them.
+  RingQueue(rte_ring* in, rte_ring* out, rte_mempool* pool, wire::MacAddress mac,
+            std::uint16_t mtu) noexcept
+      : in_(in), out_(out), pool_(pool), mac_(mac), mtu_(mtu) {}
+  RingQueue(RingQueue&&) noexcept = default;
+  RingQueue& operator=(RingQueue&&) noexcept = default;
+
+  std::size_t receive(Burst& burst) noexcept {
+    const std::size_t before = burst.size();
+    const unsigned got =
+        rte_ring_sc_dequeue_burst(in_, reinterpret_cast<void**>(as_array(burst.data() + before)),
+                                  static_cast<unsigned>(burst.room()), nullptr);
+    burst.resize_after_fill(before + got);
+    return got;
+  }
+
+  std::size_t transmit(Burst& burst) noexcept {
+    const unsigned sent =
+        rte_ring_sp_enqueue_burst(out_, reinterpret_cast<void* const*>(as_array(burst.data())),
+                                  static_cast<unsigned>(burst.size()), nullptr);
+    for (unsigned i = 0; i < sent; ++i) (void)burst.data()[i].release();
+    burst.remove_front(sent);
+    return sent;
+  }
+
+  Mbuf allocate() noexcept { return Mbuf::allocate(pool_); }
+  wire::MacAddress mac() const noexcept { return mac_; }
+  std::uint16_t mtu() const noexcept { return mtu_; }
+  /// None: both ends compute and check real sums, as over a wire.
+  link::Capabilities capabilities() const noexcept { return {}; }
+
+ private:
+  rte_ring* in_;
+  rte_ring* out_;
+  rte_mempool* pool_;
+  wire::MacAddress mac_;
+  std::uint16_t mtu_;
+};
+static_assert(link::Device<RingQueue>);
+
+struct RingLinkOptions {
+  std::uint16_t queues = 1;
+  /// Frames that may be on their way in one direction of one queue; a power of two.
+  std::uint32_t entries = 4'096;
+  /// Buffers of each end of each queue: what is on its way, in the cores' caches and in the stack.
+  std::uint32_t buffers = 16'384;
+  std::uint16_t mtu = 1'500;
+  std::array<wire::MacAddress, 2> macs{wire::MacAddress{{0x02, 0, 0, 0, 0, 0x01}},
+                                       wire::MacAddress{{0x02, 0, 0, 0, 0, 0x02}}};
+};
+
+/// Two hosts' devices back to back in one process, with as many queues as asked for: queue i of
+/// one end is joined with queue i of the other.
+class RingLink {
+ public:
+  static Result<RingLink> create(const RingLinkOptions& options);
+  /// For EalOptions::memory_bytes.
+  static std::size_t bytes_for(const RingLinkOptions& options) noexcept;
+
+  RingLink(RingLink&&) noexcept = default;
+  RingLink& operator=(RingLink&&) noexcept = default;
+  /// Returns what is still on its way to the pools.
+  ~RingLink();
+
+  /// End 0 or 1. Borrows from the link, which must outlive it; one for each end and queue.
+  RingQueue queue(std::size_t end, std::size_t index) const noexcept;
+  /// Buffers that somebody owns or that are on their way; exact while nothing moves.
+  std::size_t mbufs_in_use() const noexcept;
+
+ private:
+  struct FreeRing {
+    void operator()(rte_ring* ring) const noexcept;
+  };
+  using Ring = std::unique_ptr<rte_ring, FreeRing>;
+  struct Side {
+    Pool pool;
+    Ring out;
+  };
+
+  explicit RingLink(const RingLinkOptions& options) : options_(options) {}
+
+  RingLinkOptions options_;
+  /// Ends 0 and 1 of queue 0, then of queue 1, ...
+  std::vector<Side> sides_;
+};
+
+}  // namespace pollux::dpdk

@@ -1,0 +1,116 @@
+// How many small frames a second a link carries between two cores: one sends and counts what comes
+// back, the other returns all it receives. Not a test; run by hand on an idle machine.
+//   bounce ring [seconds [buffers [entries [frame bytes [huge|no-huge]]]]]
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include "dpdk/clock.h"
+#include "dpdk/eal.h"
+#include "dpdk/ring_link.h"
+
+namespace {
+
+using namespace pollux;
+
+struct Arguments {
+  std::string kind = "ring";
+  double seconds = 1;
+  std::uint32_t buffers = 16'384;
+  std::uint32_t entries = 4'096;
+  std::size_t frame = 60;
+  bool no_huge = false;
+};
+
+Arguments parse(int count, char** words) {
+  Arguments out;
+  if (count > 1) out.kind = words[1];
+  if (count > 2) out.seconds = std::atof(words[2]);
+  if (count > 3) out.buffers = static_cast<std::uint32_t>(std::atoi(words[3]));
+  if (count > 4) out.entries = static_cast<std::uint32_t>(std::atoi(words[4]));
+  if (count > 5) out.frame = static_cast<std::size_t>(std::atoi(words[5]));
+  if (count > 6) out.no_huge = std::string(words[6]) == "no-huge";
+  return out;
+}
+
+/// Sends as fast as it goes, with at most `window` frames under way, and counts what returns.
+template <link::Device D>
+std::uint64_t send_and_count(D& device, std::size_t frame, std::size_t window,
+                             const std::atomic<bool>& stop) {
+  packet::Burst<typename D::Packet, link::burst_size> in;
+  packet::Burst<typename D::Packet, link::burst_size> out;
+  std::uint64_t returned = 0;
+  std::uint64_t under_way = 0;
+  std::uint64_t sum = 0;
+  while (!stop.load(std::memory_order_relaxed)) {
+    while (!out.full() && under_way + out.size() < window) {
+      auto packet = device.allocate();
+      if (!packet) break;
+      const auto bytes = packet.append(frame);
+      std::memset(bytes.data(), 0x5A, frame < 64 ? frame : 64);
+      out.push(std::move(packet));
+    }
+    under_way += device.transmit(out);
+    device.receive(in);
+    for (auto& packet : in) sum += static_cast<std::uint64_t>(packet.bytes()[12]);
+    returned += in.size();
+    under_way -= in.size();
+    in.clear();
+  }
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  return sum == 1 ? 0 : returned;
+}
+
+template <link::Device D>
+void send_back(D& device, const std::atomic<bool>& stop) {
+  packet::Burst<typename D::Packet, link::burst_size> burst;
+  while (!stop.load(std::memory_order_relaxed)) {
+    device.receive(burst);
+    for (auto& packet : burst) packet.mutable_bytes()[0] = packet.bytes()[6];
+    device.transmit(burst);
+  }
+}
+
+template <link::Device D>
+void measure(dpdk::Eal& eal, D& near, D& far, const Arguments& arguments) {
+  std::atomic<bool> stop = false;
+  std::uint64_t returned = 0;
+  const std::size_t window = arguments.entries / 2;
+  eal.launch(2, [&](std::size_t worker) {
+    if (worker == 0) returned = send_and_count(near, arguments.frame, window, stop);
+    if (worker == 1) send_back(far, stop);
+  });
+  const dpdk::TscClock clock;
+  std::this_thread::sleep_for(std::chrono::duration<double>(arguments.seconds));
+  stop = true;
+  eal.wait();
+  const double seconds = std::chrono::duration<double>(clock.now().time_since_epoch()).count();
+  std::printf("%s: %.2f M frames/s there and back (%s)\n", arguments.kind.c_str(),
+              static_cast<double>(returned) / seconds / 1e6,
+              std::string(eal.memory_reason()).c_str());
+}
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "error: %s: %s; try: %s\n", error.what.c_str(), error.why.c_str(),
+               error.remedy.c_str());
+  return static_cast<int>(error.kind);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const Arguments arguments = parse(count, words);
+  const dpdk::RingLinkOptions ring{.entries = arguments.entries, .buffers = arguments.buffers};
+  dpdk::EalOptions options{.cores = {0, 1}, .no_huge = arguments.no_huge};
+  options.memory_bytes = dpdk::RingLink::bytes_for(ring);
+  Result<dpdk::Eal> eal = dpdk::Eal::start(options);
+  if (!eal) return fail(eal.error());
+  Result<dpdk::RingLink> link = dpdk::RingLink::create(ring);
+  if (!link) return fail(link.error());
+  auto near = link->queue(0, 0);
+  auto far = link->queue(1, 0);
+  measure(*eal, near, far, arguments);
+}
