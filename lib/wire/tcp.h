@@ -64,7 +64,7 @@ class TcpView {
   std::span<const std::byte> text() const noexcept { return segment_.subspan(data_offset_bytes()); }
   /// `pseudo_header` is the sum with the length of header and text in it.
   bool checksum_ok(const Sum& pseudo_header) const noexcept {
-    return fold(add(Sum{segment_}, pseudo_header)) == 0;
+    return fold(add(pseudo_header, Sum{segment_})) == 0;
   }
 
  private:

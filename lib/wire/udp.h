@@ -44,7 +44,7 @@ class UdpView {
   /// `pseudo_header` is the sum with length() in it. A checksum of 0 means that the sender made
   /// none, and is right (RFC 768; RFC 1122 s.4.1.3.4).
   bool checksum_ok(const Sum& pseudo_header) const noexcept {
-    return checksum() == 0 || fold(add(Sum{{at(0), length_}}, pseudo_header)) == 0;
+    return checksum() == 0 || fold(add(pseudo_header, Sum{{at(0), length_}})) == 0;
   }
 
  private:
