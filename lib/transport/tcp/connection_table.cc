@@ -1,0 +1,85 @@
+#include "transport/tcp/connection_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace pollux::tcp {
+namespace {
+
+/// The table is shared by one writer and readers of other threads. Release stores and acquire loads
+/// order everything that the sequence lock needs: a reader that sees any word of a write also sees
+/// that the version was odd before it. On x86 all of them are plain moves.
+void publish(std::uint32_t& word, std::uint32_t value) noexcept {
+  std::atomic_ref<std::uint32_t>(word).store(value, std::memory_order_release);
+}
+
+}  // namespace
+
+std::uint64_t hash(const wire::FourTuple& tuple, SipKey key) noexcept {
+  const std::uint64_t addresses = std::uint64_t{tuple.local.value()} << 32 | tuple.remote.value();
+  const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
+  return siphash13_words(key, addresses, ports);
+}
+
+Result<ConnectionTable> ConnectionTable::make(std::uint32_t capacity, bool huge) {
+  const double slots_needed = static_cast<double>(std::max(capacity, 1u)) / load_limit;
+  const auto count = static_cast<std::uint64_t>(std::ceil(slots_needed / slots));
+  auto storage = Reservation::make(count * sizeof(Bucket), huge);
+  if (!storage) return storage.error();
+  return ConnectionTable{std::move(*storage), static_cast<std::uint32_t>(count), capacity};
+}
+
+bool ConnectionTable::insert(std::uint64_t hash, EntryId id) noexcept {
+  POLLUX_ASSERT(!id.is_none());
+  if (size() >= capacity_) return false;
+  // Below capacity some bucket has room, so this ends.
+  for (Bucket* bucket = &home(hash);; bucket = after(bucket)) {
+    for (std::size_t i = 0; i < slots; ++i) {
+      if (bucket->ids[i] != 0) continue;
+      write(*bucket, i, tag_of(hash), id);
+      size_.store(size() + 1, std::memory_order_relaxed);
+      return true;
+    }
+    ++bucket->passed;
+  }
+}
+
+void ConnectionTable::replace(std::uint64_t hash, EntryId old, EntryId now) noexcept {
+  POLLUX_ASSERT(!now.is_none());
+  const Place place = locate(hash, old);
+  POLLUX_ASSERT(place.bucket != nullptr);
+  if (place.bucket == nullptr) return;
+  write(*place.bucket, place.slot, place.bucket->tags[place.slot], now);
+}
+
+void ConnectionTable::erase(std::uint64_t hash, EntryId id) noexcept {
+  const Place place = locate(hash, id);
+  POLLUX_ASSERT(place.bucket != nullptr);
+  if (place.bucket == nullptr) return;
+  for (Bucket* bucket = &home(hash); bucket != place.bucket; bucket = after(bucket)) {
+    --bucket->passed;
+  }
+  write(*place.bucket, place.slot, 0, EntryId{});
+  size_.store(size() - 1, std::memory_order_relaxed);
+}
+
+ConnectionTable::Place ConnectionTable::locate(std::uint64_t hash, EntryId id) noexcept {
+  for (Bucket* bucket = &home(hash);; bucket = after(bucket)) {
+    for (std::size_t i = 0; i < slots; ++i) {
+      if (bucket->ids[i] == id.raw()) return {bucket, i};
+    }
+    if (bucket->passed == 0) return {};
+  }
+}
+
+void ConnectionTable::write(Bucket& bucket, std::size_t slot, std::uint32_t tag,
+                            EntryId id) noexcept {
+  const std::uint32_t version = bucket.version;
+  publish(bucket.version, version + 1);
+  publish(bucket.tags[slot], tag);
+  publish(bucket.ids[slot], id.raw());
+  publish(bucket.version, version + 2);
+}
+
+}  // namespace pollux::tcp

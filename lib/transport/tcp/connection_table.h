@@ -1,0 +1,236 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "base/result.h"
+#include "base/siphash.h"
+#include "wire/address.h"
+
+namespace pollux::tcp {
+
+/// Where the entry of a four-tuple lies: its kind, and its index in that kind's own pool. A default
+/// one is none and equals no other.
+class EntryId {
+ public:
+  /// The three lives of a four-tuple. Zero is none of them: untouched memory holds nothing.
+  enum class Kind : std::uint8_t { none = 0, half_open = 1, connection = 2, time_wait = 3 };
+
+  /// Indices stay below this.
+  static constexpr std::uint32_t index_limit = std::uint32_t{1} << 30;
+
+  constexpr EntryId() noexcept = default;
+  constexpr EntryId(Kind kind, std::uint32_t index) noexcept
+      : raw_(static_cast<std::uint32_t>(kind) << 30 | index) {
+    POLLUX_ASSERT(kind != Kind::none && index < index_limit);
+  }
+  static constexpr EntryId from_raw(std::uint32_t raw) noexcept {
+    EntryId id;
+    id.raw_ = raw;
+    return id;
+  }
+
+  constexpr Kind kind() const noexcept { return static_cast<Kind>(raw_ >> 30); }
+  constexpr std::uint32_t index() const noexcept { return raw_ & (index_limit - 1); }
+  constexpr std::uint32_t raw() const noexcept { return raw_; }
+  constexpr bool is_none() const noexcept { return raw_ == 0; }
+  friend constexpr bool operator==(EntryId, EntryId) noexcept = default;
+
+ private:
+  std::uint32_t raw_ = 0;
+};
+
+/// The hash of a four-tuple: SipHash-1-3 of its 12 bytes, so that nobody without the key can aim
+/// connections at one bucket.
+std::uint64_t hash(const wire::FourTuple& tuple, SipKey key) noexcept;
+
+/// One core's table from four-tuples to entries of all three kinds, so that a connection's life is
+/// one insert, two replacements and one erase.
+///
+/// A bucket is a cache line of seven {tag, id} pairs; the tuples themselves lie beside the entries,
+/// and the caller compares them when a tag agrees (a false agreement comes once in some 500 million
+/// comparisons). An entry that finds its bucket full goes to the next one that is not, and every
+/// full bucket that it passed counts it: a look-up stops at the first bucket that nobody passed,
+/// and erasing needs no tombstones. No duplicates are looked for.
+///
+/// One thread writes and looks up. Any other thread may call for_each_snapshot() at the same time:
+/// each bucket carries a sequence lock, which costs the writer two stores to a line it owns anyway.
+class ConnectionTable {
+ public:
+  /// The share of slots in use when the table is full: higher means longer probes.
+  static constexpr double load_limit = 0.85;
+  /// An entry's share of the address space.
+  static constexpr std::size_t bytes_per_entry = 11;
+
+  /// A table for `capacity` entries, about 11 bytes each of address space, of which untouched pages
+  /// cost nothing. `huge` as in Reservation::make.
+  static Result<ConnectionTable> make(std::uint32_t capacity, bool huge = false);
+
+  /// Asks the processor for the bucket of `hash`.
+  void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&home(hash)); }
+
+  /// The entry with this hash for which same(EntryId) says that the tuple is the one sought, or
+  /// none. same() is called for entries whose tag agrees, which is rarely more than once.
+  template <class Same>
+  EntryId find(std::uint64_t hash, Same&& same) const noexcept {
+    const std::uint32_t tag = tag_of(hash);
+    for (const Bucket* bucket = &home(hash);; bucket = after(bucket)) {
+      for (std::uint32_t match = matches(*bucket, tag); match != 0; match &= match - 1) {
+        const EntryId id = EntryId::from_raw(bucket->ids[std::countr_zero(match)]);
+        if (same(id)) [[likely]]
+          return id;
+      }
+      if (bucket->passed == 0) [[likely]]
+        return {};
+    }
+  }
+
+  /// False when the table holds capacity() entries already.
+  [[nodiscard]] bool insert(std::uint64_t hash, EntryId id) noexcept;
+  /// Puts `now` in the place of `old`, which is in the table under this hash.
+  void replace(std::uint64_t hash, EntryId old, EntryId now) noexcept;
+  /// Takes out an entry that is in the table under this hash.
+  void erase(std::uint64_t hash, EntryId id) noexcept;
+
+  std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+  std::uint32_t capacity() const noexcept { return capacity_; }
+  /// What the table takes when every page of it is in use.
+  std::size_t bytes() const noexcept { return storage_.size(); }
+
+  /// Calls visit(value) with value = read(EntryId) for each entry, from any thread, while the owner
+  /// goes on. What read() returned is visited only if the entry was in the table, and not replaced,
+  /// all the while: so an entry that lives through the whole walk is visited exactly once, and its
+  /// index was not given to another. read() may run more than once, on an entry that is just being
+  /// overwritten, and reads it by atomic loads with acquire order. Touches every page of the table.
+  template <class Read, class Visit>
+  void for_each_snapshot(Read&& read, Visit&& visit) const {
+    for (std::uint32_t b = 0; b < bucket_count_; ++b) snapshot(buckets()[b], read, visit);
+  }
+
+  /// Whether every entry is reachable from its home and every count of passers is right: for tests.
+  /// `hash_of(EntryId)` is the hash under which an entry was inserted.
+  template <class HashOf>
+  bool consistent(HashOf&& hash_of) const;
+
+  ConnectionTable(ConnectionTable&& other) noexcept
+      : storage_(std::move(other.storage_)),
+        bucket_count_(other.bucket_count_),
+        capacity_(other.capacity_),
+        size_(other.size()) {}
+  ConnectionTable& operator=(ConnectionTable&&) = delete;
+
+ private:
+  static constexpr std::size_t slots = 7;
+
+  struct alignas(64) Bucket {
+    std::uint32_t version;  // odd while the owner writes
+    std::uint32_t passed;   // entries that live further on because this bucket was full
+    std::uint32_t tags[slots];
+    std::uint32_t ids[slots];  // EntryId::raw; 0: the slot is free, and so is its tag
+  };
+  static_assert(sizeof(Bucket) == 64);
+  static_assert(sizeof(Bucket) < bytes_per_entry * slots * load_limit);
+
+  ConnectionTable(Reservation storage, std::uint32_t buckets, std::uint32_t capacity) noexcept
+      : storage_(std::move(storage)), bucket_count_(buckets), capacity_(capacity) {}
+
+  /// The low half of the hash, but never 0, which is the tag of a free slot.
+  static std::uint32_t tag_of(std::uint64_t hash) noexcept {
+    const auto low = static_cast<std::uint32_t>(hash);
+    return low == 0 ? 1 : low;
+  }
+  /// One bit for each slot that has this tag. Without a branch a slot: which of them it is cannot
+  /// be foretold.
+  static std::uint32_t matches(const Bucket& bucket, std::uint32_t tag) noexcept {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < slots; ++i) {
+      bits |= static_cast<std::uint32_t>(bucket.tags[i] == tag) << i;
+    }
+    return bits;
+  }
+  /// The high half of the hash, scaled to the number of buckets.
+  std::uint32_t home_index(std::uint64_t hash) const noexcept {
+    return static_cast<std::uint32_t>((hash >> 32) * bucket_count_ >> 32);
+  }
+  const Bucket* buckets() const noexcept {
+    return reinterpret_cast<const Bucket*>(storage_.data());
+  }
+  Bucket* buckets() noexcept { return reinterpret_cast<Bucket*>(storage_.data()); }
+  const Bucket& home(std::uint64_t hash) const noexcept { return buckets()[home_index(hash)]; }
+  Bucket& home(std::uint64_t hash) noexcept { return buckets()[home_index(hash)]; }
+  const Bucket* after(const Bucket* bucket) const noexcept {
+    ++bucket;
+    return bucket == buckets() + bucket_count_ ? buckets() : bucket;
+  }
+  Bucket* after(Bucket* bucket) noexcept {
+    ++bucket;
+    return bucket == buckets() + bucket_count_ ? buckets() : bucket;
+  }
+
+  struct Place {
+    Bucket* bucket = nullptr;  // null: not found
+    std::size_t slot = 0;
+  };
+  /// The slot that holds exactly this id.
+  Place locate(std::uint64_t hash, EntryId id) noexcept;
+  static void write(Bucket& bucket, std::size_t slot, std::uint32_t tag, EntryId id) noexcept;
+  template <class Read, class Visit>
+  static void snapshot(const Bucket& bucket, Read& read, Visit& visit);
+  static std::uint32_t observe(const std::uint32_t& word) noexcept {
+    return std::atomic_ref<std::uint32_t>(const_cast<std::uint32_t&>(word))
+        .load(std::memory_order_acquire);
+  }
+
+  Reservation storage_;
+  std::uint32_t bucket_count_;
+  std::uint32_t capacity_;
+  std::atomic<std::uint32_t> size_ = 0;  // written by the owner alone
+};
+
+template <class Read, class Visit>
+void ConnectionTable::snapshot(const Bucket& bucket, Read& read, Visit& visit) {
+  for (;;) {
+    const std::uint32_t before = observe(bucket.version);
+    if (before % 2 != 0) continue;
+    std::array<std::invoke_result_t<Read&, EntryId>, slots> values{};
+    std::size_t count = 0;
+    for (const std::uint32_t& raw : bucket.ids) {
+      const EntryId id = EntryId::from_raw(observe(raw));
+      if (!id.is_none()) values[count++] = read(id);
+    }
+    if (observe(bucket.version) != before) continue;
+    for (std::size_t i = 0; i < count; ++i) visit(values[i]);
+    return;
+  }
+}
+
+template <class HashOf>
+bool ConnectionTable::consistent(HashOf&& hash_of) const {
+  std::uint64_t entries = 0;
+  std::uint64_t passes = 0;
+  std::uint64_t counted = 0;
+  for (std::uint32_t b = 0; b < bucket_count_; ++b) {
+    const Bucket& bucket = buckets()[b];
+    counted += bucket.passed;
+    for (std::size_t i = 0; i < slots; ++i) {
+      const EntryId id = EntryId::from_raw(bucket.ids[i]);
+      if (id.is_none() != (bucket.tags[i] == 0)) return false;
+      if (id.is_none()) continue;
+      const std::uint64_t hash = hash_of(id);
+      if (find(hash, [&](EntryId other) { return other == id; }) != id) return false;
+      const std::uint32_t from = home_index(hash);
+      passes += b >= from ? b - from : b + bucket_count_ - from;
+      ++entries;
+    }
+  }
+  return entries == size() && passes == counted;
+}
+
+}  // namespace pollux::tcp

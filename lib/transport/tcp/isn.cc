@@ -1,0 +1,36 @@
+#include "transport/tcp/isn.h"
+
+#include <chrono>
+#include <cstddef>
+#include <ratio>
+
+namespace pollux::tcp {
+namespace {
+
+/// The clock of RFC 9293 s.3.4.1: it wraps in about 4.77 hours.
+using Ticks = std::chrono::duration<std::int64_t, std::ratio<4, 1'000'000>>;
+
+std::uint64_t addresses(wire::Ipv4Address local, wire::Ipv4Address remote) noexcept {
+  return std::uint64_t{local.value()} << 32 | remote.value();
+}
+
+}  // namespace
+
+wire::SeqNum initial_sequence_number(const wire::FourTuple& tuple, SipKey key,
+                                     Instant now) noexcept {
+  const auto ticks = std::chrono::floor<Ticks>(now.time_since_epoch()).count();
+  const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
+  const std::uint64_t secret = siphash24_words(key, addresses(tuple.local, tuple.remote), ports);
+  return wire::SeqNum{static_cast<std::uint32_t>(secret)} + static_cast<std::uint32_t>(ticks);
+}
+
+EphemeralPorts::Turn EphemeralPorts::turn_of(wire::Ipv4Address local, wire::Ipv4Address remote,
+                                             std::uint16_t remote_port) noexcept {
+  // Bit 63 keeps these inputs apart from every tuple's ports, should someone share the key.
+  const std::uint64_t hash =
+      siphash24_words(key_, addresses(local, remote), std::uint64_t{1} << 63 | remote_port);
+  const auto offset = static_cast<std::uint32_t>((hash >> 32) * count >> 32);
+  return {offset, &positions_[static_cast<std::size_t>(hash % turns)]};
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "base/siphash.h"
+#include "base/time.h"
+#include "wire/address.h"
+#include "wire/seq_num.h"
+
+namespace pollux::tcp {
+
+/// The initial sequence number of a connection that opens at `now`: M + F(tuple, key), where M
+/// counts 4 microseconds and F is SipHash-2-4 (RFC 6528 s.3; RFC 9293 s.3.4.1, MUST-8, SHLD-1). For
+/// one tuple it grows with time, so that a new incarnation starts beyond the old one; between
+/// tuples it says nothing to whoever lacks the key. `now` may be before the epoch.
+wire::SeqNum initial_sequence_number(const wire::FourTuple& tuple, SipKey key,
+                                     Instant now) noexcept;
+
+/// Chooses source ports so that a stranger cannot foretell them and each is rested as long as
+/// possible before it is used again: for every local address and remote endpoint the ports are
+/// taken in turn, from an offset that only the key's owner knows (RFC 6056 s.3.3.4, algorithm 4).
+/// Bounded: the turns are counted in a table that destinations may share, which at worst skips
+/// ports until the next round.
+class EphemeralPorts {
+ public:
+  /// The range that RFC 6056 s.3.2 asks for. Listeners' ports in it are the predicate's to refuse.
+  static constexpr std::uint16_t first = 1024;
+  static constexpr std::uint16_t last = 65535;
+  static constexpr std::uint32_t count = last - first + 1;
+
+  explicit EphemeralPorts(SipKey key) noexcept : key_(key) {}
+
+  /// The next port of the tuple's turn for which refuses(port) is false, or nothing when `tries`
+  /// ports in a row were refused; the turn goes on from there at the next call. With tries = count
+  /// every port was asked. In a steady load the port whose turn it is has rested longest and is
+  /// free, so that one try is the rule.
+  template <class Refuses>
+  std::optional<std::uint16_t> pick(wire::Ipv4Address local, wire::Ipv4Address remote,
+                                    std::uint16_t remote_port, Refuses&& refuses,
+                                    std::uint32_t tries = count) noexcept {
+    const Turn turn = turn_of(local, remote, remote_port);
+    for (; tries != 0; --tries) {
+      const std::uint32_t next = *turn.position;
+      *turn.position = next + 1 == count ? 0 : next + 1;
+      const auto port = static_cast<std::uint16_t>(first + (turn.offset + next) % count);
+      if (!refuses(port)) return port;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr std::size_t turns = 1024;
+
+  struct Turn {
+    std::uint32_t offset;     // below count
+    std::uint32_t* position;  // below count
+  };
+  Turn turn_of(wire::Ipv4Address local, wire::Ipv4Address remote,
+               std::uint16_t remote_port) noexcept;
+
+  SipKey key_;
+  std::array<std::uint32_t, turns> positions_{};
+};
+
+}  // namespace pollux::tcp

@@ -1,0 +1,296 @@
+#include "transport/tcp/connection_table.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <set>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/prng.h"
+
+namespace pollux::tcp {
+namespace {
+
+using Kind = EntryId::Kind;
+
+ConnectionTable table_for(std::uint32_t capacity) {
+  auto made = ConnectionTable::make(capacity);
+  EXPECT_TRUE(made.ok());
+  return std::move(made).value();
+}
+
+EntryId find_exactly(const ConnectionTable& table, std::uint64_t hash, EntryId id) {
+  return table.find(hash, [&](EntryId other) { return other == id; });
+}
+
+TEST(EntryId, KeepsKindAndIndexAndNoneIsNeither) {
+  constexpr EntryId last{Kind::time_wait, EntryId::index_limit - 1};
+  static_assert(last.kind() == Kind::time_wait && last.index() == EntryId::index_limit - 1);
+  EXPECT_FALSE(last.is_none());
+  EXPECT_FALSE((EntryId{Kind::half_open, 0}.is_none()));
+  EXPECT_TRUE(EntryId{}.is_none());
+  EXPECT_EQ(EntryId{}.kind(), Kind::none);
+  EXPECT_EQ(EntryId::from_raw(last.raw()), last);
+  EXPECT_NE((EntryId{Kind::half_open, 7}), (EntryId{Kind::connection, 7}));
+}
+
+TEST(TupleHash, EveryFieldAndTheKeyMatter) {
+  const wire::FourTuple base{wire::Ipv4Address{10, 0, 0, 1}, wire::Ipv4Address{10, 0, 0, 2}, 80,
+                             1024};
+  const SipKey key{1, 2};
+  std::set<std::uint64_t> hashes{hash(base, key), hash(base, {1, 3}), hash(base, {2, 2})};
+  wire::FourTuple other = base;
+  other.local = wire::Ipv4Address{10, 0, 0, 3};
+  hashes.insert(hash(other, key));
+  std::swap(other.local, other.remote);
+  hashes.insert(hash(other, key));
+  other = base;
+  other.remote_port = 1025;
+  hashes.insert(hash(other, key));
+  other = base;
+  std::swap(other.local_port, other.remote_port);
+  hashes.insert(hash(other, key));
+  other = base;
+  std::swap(other.local, other.remote);
+  hashes.insert(hash(other, key));
+  EXPECT_EQ(hashes.size(), 8u);
+  EXPECT_EQ(hash(base, key), hash(base, key));
+}
+
+TEST(ConnectionTable, ALifeIsOneInsertTwoReplacementsAndOneErase) {
+  ConnectionTable table = table_for(10);
+  const std::uint64_t h = 0x1234'5678'9abc'def0;
+  const EntryId half{Kind::half_open, 3};
+  const EntryId connection{Kind::connection, 9};
+  const EntryId time_wait{Kind::time_wait, 0};
+  ASSERT_TRUE(table.insert(h, half));
+  EXPECT_EQ(find_exactly(table, h, half), half);
+  table.replace(h, half, connection);
+  EXPECT_TRUE(find_exactly(table, h, half).is_none());
+  table.replace(h, connection, time_wait);
+  EXPECT_EQ(find_exactly(table, h, time_wait), time_wait);
+  EXPECT_EQ(table.size(), 1u);
+  table.erase(h, time_wait);
+  EXPECT_EQ(table.size(), 0u);
+  EXPECT_TRUE(table.find(h, [](EntryId) { return true; }).is_none());
+}
+
+TEST(ConnectionTable, OneHashForAllIsSlowButRight) {
+  // Every entry starts from the last bucket, so that probes wrap around the end of the table.
+  ConnectionTable table = table_for(60);
+  const std::uint64_t h = 0xffff'ffff'0000'0000;  // its tag would be 0, which free slots have
+  const auto id = [](std::uint32_t i) { return EntryId{Kind::connection, i}; };
+  for (std::uint32_t i = 0; i < 60; ++i) ASSERT_TRUE(table.insert(h, id(i)));
+  EXPECT_FALSE(table.insert(h, id(60)));
+  const auto all_there = [&](auto&& there) {
+    for (std::uint32_t i = 0; i < 60; ++i) {
+      ASSERT_EQ(!find_exactly(table, h, id(i)).is_none(), there(i)) << i;
+    }
+    ASSERT_TRUE(table.consistent([&](EntryId) { return h; }));
+  };
+  all_there([](std::uint32_t) { return true; });
+  for (std::uint32_t i = 0; i < 60; i += 2) table.erase(h, id(i));
+  all_there([](std::uint32_t i) { return i % 2 == 1; });
+  for (std::uint32_t i = 0; i < 60; i += 2) ASSERT_TRUE(table.insert(h, id(i)));
+  all_there([](std::uint32_t) { return true; });
+  for (std::uint32_t i = 60; i-- > 0;) table.erase(h, id(i));
+  all_there([](std::uint32_t) { return false; });
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST(ConnectionTable, ThePredicateDecidesAmongEqualTags) {
+  ConnectionTable table = table_for(20);
+  ASSERT_TRUE(table.insert(42, {Kind::connection, 1}));
+  ASSERT_TRUE(table.insert(42, {Kind::connection, 2}));
+  int asked = 0;
+  const EntryId found = table.find(42, [&](EntryId id) {
+    ++asked;
+    return id.index() == 2;
+  });
+  EXPECT_EQ(found.index(), 2u);
+  EXPECT_EQ(asked, 2);
+  asked = 0;
+  EXPECT_TRUE(table.find(43, [&](EntryId) { return ++asked != 0; }).is_none());
+  EXPECT_EQ(asked, 0);
+}
+
+TEST(ConnectionTable, CapacitiesAreKeptFromNothingToMillions) {
+  for (const std::uint32_t capacity : {0u, 1u, 5u, 6u, 7u, 100u, 4096u}) {
+    ConnectionTable table = table_for(capacity);
+    Prng prng{capacity};
+    for (std::uint32_t i = 0; i < capacity; ++i) {
+      ASSERT_TRUE(table.insert(prng.next(), {Kind::connection, i}));
+    }
+    EXPECT_FALSE(table.insert(prng.next(), {Kind::connection, capacity}));
+    EXPECT_EQ(table.size(), capacity);
+  }
+  // Untouched pages cost nothing, so a table for 100 million entries can be had anywhere.
+  const ConnectionTable huge = table_for(100'000'000);
+  EXPECT_LE(huge.bytes(), 100'000'000u * ConnectionTable::bytes_per_entry);
+  EXPECT_TRUE(huge.find(12345, [](EntryId) { return true; }).is_none());
+}
+
+/// The table beside a std::unordered_map, under the life cycle that connections have.
+class Churn {
+ public:
+  Churn(std::uint32_t capacity, std::uint64_t seed)
+      : table_(table_for(capacity)), capacity_(capacity), prng_(seed) {}
+
+  void insert() {
+    const EntryId id{Kind::half_open, next_index_++};
+    const std::uint64_t h = prng_.next();
+    const bool inserted = table_.insert(h, id);
+    ASSERT_EQ(inserted, live_.size() < capacity_);
+    if (!inserted) return;
+    model_[h] = id;
+    live_.push_back(h);
+  }
+  void replace() {
+    const std::uint64_t h = live_[prng_.below(live_.size())];
+    EntryId& id = model_[h];
+    if (id.kind() == Kind::time_wait) return;
+    const auto next = static_cast<Kind>(static_cast<int>(id.kind()) + 1);
+    const EntryId now{next, id.index()};
+    table_.replace(h, id, now);
+    id = now;
+  }
+  void erase() {
+    const std::size_t at = prng_.below(live_.size());
+    const std::uint64_t h = live_[at];
+    table_.erase(h, model_[h]);
+    ASSERT_TRUE(find_exactly(table_, h, model_[h]).is_none());
+    model_.erase(h);
+    live_[at] = live_.back();
+    live_.pop_back();
+  }
+  void look_up() {
+    const std::uint64_t h = live_[prng_.below(live_.size())];
+    ASSERT_EQ(find_exactly(table_, h, model_[h]), model_[h]);
+    ASSERT_TRUE(table_.find(prng_.next(), [](EntryId) { return true; }).is_none());
+  }
+  void check() {
+    std::unordered_map<std::uint32_t, std::uint64_t> hashes;
+    for (const auto& [h, id] : model_) hashes[id.raw()] = h;
+    ASSERT_EQ(table_.size(), model_.size());
+    ASSERT_TRUE(table_.consistent([&](EntryId id) { return hashes.at(id.raw()); }));
+    std::size_t seen = 0;
+    table_.for_each_snapshot([](EntryId id) { return id.raw(); },
+                             [&](std::uint32_t raw) { seen += hashes.count(raw); });
+    ASSERT_EQ(seen, model_.size());
+  }
+  Prng& prng() { return prng_; }
+  std::size_t size() const { return live_.size(); }
+
+ private:
+  ConnectionTable table_;
+  std::uint32_t capacity_;
+  Prng prng_;
+  std::uint32_t next_index_ = 0;
+  std::unordered_map<std::uint64_t, EntryId> model_;
+  std::vector<std::uint64_t> live_;
+};
+
+TEST(ConnectionTable, AgreesWithAMapThroughMillionsOfOperationsAtFullLoad) {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    Churn churn{20'000, seed};
+    while (churn.size() < 20'000) churn.insert();
+    churn.insert();  // refused
+    for (int i = 0; i < 500'000; ++i) {
+      switch (churn.prng().below(8)) {
+        case 0:
+        case 1:
+        case 2:
+          churn.insert();
+          break;
+        case 3:
+        case 4:
+          churn.erase();
+          break;
+        case 5:
+          churn.replace();
+          break;
+        default:
+          churn.look_up();
+      }
+      if (HasFatalFailure()) FAIL() << "seed " << seed << " operation " << i;
+      if (i % 100'000 == 0) churn.check();
+    }
+    churn.check();
+    while (churn.size() != 0) churn.erase();
+    churn.check();  // no count of passers is left over
+  }
+}
+
+TEST(ConnectionTable, ProbesStayShortAtFullLoad) {
+  ConnectionTable table = table_for(100'000);
+  Prng prng{5};
+  std::vector<std::uint64_t> hashes;
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    hashes.push_back(prng.next());
+    ASSERT_TRUE(table.insert(hashes.back(), {Kind::connection, i}));
+  }
+  // False tag agreements say nothing about probes, but they must be rare.
+  std::uint64_t asked = 0;
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    ASSERT_EQ(table.find(hashes[i], [&](EntryId id) { return ++asked, id.index() == i; }).index(),
+              i);
+  }
+  EXPECT_LT(asked, 100'010u);
+}
+
+TEST(ConnectionTable, AReaderOfAnotherThreadSeesTheLastingEntriesExactlyOnce) {
+  // Even indices stay for good; odd ones come and go, and are renamed, under the reader's eyes.
+  constexpr std::uint32_t lasting = 500;
+  ConnectionTable table = table_for(2000);
+  Prng prng{77};
+  for (std::uint32_t i = 0; i < lasting; ++i) {
+    ASSERT_TRUE(table.insert(prng.next(), {Kind::connection, 2 * i}));
+  }
+  std::atomic<bool> stop = false;
+  std::atomic<int> walks = 0;
+  std::atomic<bool> wrong = false;
+  std::thread reader{[&] {
+    while (!stop.load()) {
+      std::vector<int> seen(lasting);
+      table.for_each_snapshot([](EntryId id) { return id; },
+                              [&](EntryId id) {
+                                if (id.is_none() || id.kind() == Kind::none) wrong = true;
+                                if (id.index() % 2 == 0) ++seen[id.index() / 2];
+                              });
+      for (const int n : seen) {
+        if (n != 1) wrong = true;
+      }
+      ++walks;
+    }
+  }};
+  std::vector<std::pair<std::uint64_t, EntryId>> passing;
+  for (std::uint32_t i = 0; i < 200'000 || walks.load() < 20; ++i) {
+    if (passing.size() < 1400 && prng.chance(0.55)) {
+      const EntryId id{Kind::half_open, (2 * i + 1) % EntryId::index_limit};
+      passing.emplace_back(prng.next(), id);
+      ASSERT_TRUE(table.insert(passing.back().first, id));
+    } else if (!passing.empty()) {
+      const std::size_t at = prng.below(passing.size());
+      auto& [h, id] = passing[at];
+      if (id.kind() == Kind::half_open) {
+        const EntryId now{Kind::connection, id.index()};
+        table.replace(h, id, now);
+        id = now;
+      } else {
+        table.erase(h, id);
+        std::swap(passing[at], passing.back());
+        passing.pop_back();
+      }
+    }
+  }
+  stop = true;
+  reader.join();
+  EXPECT_FALSE(wrong.load());
+}
+
+}  // namespace
+}  // namespace pollux::tcp
