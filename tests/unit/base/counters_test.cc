@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/cause.h"
+
 namespace pollux {
 namespace {
 
@@ -33,7 +35,7 @@ class CounterNames : public testing::Test {
   static constexpr std::size_t count = static_cast<std::size_t>(E::count_);
 };
 
-using Enums = testing::Types<Drop, SendDrop, Event>;
+using Enums = testing::Types<Drop, SendDrop, Event, Cause>;
 TYPED_TEST_SUITE(CounterNames, Enums);
 
 TYPED_TEST(CounterNames, AreTheEnumeratorsInStep) {
