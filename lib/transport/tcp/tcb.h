@@ -71,6 +71,7 @@ struct alignas(64) Tcb {
   std::uint32_t receive_closed : 1 = false;  // text is not wanted any more: close() was called
   std::uint32_t timing : 1 = false;          // timed_seq and sent_at measure a round trip
   std::uint32_t recovering : 1 = false;      // fast recovery (RFC 6582)
+  std::uint32_t partial_ack : 1 = false;     // one has come since (RFC 6582 s.3.2 step 3)
   // Switches.
   std::uint32_t nagle : 1 = true;
   std::uint32_t keepalive : 1 = false;
@@ -88,11 +89,11 @@ struct alignas(64) Tcb {
   // Line 1: timers, open, close, one segment's send time.
   SeqNum iss;
   SeqNum irs;
-  SeqNum timed_seq;            // behind the segment that is timed
-  Micros32 timed_at;           // when it was sent
-  Millis32 sent_at;            // when something was last sent that is not a retransmission
-  Millis32 retransmit_at;      // also probes
-  Millis32 idle_at;            // keep-alive, or the limit of FIN-WAIT-2
+  SeqNum timed_seq;        // behind the segment that is timed
+  Micros32 timed_at;       // when it was sent
+  Millis32 sent_at;        // when something new was last sent, or answered while more was in flight
+  Millis32 retransmit_at;  // also probes
+  Millis32 idle_at;        // keep-alive, or the limit of FIN-WAIT-2
   std::uint32_t srtt_8 = 0;    // smoothed round trip in us, times 8; 0 before the first sample
   std::uint32_t rttvar_4 = 0;  // its variation in us, times 4
   std::uint32_t max_snd_wnd = 0;

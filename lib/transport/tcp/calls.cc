@@ -1,0 +1,182 @@
+#include <algorithm>
+
+#include "base/assert.h"
+#include "transport/tcp/tcp.h"
+#include "transport/tcp/timers.h"
+#include "transport/tcp/window.h"
+
+/// RFC 9293 s.3.10.1 to 3.10.6: what the user calls. STATUS is reading the Tcb.
+namespace pollux::tcp {
+
+namespace {
+
+/// The connection ends here, by a call.
+Verdict over(Tcb& tcb, Cause cause) noexcept {
+  disarm_all(tcb);
+  tcb.state = State::closed;
+  Verdict verdict;
+  verdict.closed = true;
+  verdict.cause = cause;
+  return verdict;
+}
+
+/// s.3.10.4: the FIN is queued behind the last byte. RFC 9293 lets CLOSE-WAIT last until the text
+/// before the FIN is gone; to name the state after what the user has called is the same to the
+/// peer.
+void queue_fin(Tcb& tcb) noexcept {
+  if (tcb.fin_queued) return;
+  tcb.fin_queued = true;
+  switch (tcb.state) {
+    case State::syn_received:
+      // With text queued it waits for ESTABLISHED.
+      if (tcb.snd_end == tcb.iss + 1) tcb.state = State::fin_wait_1;
+      break;
+    case State::established:
+      tcb.state = State::fin_wait_1;
+      break;
+    case State::close_wait:
+      tcb.state = State::last_ack;
+      break;
+    case State::closed:
+    case State::listen:
+    case State::syn_sent:
+    case State::fin_wait_1:
+    case State::fin_wait_2:
+    case State::closing:
+    case State::last_ack:
+    case State::time_wait:
+      break;
+  }
+}
+
+}  // namespace
+
+Tcb open_active(const Config& config, SeqNum iss, Instant now) noexcept {
+  Tcb tcb;
+  tcb.state = State::syn_sent;
+  tcb.active_open = true;
+  tcb.iss = iss;
+  tcb.snd_una = tcb.snd_nxt = tcb.snd_pos = tcb.recover = iss;
+  tcb.snd_end = iss + 1;
+  tcb.mss = std::max(config.mss, min_mss);
+  tcb.scale_offered = config.offer_window_scale;
+  tcb.nagle = config.nagle;
+  tcb.sent_at = Millis32{now};
+  return tcb;
+}
+
+void set_options(Tcb& tcb, const Config& config, const Options& options, Instant now) noexcept {
+  tcb.nagle = options.nagle;
+  const auto user_timeout = std::chrono::ceil<std::chrono::milliseconds>(options.user_timeout);
+  tcb.user_timeout_ms = static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(user_timeout.count(), 0, std::int64_t{1} << 30));
+  if (tcb.retransmit_armed) arm_retransmit(tcb, config, now);
+  // Only a change may touch the timer, which FIN-WAIT-2 uses too.
+  if (tcb.keepalive != options.keepalive && !tcb.receive_closed) {
+    tcb.idle_armed = false;
+    if (options.keepalive) arm_idle(tcb, now, config.keepalive_idle);
+  }
+  tcb.keepalive = options.keepalive;
+  tcb.keepalive_probes = 0;
+  update_deadline(tcb);
+}
+
+void send(Tcb& tcb, std::uint32_t n) noexcept {
+  POLLUX_ASSERT(tcb.may_send());
+  tcb.snd_end += n;
+}
+
+bool receive(Tcb& tcb, const Config& config, std::uint32_t n) noexcept {
+  POLLUX_ASSERT(n <= tcb.unread);
+  tcb.unread -= n;
+  if (!tcb.may_receive()) return false;
+  // The edge may move; whether that deserves a segment of its own is another question (s.3.8.6.3):
+  // it does once the window at least doubles by it, so that a peer who still has room, and will
+  // hear of it by the next ACK anyway, is not told about each read.
+  const std::uint32_t advance = right_edge_advance(tcb, config);
+  if (advance == 0 || advance < tcb.rcv_wnd()) return false;
+  tcb.ack_now = true;
+  return true;
+}
+
+Verdict shutdown_send(Tcb& tcb, const Config&, Instant) noexcept {
+  queue_fin(tcb);
+  Verdict verdict;
+  verdict.send = may_send_something(tcb);
+  return verdict;
+}
+
+Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept {
+  if (tcb.state == State::syn_sent) return over(tcb, Cause::by_us);
+  if (unread && tcb.synchronized()) {
+    // s.3.6.1: a good FIN would let the peer believe that its text was read. abort() still has to
+    // see the state.
+    Verdict verdict;
+    verdict.abort = true;
+    verdict.closed = true;
+    verdict.cause = Cause::aborted;
+    return verdict;
+  }
+  tcb.receive_closed = true;
+  queue_fin(tcb);
+  if (tcb.state == State::fin_wait_2) arm_idle(tcb, now, config.fin_wait_2_timeout);
+  update_deadline(tcb);
+  Verdict verdict;
+  verdict.send = may_send_something(tcb);
+  return verdict;
+}
+
+std::optional<Segment> abort(Tcb& tcb) noexcept {
+  const State state = tcb.state;
+  disarm_all(tcb);
+  tcb.state = State::closed;
+  switch (state) {
+    case State::syn_received:
+    case State::established:
+    case State::fin_wait_1:
+    case State::fin_wait_2:
+    case State::close_wait:
+      break;
+    case State::last_ack:
+      // What RFC 9293 calls CLOSE-WAIT lasts until the FIN is sent.
+      if (!tcb.fin_sent()) break;
+      return std::nullopt;
+    case State::closed:
+    case State::listen:
+    case State::syn_sent:
+    case State::closing:
+    case State::time_wait:
+      return std::nullopt;
+  }
+  Segment reset;  // <SEQ=SND.NXT><CTL=RST>
+  reset.seq = next_seq(tcb);
+  reset.control = control::rst;
+  return reset;
+}
+
+void release(Tcb& tcb, FlightPool& flights) noexcept {
+  if (tcb.flight == FlightPool::none) return;
+  flights.release(tcb.flight);
+  tcb.flight = FlightPool::none;
+}
+
+void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept {
+  constexpr std::uint16_t headers = 40;  // of IPv4 and TCP, without options
+  const std::uint16_t mss = std::max<std::uint16_t>(mtu > headers ? mtu - headers : 0, min_mss);
+  if (mss >= tcb.mss || mss >= config.mss) return;
+  // Nothing was lost to congestion: cwnd stays as it is (RFC 1191 s.6.5).
+  tcb.mss = mss;
+  if (tcb.synchronized() && tcb.syn_acked) {
+    tcb.snd_pos = tcb.snd_una;
+    tcb.resend_first = false;
+    tcb.timing = false;
+  }
+}
+
+Verdict unreachable(Tcb& tcb, Cause cause, bool hard) noexcept {
+  if (hard && tcb.state == State::syn_sent) return over(tcb, cause);
+  tcb.soft_cause = cause;
+  return {};
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,45 @@
+#include "transport/tcp/congestion.h"
+
+#include <algorithm>
+
+#include "transport/tcp/rtt.h"
+
+namespace pollux::tcp {
+
+namespace {
+
+/// The largest window that a peer can offer (RFC 7323 s.2.3): more would change nothing.
+constexpr std::uint32_t max_cwnd = 1u << 30;
+
+std::uint32_t initial_window(const Tcb& tcb, const Config& config) noexcept {
+  return std::uint32_t{config.initial_window} * tcb.mss;
+}
+
+}  // namespace
+
+void open_congestion_window(Tcb& tcb, const Config& config) noexcept {
+  tcb.cwnd = tcb.syn_resent ? tcb.mss : initial_window(tcb, config);
+  tcb.ssthresh = max_cwnd;
+}
+
+void grow_congestion_window(Tcb& tcb, std::uint32_t acked) noexcept {
+  if (tcb.cwnd < tcb.ssthresh) {
+    // Equation (2): no more than SMSS, so that a peer who acknowledges bytes one by one, or many
+    // at once, gains nothing by it.
+    tcb.cwnd += std::min<std::uint32_t>(acked, tcb.mss);
+  } else {
+    tcb.acked_bytes += acked;
+    if (tcb.acked_bytes >= tcb.cwnd) {
+      tcb.acked_bytes -= tcb.cwnd;
+      tcb.cwnd += tcb.mss;
+    }
+  }
+  tcb.cwnd = std::min(tcb.cwnd, max_cwnd);
+}
+
+void restart_after_idle(Tcb& tcb, const Config& config, Instant now) noexcept {
+  if (Millis32{now} - tcb.sent_at <= retransmission_timeout(tcb, config)) return;
+  tcb.cwnd = std::min(tcb.cwnd, initial_window(tcb, config));  // RW = min(IW, cwnd)
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,185 @@
+#include <algorithm>
+
+#include "transport/tcp/congestion.h"
+#include "transport/tcp/recovery.h"
+#include "transport/tcp/tcp.h"
+#include "transport/tcp/timers.h"
+#include "transport/tcp/window.h"
+
+/// What to send now: cutting the queue into segments under the peer's window, cwnd, Nagle's
+/// algorithm and silly-window avoidance, and acknowledging, on those segments or alone.
+namespace pollux::tcp {
+
+namespace {
+
+/// The next segment, before its bookkeeping.
+struct Plan {
+  enum class What : std::uint8_t { nothing, syn, stream, first_again, probe, ack, keepalive };
+  What what = What::nothing;
+  SeqNum seq;
+  std::uint32_t text = 0;
+  bool fin = false;
+};
+
+/// The segment at snd_una once more: no more of it than was sent, and than the peer now takes
+/// (SHLD-16).
+Plan plan_first_again(const Tcb& tcb) noexcept {
+  const auto text = static_cast<std::uint32_t>(min(tcb.snd_end, tcb.snd_nxt) - tcb.snd_una);
+  Plan plan{.what = Plan::What::first_again, .seq = tcb.snd_una};
+  plan.text = std::min({text, std::uint32_t{tcb.mss}, std::max(tcb.snd_wnd, 1u)});
+  plan.fin = tcb.fin_sent() && plan.text == text && (text == 0 || text < tcb.snd_wnd);
+  return plan;
+}
+
+/// One byte, or a lone FIN, into a closed window (s.3.8.6.1); and what fits where the window is
+/// merely small and the override timer has expired (s.3.8.6.2.1 (4)).
+Plan plan_probe(const Tcb& tcb) noexcept {
+  const auto text = static_cast<std::uint32_t>(max(tcb.snd_end, tcb.snd_una) - tcb.snd_una);
+  Plan plan{.what = Plan::What::probe, .seq = tcb.snd_una};
+  plan.text = std::min({text, std::uint32_t{tcb.mss}, std::max(tcb.snd_wnd, 1u)});
+  plan.fin = tcb.fin_queued && plan.text == text && (text == 0 || text < tcb.snd_wnd);
+  return plan;
+}
+
+/// Whether `text` bytes are worth a segment, `all` of the queue or not: the sender's silly-window
+/// avoidance (s.3.8.6.2.1, MUST-38) with Nagle's algorithm (s.3.7.4, SHLD-7). All text counts as
+/// pushed. A FIN ends the waiting for more.
+bool worth_sending(const Tcb& tcb, std::uint32_t text, bool all) noexcept {
+  if (text >= tcb.mss) return true;
+  if (tcb.snd_pos + text <= tcb.snd_nxt) return true;  // it was worth it the first time
+  const bool idle_or_eager = tcb.snd_pos == tcb.snd_una || !tcb.nagle;
+  if (all) return idle_or_eager || tcb.fin_queued;
+  return idle_or_eager && text > 0 && text >= tcb.max_snd_wnd / 2;
+}
+
+/// What comes next from the queue at snd_pos, and the FIN behind it.
+Plan plan_stream(const Tcb& tcb) noexcept {
+  if (tcb.snd_pos == tcb.stream_end()) return {};
+  const auto sent = static_cast<std::uint32_t>(tcb.snd_pos - tcb.snd_una);
+  const auto room = [&](std::uint32_t window) { return window > sent ? window - sent : 0; };
+  const std::uint32_t usable = room(tcb.snd_wnd);
+  const std::uint32_t allowed = std::min(usable, room(tcb.cwnd + limited_transmit(tcb)));
+  const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
+
+  Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
+  plan.text = std::min({queued, std::uint32_t{tcb.mss}, allowed});
+  const bool all = plan.text == queued;
+  plan.fin = tcb.fin_queued && all && plan.text < usable;
+  if (plan.text == 0 && !plan.fin) return {};
+  return worth_sending(tcb, plan.text, all) ? plan : Plan{};
+}
+
+Plan make_plan(const Tcb& tcb) noexcept {
+  if (tcb.state == State::closed) return {};
+  if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
+  if (tcb.state == State::syn_sent) return {};
+  if (tcb.synchronized()) {
+    if (tcb.resend_first) return plan_first_again(tcb);
+    if (tcb.probe) return plan_probe(tcb);
+    if (const Plan plan = plan_stream(tcb); plan.what != Plan::What::nothing) return plan;
+  }
+  if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb)};
+  // s.3.8.4: no text, and a number that the peer has already acknowledged, so that it answers.
+  if (tcb.keepalive_due) return {.what = Plan::What::keepalive, .seq = tcb.snd_nxt - 1};
+  return {};
+}
+
+/// The window field, and the right edge that the peer learns by it (SHLD-14: it never retreats; the
+/// field may say up to 2^rcv_shift - 1 less than the edge as RCV.NXT moves, RFC 7323 s.2.4).
+std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
+  if (tcb.may_receive()) tcb.rcv_adv += right_edge_advance(tcb, config);
+  return static_cast<std::uint16_t>(std::min(tcb.rcv_wnd() >> tcb.rcv_shift, max_window_field));
+}
+
+void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
+  out.control = control::syn;
+  out.window = syn_window(config);
+  out.options.mss = config.mss;  // MUST-14
+  // The answer to a SYN offers it only where that SYN did (RFC 7323 s.2.2).
+  const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
+  if (tcb.scale_offered && agreed) out.options.window_scale = config.window_scale;
+}
+
+/// Accounts for sequence numbers that leave.
+void sent(Tcb& tcb, const Config& config, const Plan& plan, const Segment& out,
+          Instant now) noexcept {
+  const SeqNum end = out.seq + out.len();
+  const bool again = out.seq < tcb.snd_nxt;
+  const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
+  if (again) {
+    tcb.timing = false;  // Karn: its ACK would be ambiguous
+  } else if (!closed_window_probe) {
+    if (!tcb.timing) {
+      tcb.timing = true;
+      tcb.timed_seq = end;
+      tcb.timed_at = Micros32{now};
+    }
+    tcb.sent_at = Millis32{now};
+  }
+  tcb.snd_nxt = max(tcb.snd_nxt, end);
+  switch (plan.what) {
+    case Plan::What::first_again:
+      tcb.resend_first = false;
+      tcb.snd_pos = max(tcb.snd_pos, end);
+      break;
+    case Plan::What::probe:
+      tcb.probe = false;
+      // A byte that the peer has no room for is most likely dropped: it will be sent again first.
+      tcb.snd_pos = closed_window_probe ? tcb.snd_una : max(tcb.snd_pos, end);
+      break;
+    case Plan::What::syn:
+    case Plan::What::stream:
+    case Plan::What::nothing:
+    case Plan::What::ack:
+    case Plan::What::keepalive:
+      tcb.snd_pos = end;
+      break;
+  }
+  if (!tcb.retransmit_armed) arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
+}
+
+void write(Tcb& tcb, const Config& config, const Plan& plan, Instant now, Segment& out) noexcept {
+  out = Segment{};
+  out.seq = plan.seq;
+  out.text = plan.text;
+  if (plan.what == Plan::What::syn) {
+    write_syn(tcb, config, out);
+  } else {
+    out.window = advertise(tcb, config);
+    if (plan.fin) out.control |= control::fin;
+    // Everything that is queued is in flight with this: the peer need not wait for more.
+    if (plan.text > 0 && plan.seq + plan.text == tcb.snd_end) out.control |= control::psh;
+  }
+  if (tcb.state != State::syn_sent) {
+    out.control |= control::ack;
+    out.ack = tcb.rcv_nxt;
+    tcb.ack_now = false;
+    tcb.ack_pending = 0;
+    tcb.ack_armed = false;
+  }
+  if (out.len() > 0) sent(tcb, config, plan, out, now);
+  tcb.keepalive_due = false;  // whatever was sent instead asks as well
+}
+
+}  // namespace
+
+Emit next_segment(Tcb& tcb, const Config& config, FlightPool&, Instant now, Segment& out) noexcept {
+  if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
+    restart_after_idle(tcb, config, now);
+  }
+  const Plan plan = make_plan(tcb);
+  if (plan.what != Plan::What::nothing) write(tcb, config, plan, now, out);
+  const bool more = make_plan(tcb).what != Plan::What::nothing;
+  if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
+      tcb.snd_pos != tcb.stream_end()) {
+    // Something waits and nothing is in flight whose ACK would call us back: the window is closed
+    // (s.3.8.6.1, first probe after one RTO) or too small (s.3.8.6.2.1 (4), override).
+    tcb.sent_at = Millis32{now};  // the user's limit counts from here
+    arm_retransmit(tcb, config, now);
+  }
+  update_deadline(tcb);
+  if (plan.what == Plan::What::nothing) return Emit::none;
+  return more ? Emit::more : Emit::last;
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,138 @@
+#include "transport/tcp/listener.h"
+
+#include <algorithm>
+
+#include "transport/tcp/timers.h"
+#include "transport/tcp/window.h"
+
+namespace pollux::tcp {
+
+namespace {
+
+/// The RTO of the entry's next SYN: no round trip is known, so it is the initial one, doubled each
+/// time (RFC 6298 (5.5)).
+Duration syn_timeout(const HalfOpen& entry, const Config& config) noexcept {
+  Duration rto = config.initial_rto;
+  for (int i = 0; i < entry.retries && rto < config.max_rto; ++i) rto *= 2;
+  return std::min(rto, config.max_rto);
+}
+
+}  // namespace
+
+ListenAction listen_arrives(const Segment& segment) noexcept {
+  if (segment.has(control::rst)) return ListenAction::ignore;       // first
+  if (segment.has(control::ack)) return ListenAction::reset_reply;  // second
+  if (segment.has(control::syn)) return ListenAction::half_open;    // third
+  return ListenAction::ignore;                                      // fourth
+}
+
+HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, const Segment& syn,
+                        SeqNum iss, std::uint16_t listener, Instant now) noexcept {
+  HalfOpen entry;
+  entry.tuple = tuple;
+  entry.iss = iss;
+  entry.irs = syn.seq;
+  entry.created = Micros32{now};
+  entry.peer_mss = syn.options.mss.value_or(default_mss);  // MUST-15
+  entry.peer_window = syn.window;
+  entry.listener = listener;
+  entry.scaled = config.offer_window_scale && syn.options.window_scale.has_value();
+  if (entry.scaled) {
+    entry.snd_shift = std::min(*syn.options.window_scale, wire::TcpOptions::max_window_scale);
+  }
+  entry.deadline = later(now, syn_timeout(entry, config));
+  return entry;
+}
+
+Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept {
+  Segment out;
+  out.seq = entry.iss;
+  out.ack = entry.irs + 1;
+  out.control = control::syn | control::ack;
+  out.window = syn_window(config);
+  out.options.mss = config.mss;  // MUST-14
+  if (entry.scaled) out.options.window_scale = config.window_scale;
+  return out;
+}
+
+Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept {
+  Segment out;
+  out.seq = entry.iss + 1;
+  out.ack = entry.irs + 1;
+  out.control = control::ack;
+  const int shift = entry.scaled ? config.window_scale : 0;
+  out.window = static_cast<std::uint16_t>(syn_window(config) >> shift);
+  return out;
+}
+
+HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
+                                const Segment& segment) noexcept {
+  using Action = HalfOpenVerdict::Action;
+  const SeqNum rcv_nxt = entry.irs + 1;
+  const SeqNum rcv_adv = rcv_nxt + syn_window(config);
+  const bool reset = segment.has(control::rst);
+  const bool syn = segment.has(control::syn);
+
+  // First, check sequence number. The SYN that we know is old, but tells that ours was lost.
+  if (syn && !reset && segment.seq == entry.irs) {
+    return {segment.has(control::ack) ? Action::acknowledge : Action::send_syn_ack,
+            Drop::tcp_bad_sequence};
+  }
+  const std::uint32_t length = segment.len();
+  const bool acceptable = length == 0 ? rcv_nxt <= segment.seq && segment.seq < rcv_adv
+                                      : segment.seq < rcv_adv && rcv_nxt < segment.seq + length;
+  if (!acceptable) {
+    if (reset) return {Action::ignore, Drop::tcp_bad_reset};
+    return {Action::acknowledge, Drop::tcp_bad_sequence};
+  }
+  // Second, check the RST bit (RFC 5961 s.3).
+  if (reset) {
+    const bool exact = segment.seq == rcv_nxt;
+    return {exact ? Action::drop_entry : Action::acknowledge, Drop::tcp_bad_reset};
+  }
+  // Fourth, check the SYN bit.
+  if (syn) return {Action::drop_entry, Drop::tcp_unexpected_syn};
+  // Fifth, check the ACK field.
+  if (!segment.has(control::ack)) return {Action::ignore, Drop::tcp_no_ack};
+  if (segment.ack != entry.iss + 1) return {Action::reset_reply, Drop::tcp_bad_ack};
+  return {Action::make_connection, Drop::none};
+}
+
+HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, Instant now) noexcept {
+  if (Millis32{now} < entry.deadline) return HalfOpenTimeout::early;
+  if (entry.retries >= config.syn_ack_retries) return HalfOpenTimeout::give_up;
+  ++entry.retries;
+  entry.deadline = later(now, syn_timeout(entry, config));
+  return HalfOpenTimeout::resend;
+}
+
+Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
+  Tcb tcb;
+  tcb.state = State::syn_received;
+  tcb.iss = entry.iss;
+  tcb.irs = entry.irs;
+  tcb.snd_una = tcb.recover = entry.iss;
+  tcb.snd_nxt = tcb.snd_pos = tcb.snd_end = entry.iss + 1;
+  tcb.rcv_nxt = entry.irs + 1;
+  tcb.rcv_adv = tcb.rcv_nxt + syn_window(config);
+  tcb.snd_wl1 = entry.irs;
+  tcb.snd_wnd = tcb.max_snd_wnd = entry.peer_window;
+  tcb.mss = std::max(std::min(entry.peer_mss, config.mss), min_mss);  // MUST-16
+  tcb.scale_offered = config.offer_window_scale;
+  if (entry.scaled) {
+    tcb.snd_shift = entry.snd_shift & 0xF;
+    tcb.rcv_shift = std::min(config.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
+  }
+  tcb.nagle = config.nagle;
+  tcb.sent_at = Millis32{now};
+  if (entry.retries == 0) {  // Karn
+    tcb.timing = true;
+    tcb.timed_seq = tcb.snd_nxt;
+    tcb.timed_at = entry.created;
+  } else {
+    tcb.syn_resent = true;
+  }
+  return tcb;
+}
+
+}  // namespace pollux::tcp

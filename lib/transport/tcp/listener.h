@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/counters.h"
+#include "base/time.h"
+#include "transport/tcp/config.h"
+#include "transport/tcp/segment.h"
+#include "transport/tcp/tcb.h"
+#include "wire/address.h"
+
+/// RFC 9293 s.3.10.7.2 (LISTEN), and SYN-RECEIVED of connections that were opened passively: small
+/// entries of the listener, which become connections when the handshake is complete.
+namespace pollux::tcp {
+
+/// A connection request that waits for the ACK of our SYN.
+struct alignas(64) HalfOpen {
+  wire::FourTuple tuple;
+  SeqNum iss;
+  SeqNum irs;
+  Millis32 deadline;  // of timeout()
+  Micros32 created;   // when our SYN was first sent
+  std::uint16_t peer_mss = default_mss;
+  std::uint16_t peer_window = 0;  // of the SYN, not scaled
+  std::uint16_t listener = 0;     // the owner's own
+  std::uint8_t retries = 0;       // of our SYN
+  std::uint8_t snd_shift = 0;
+  bool scaled = false;  // both sides offer window scaling
+};
+static_assert(sizeof(HalfOpen) == 64);
+
+/// What a segment for a listening port gets when no entry is known for it.
+enum class ListenAction : std::uint8_t { ignore, reset_reply, half_open };
+ListenAction listen_arrives(const Segment& segment) noexcept;
+
+/// The entry that a SYN makes. Its first syn_ack() is to be sent now. Text and FIN that came with
+/// the SYN are not acknowledged, so that they come again.
+HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, const Segment& syn,
+                        SeqNum iss, std::uint16_t listener, Instant now) noexcept;
+
+/// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>, to send and to send again.
+Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept;
+/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the answer to an unacceptable segment.
+Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept;
+
+struct HalfOpenVerdict {
+  enum class Action : std::uint8_t {
+    ignore,
+    send_syn_ack,    // the peer's SYN came again: it has not heard ours
+    acknowledge,     // send acknowledgment()
+    reset_reply,     // send reset_for(segment); the entry stays
+    drop_entry,      // back to LISTEN (s.3.10.7.4, second and fourth)
+    make_connection  // accept(), then give the same segment to segment_arrives()
+  };
+  Action action = Action::ignore;
+  Drop drop = Drop::none;  // not with make_connection
+};
+HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
+                                const Segment& segment) noexcept;
+
+enum class HalfOpenTimeout : std::uint8_t { early, resend, give_up };
+/// entry.deadline has passed: send syn_ack() again, or forget the entry.
+HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, Instant now) noexcept;
+
+/// The Tcb, in SYN-RECEIVED, that takes the entry's place. The segment that make_connection was
+/// said of completes the handshake in it.
+Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept;
+
+}  // namespace pollux::tcp

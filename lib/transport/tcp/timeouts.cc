@@ -1,0 +1,98 @@
+#include <algorithm>
+
+#include "transport/tcp/recovery.h"
+#include "transport/tcp/tcp.h"
+#include "transport/tcp/timers.h"
+
+/// RFC 9293 s.3.10.8, timeouts; TIME-WAIT's is in time_wait.h.
+namespace pollux::tcp {
+
+namespace {
+
+constexpr std::uint8_t max_backoff = 30;
+
+void give_up(Tcb& tcb, Verdict& verdict) noexcept {
+  verdict.closed = true;
+  // What ICMP or ARP has said since explains it better than silence does (SHLD-25).
+  verdict.cause = tcb.soft_cause != Cause::none ? tcb.soft_cause : Cause::timed_out;
+  disarm_all(tcb);
+  tcb.state = State::closed;
+}
+
+/// R2 of s.3.8.3, which for a SYN is another one (MUST-23), or the USER TIMEOUT.
+bool exhausted(const Tcb& tcb, const Config& config, Instant now) noexcept {
+  if (tcb.user_timeout_ms != 0 &&
+      Millis32{now} - tcb.sent_at >= std::chrono::milliseconds{tcb.user_timeout_ms}) {
+    return true;
+  }
+  return tcb.retries >= (tcb.syn_acked ? config.data_retries : config.syn_retries);
+}
+
+/// The RETRANSMISSION TIMEOUT, which also probes a closed window and overrides silly-window
+/// avoidance.
+void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcept {
+  tcb.retransmit_armed = false;
+  const bool waiting = tcb.in_flight() == 0;
+  if (waiting && tcb.snd_pos == tcb.stream_end()) return;
+  if (exhausted(tcb, config, now)) {
+    give_up(tcb, verdict);
+    return;
+  }
+  const bool closed_window = tcb.syn_acked && tcb.snd_wnd == 0;
+  if (closed_window || waiting) {
+    tcb.probe = true;
+    tcb.snd_pos = tcb.snd_una;
+    tcb.resend_first = false;
+    verdict.zero_window_probe = closed_window;
+  } else if (tcb.syn_acked) {
+    recover_on_timeout(tcb);
+  } else {
+    tcb.syn_resent = true;
+    tcb.snd_pos = tcb.snd_una;
+  }
+  if (waiting && !closed_window) return;  // next_segment() starts the timer for what it sends
+  if (tcb.retries < 255) ++tcb.retries;
+  tcb.backoff = std::min<std::uint8_t>(tcb.backoff + 1, max_backoff);
+  arm_retransmit(tcb, config, now);  // RFC 6298 (5.5), (5.6)
+}
+
+/// Keep-alive (s.3.8.4), or the limit of FIN-WAIT-2 for a connection that nobody uses any more.
+void idle(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcept {
+  tcb.idle_armed = false;
+  if (tcb.receive_closed) {
+    if (tcb.state == State::fin_wait_2) give_up(tcb, verdict);
+    return;
+  }
+  if (!tcb.keepalive) return;
+  if (tcb.in_flight() > 0 || tcb.snd_pos != tcb.stream_end()) {
+    arm_idle(tcb, now, config.keepalive_idle);  // MUST-26; retransmission finds out by itself
+    return;
+  }
+  if (tcb.keepalive_probes >= config.keepalive_count) {  // never after a single one (MUST-29)
+    give_up(tcb, verdict);
+    return;
+  }
+  ++tcb.keepalive_probes;
+  tcb.keepalive_due = true;
+  verdict.keepalive = true;
+  arm_idle(tcb, now, config.keepalive_interval);
+}
+
+}  // namespace
+
+Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
+  Verdict verdict;
+  const Millis32 time{now};
+  if (tcb.ack_armed && tcb.ack_at <= time) {
+    tcb.ack_armed = false;
+    tcb.ack_now = true;
+  }
+  if (tcb.retransmit_armed && tcb.retransmit_at <= time) retransmit(tcb, config, now, verdict);
+  if (tcb.idle_armed && tcb.idle_at <= time) idle(tcb, config, now, verdict);
+  if (verdict.closed) release(tcb, flights);
+  update_deadline(tcb);
+  verdict.send = !verdict.closed && may_send_something(tcb);
+  return verdict;
+}
+
+}  // namespace pollux::tcp

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+
+#include "base/time.h"
+#include "transport/tcp/config.h"
+#include "transport/tcp/rtt.h"
+#include "transport/tcp/tcb.h"
+
+/// For the files of this room only: what writes a Tcb's timers.
+namespace pollux::tcp {
+
+/// `by` after now, rounded up, so that a timer is never early.
+inline Millis32 later(Instant now, Duration by) noexcept { return Millis32{now + by + 1ms - 1ns}; }
+
+/// Writes `deadline`; called after any timer was armed or disarmed.
+inline void update_deadline(Tcb& tcb) noexcept {
+  bool any = false;
+  const auto consider = [&](bool armed, Millis32 at) {
+    if (!armed || (any && tcb.deadline <= at)) return;
+    tcb.deadline = at;
+    any = true;
+  };
+  consider(tcb.retransmit_armed, tcb.retransmit_at);
+  consider(tcb.ack_armed, tcb.ack_at);
+  consider(tcb.idle_armed, tcb.idle_at);
+}
+
+/// Starts the retransmission timer, or starts it again, with the RTO in force (RFC 6298 s.5). The
+/// user's limit, counted from the last time that something new was sent or answered, may end it
+/// sooner.
+inline void arm_retransmit(Tcb& tcb, const Config& config, Instant now) noexcept {
+  tcb.retransmit_at = later(now, retransmission_timeout(tcb, config));
+  tcb.retransmit_armed = true;
+  if (tcb.user_timeout_ms == 0) return;
+  const Millis32 limit = tcb.sent_at + std::chrono::milliseconds{tcb.user_timeout_ms};
+  if (limit < tcb.retransmit_at) tcb.retransmit_at = limit < Millis32{now} ? Millis32{now} : limit;
+}
+
+inline void arm_idle(Tcb& tcb, Instant now, Duration by) noexcept {
+  tcb.idle_at = later(now, by);
+  tcb.idle_armed = true;
+}
+
+/// Turns every timer off: the connection is over.
+inline void disarm_all(Tcb& tcb) noexcept {
+  tcb.retransmit_armed = false;
+  tcb.ack_armed = false;
+  tcb.idle_armed = false;
+}
+
+/// The sequence number of a segment without text: SND.NXT, or the edge of the peer's window where
+/// that lies before it because of a probe or a window that was taken back. The peer could not
+/// accept what lies behind the edge, and would not read the ACK in it (RFC 9293 A.2).
+inline SeqNum next_seq(const Tcb& tcb) noexcept {
+  return tcb.syn_acked && tcb.in_flight() > tcb.snd_wnd ? tcb.snd_una + tcb.snd_wnd : tcb.snd_nxt;
+}
+
+/// Whether next_segment() may find something to do.
+inline bool may_send_something(const Tcb& tcb) noexcept {
+  return tcb.ack_now || tcb.resend_first || tcb.probe || tcb.keepalive_due ||
+         tcb.snd_pos != tcb.stream_end();
+}
+
+}  // namespace pollux::tcp
