@@ -27,6 +27,13 @@ class TokenBucket {
     return true;
   }
 
+  /// When the next event may happen, `now` or later; it is counted, and others come after it. For
+  /// events that are put off in turn rather than refused: their number is the caller's to bound.
+  [[nodiscard]] constexpr Instant reserve(Instant now) noexcept {
+    paid_until_ = std::max(paid_until_, now) + price_;
+    return std::max(now, paid_until_ - allowance_);
+  }
+
  private:
   Duration price_;
   Duration allowance_;

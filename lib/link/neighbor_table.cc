@@ -8,8 +8,6 @@ namespace {
 
 /// Before every time there is: a timer armed for it is due at once.
 constexpr Instant at_once{Duration::min()};
-/// How long a request waits that the rate of all entries together does not allow yet.
-constexpr Duration rate_limit_pause = 10ms;
 /// How many entries one eviction looks at: a lookup takes bounded time in a full table too.
 constexpr std::uint32_t eviction_effort = 128;
 
@@ -52,6 +50,7 @@ NeighborTable::Lookup NeighborTable::lookup_slowly(wire::Ipv4Address next_hop,
   if (now - entry.since < config_.retry) return {State::unreachable, {}, id, false};
   entry.phase = Phase::incomplete;
   entry.attempts = 0;
+  if (entry.reserved) return {State::waiting, {}, id, false};
   const Instant allowed = entry.requested_at + config_.retry;
   wheel_.arm(id, allowed <= now ? at_once : allowed);
   return {State::waiting, {}, id, allowed <= now};
@@ -78,6 +77,7 @@ void NeighborTable::confirm(NeighborId id, wire::MacAddress mac, Instant now) no
   entry.mac = mac;
   entry.phase = Phase::reachable;
   entry.used = false;
+  entry.reserved = false;
   entry.attempts = 0;
   entry.since = now;
   wheel_.arm(id, now + config_.confirmed_for);
@@ -130,10 +130,15 @@ std::optional<NeighborTable::Action> NeighborTable::timeout(NeighborId id, Insta
 
 std::optional<NeighborTable::Action> NeighborTable::request(NeighborId id, Instant now) noexcept {
   Entry& entry = entries_[id];
-  if (!bucket_.take(now)) {
-    wheel_.arm(id, now + rate_limit_pause);
-    return std::nullopt;
+  if (!entry.reserved) {
+    const Instant turn = bucket_.reserve(now);
+    if (turn > now) {
+      entry.reserved = true;
+      wheel_.arm(id, turn);
+      return std::nullopt;
+    }
   }
+  entry.reserved = false;
   // A failed entry goes on asking without an end to count to.
   if (entry.attempts < config_.requests) ++entry.attempts;
   entry.requested_at = now;

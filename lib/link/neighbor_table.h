@@ -123,6 +123,7 @@ class NeighborTable {
     wire::MacAddress mac;
     Phase phase = Phase::free;
     bool used = false;          // looked up since it was confirmed, or since probing began
+    bool reserved = false;      // the rate limit has given it the time of its timer
     std::uint8_t attempts = 0;  // requests sent in this phase
     Instant requested_at{Duration::min()};
     Instant wanted_at{Duration::min()};  // the last lookup that found no answer
