@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace pollux::cli {
+
+struct Summary;
+
+/// One condition under which a run has failed although it ran: `METRIC<LIMIT` or `METRIC>LIMIT`.
+///
+/// METRIC is a latency (p50, p90, p99, p999, min, max; of the set-up of connections, or of another
+/// clock with its name before: first_byte.p99, close.p50), whose limit has a unit (us, ms, s), or a
+/// number: cps (the mean), rps (requests a second), failed, timed_out, reset, aborted, bad, drops,
+/// retransmitted.
+struct FailIf {
+  std::string text;    // as typed
+  std::string metric;  // in full: "connect.p90", "cps"
+  bool below = false;  // it holds below the limit; otherwise above
+  double limit = 0;    // microseconds, or a number
+};
+
+/// The error's `why` says what is wrong with it; the caller adds the option.
+Result<FailIf> parse_fail_if(std::string_view text);
+
+/// The error lines of the conditions that hold for this run, in the order given: the expression and
+/// the value that was measured. A latency without a sample counts as holding: nothing was shown.
+/// Any line here means exit code 1.
+std::vector<std::string> failures_of(const std::vector<FailIf>& conditions, const Summary& summary);
+
+}  // namespace pollux::cli

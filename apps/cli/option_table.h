@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/arguments.h"
+#include "cli/options.h"
+
+/// The table of all options: one row each, with the function that takes its value.
+namespace pollux::cli {
+
+enum class Program : std::uint8_t { httpd = 1, load = 2, bench = 4 };
+
+/// Everything that any program can be told, while it is being put together.
+struct Draft {
+  SharedOptions shared;
+  ServerOptions server;
+  ClientOptions client;
+  Link link = Link::ring;
+  Scenario scenario = Scenario::cps;
+  DeviceOptions before;            // options of a device that stand before any --device
+  std::string first_before;        // the first such option, as error lines name it
+  std::vector<std::string> given;  // the names of the options seen
+
+  bool has(std::string_view name) const;
+  /// The device that an option of a device belongs to.
+  DeviceOptions& device() { return shared.devices.empty() ? before : shared.devices.back(); }
+};
+
+struct OptionRow {
+  OptionText text;
+  std::uint8_t programs;     // Program values, or-ed
+  std::string_view example;  // a value that is right
+  /// Takes a value. The error has `why`, perhaps `remedy`; the rest is filled in from the row.
+  Status (*take)(Draft& draft, const std::string& value);
+
+  /// It belongs to the --device before it.
+  bool of_device() const { return text.group == "Device"; }
+};
+
+const std::vector<OptionRow>& option_table();
+
+/// What the contract of the command line has but this version cannot do: refused, never ignored.
+/// A later change that brings one of these removes its line.
+struct NotYet {
+  std::string_view option;
+  std::string_view value;  // empty: the option with any value
+  std::string_view remedy;
+};
+const std::vector<NotYet>& not_yet();
+
+}  // namespace pollux::cli

@@ -1,0 +1,391 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/arguments.h"
+#include "cli/environment.h"
+#include "cli/error.h"
+#include "cli/option_table.h"
+
+namespace pollux::cli {
+namespace {
+
+/// What --help says of a program beside its options.
+struct About {
+  Program program;
+  std::string_view name;
+  std::string_view description;
+  std::string_view examples;
+};
+
+constexpr About about_httpd{
+    Program::httpd, "pollux-httpd",
+    "pollux-httpd answers HTTP requests from a TCP stack of its own.",
+    "  pollux-httpd --device tap:pollux0 --address 10.0.0.1/24\n"
+    "  pollux-httpd --device pci:0000:00:04.0 --address 10.0.0.1/24 --gateway 10.0.0.254 "
+    "--cores 0-3\n"
+    "  pollux-httpd --device memif:/run/pollux.sock,role=server --address 10.0.0.1/24 --body 1024"};
+constexpr About about_load{
+    Program::load, "pollux-load", "pollux-load opens HTTP connections and measures them.",
+    "  pollux-load --device memif:/run/pollux.sock,role=client --address 10.0.0.2-10.0.0.9/24 "
+    "--target 10.0.0.1:80\n"
+    "  pollux-load --device tap:pollux1 --address 10.0.0.2/24 --target 10.0.0.1:80 --cps 10000 "
+    "--fail-if 'p99>5ms'\n"
+    "  pollux-load --device tap:pollux1 --address 10.0.0.2/24 --target 10.0.0.1:80 --hold "
+    "--concurrency 1000 --json -"};
+constexpr About about_bench{
+    Program::bench, "pollux-bench",
+    "pollux-bench runs server and client in one process, joined by a link, and measures both.",
+    "  pollux-bench --scenario cps --duration 10\n"
+    "  pollux-bench --scenario requests --requests 1000 --pipeline 8 --cores 0,1\n"
+    "  pollux-bench --link memif --scenario bulk --body 1048576 --json summary.json"};
+
+Error usage(std::string what, std::string why, std::string remedy) {
+  return Error{Error::Kind::usage, std::move(what), std::move(why), std::move(remedy)};
+}
+
+bool belongs_to(const OptionRow& row, Program program) {
+  return (row.programs & static_cast<std::uint8_t>(program)) != 0;
+}
+
+const OptionRow* find_row(std::string_view name) {
+  const std::vector<OptionRow>& rows = option_table();
+  const auto found = std::find_if(rows.begin(), rows.end(),
+                                  [&](const OptionRow& row) { return row.text.name == name; });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+/// The options' texts; `program` limits them to its own, and marks those that cannot be had yet.
+std::vector<OptionText> texts(std::optional<Program> program) {
+  std::vector<OptionText> out;
+  for (const OptionRow& row : option_table()) {
+    if (program && !belongs_to(row, *program)) continue;
+    out.push_back(row.text);
+  }
+  return out;
+}
+
+/// The programs that know an option, for those who gave it to another.
+std::string owners(const OptionRow& row) {
+  std::string out;
+  for (const About* about : {&about_httpd, &about_load, &about_bench}) {
+    if (!belongs_to(row, about->program)) continue;
+    if (!out.empty()) out += " or ";
+    out += about->name;
+  }
+  return out;
+}
+
+/// An option and its value as error lines name them.
+std::string what_of(const Argument& argument, const OptionRow& row) {
+  std::string out = argument.name;
+  if (!row.text.value.empty()) out += ' ' + in_quotes(argument.value);
+  if (!argument.file.empty()) out += fmt::format(" in {}", in_quotes(argument.file));
+  return out;
+}
+
+Status check_known(const About& about, const Argument& argument, const OptionRow& row) {
+  if (!belongs_to(row, about.program)) {
+    return usage(argument.name, fmt::format("not an option of {}", about.name), owners(row));
+  }
+  for (const NotYet& missing : not_yet()) {
+    if (missing.option != argument.name) continue;
+    if (!missing.value.empty() && missing.value != argument.value) continue;
+    return usage(what_of(argument, row), "not yet in this version", std::string{missing.remedy});
+  }
+  return std::monostate{};
+}
+
+Status apply(const About& about, Draft& draft, const std::vector<Argument>& arguments) {
+  for (const Argument& argument : arguments) {
+    const OptionRow& row = *find_row(argument.name);
+    if (Status known = check_known(about, argument, row); !known) return known;
+    const std::string what = what_of(argument, row);
+    if (row.of_device() && draft.shared.devices.empty() && argument.name != "--device" &&
+        draft.first_before.empty()) {
+      draft.first_before = what;
+    }
+    if (Status taken = row.take(draft, argument.value); !taken) {
+      const Error& error = taken.error();
+      std::string remedy =
+          error.remedy.empty() ? fmt::format("{} {}", row.text.name, row.example) : error.remedy;
+      return usage(what, error.why, std::move(remedy));
+    }
+    if (!draft.has(argument.name)) draft.given.push_back(argument.name);
+  }
+  return std::monostate{};
+}
+
+/// The command line wins: what it names is taken out of the file's list, and a device of its own
+/// takes the place of all of the file's devices.
+Result<std::vector<Argument>> merge(std::vector<Argument> file, const std::vector<Argument>& line) {
+  const auto named = [](const std::vector<Argument>& arguments, std::string_view name) {
+    return std::count_if(arguments.begin(), arguments.end(),
+                         [&](const Argument& argument) { return argument.name == name; });
+  };
+  const bool own_devices = named(line, "--device") > 0;
+  for (const Argument& argument : line) {
+    if (find_row(argument.name)->of_device() && !own_devices && named(file, "--device") > 1) {
+      return usage(what_of(argument, *find_row(argument.name)),
+                   "the file has several devices, and it belongs to none of them",
+                   "--device before it, or the file");
+    }
+  }
+  std::erase_if(file, [&](const Argument& argument) {
+    if (own_devices && find_row(argument.name)->of_device()) return true;
+    return named(line, argument.name) > 0;
+  });
+  file.insert(file.end(), line.begin(), line.end());
+  return file;
+}
+
+/// Everything that was typed, in the order in which it counts.
+Result<std::vector<Argument>> gather(const About& about, std::vector<Argument> line) {
+  std::string path;
+  for (const Argument& argument : line) {
+    if (argument.name == "--config") path = argument.value;
+  }
+  if (path.empty()) return line;
+  Result<std::vector<Argument>> file = read_config(path, texts(about.program));
+  if (!file) return file.error();
+  return merge(std::move(file).value(), line);
+}
+
+/// Options of a device that stand before it are its own when there is only one.
+Status settle_devices(const About& about, Draft& draft) {
+  if (about.program == Program::bench) return std::monostate{};
+  std::vector<DeviceOptions>& devices = draft.shared.devices;
+  if (devices.empty()) {
+    return usage("--device", fmt::format("{} needs one", about.name), "--device tap:pollux0");
+  }
+  if (draft.first_before.empty()) return std::monostate{};
+  if (devices.size() > 1) {
+    return usage(draft.first_before, "stands before the first of several devices",
+                 "the --device that it belongs to, then the option");
+  }
+  DeviceOptions& device = devices.front();
+  DeviceOptions& before = draft.before;
+  std::vector<pipeline::AddressRange>& addresses = device.interface.addresses;
+  std::vector<pipeline::Route>& routes = device.interface.routes;
+  addresses.insert(addresses.begin(), before.interface.addresses.begin(),
+                   before.interface.addresses.end());
+  routes.insert(routes.begin(), before.interface.routes.begin(), before.interface.routes.end());
+  if (!device.interface.vlan) device.interface.vlan = before.interface.vlan;
+  if (!device.mac) device.mac = before.mac;
+  if (!device.mtu) device.mtu = before.mtu;
+  return std::monostate{};
+}
+
+Status check_addresses(const DeviceOptions& device) {
+  const std::vector<pipeline::AddressRange>& ranges = device.interface.addresses;
+  const std::string what = fmt::format("--device {}", in_quotes(device.spec));
+  if (ranges.empty()) return usage(what, "has no --address", "--address 10.0.0.2/24 after it");
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const std::uint64_t first = ranges[i].prefix.address.value();
+    for (std::size_t j = 0; j < i; ++j) {
+      const std::uint64_t other = ranges[j].prefix.address.value();
+      if (first < other + ranges[j].count && other < first + ranges[i].count) {
+        return usage(fmt::format("--address '{}'", ranges[i].prefix.to_string()),
+                     fmt::format("overlaps with '{}'", ranges[j].prefix.to_string()),
+                     "each address once");
+      }
+    }
+  }
+  return std::monostate{};
+}
+
+/// Next hops must be somebody else, on link.
+Status check_routes(const DeviceOptions& device) {
+  const std::vector<pipeline::AddressRange>& ranges = device.interface.addresses;
+  const std::vector<pipeline::Route>& routes = device.interface.routes;
+  for (const pipeline::Route& route : routes) {
+    const std::string what = route.destination.length == 0
+                                 ? fmt::format("--gateway '{}'", route.next_hop.to_string())
+                                 : fmt::format("--route '{}={}'", route.destination.to_string(),
+                                               route.next_hop.to_string());
+    const bool on_link = std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
+      return range.prefix.contains(route.next_hop);
+    });
+    if (!on_link) return usage(what, "in no network of this device", "a next hop that is on link");
+    for (const pipeline::AddressRange& range : ranges) {
+      if (route.next_hop.value() - range.prefix.address.value() < range.count) {
+        return usage(what, "is an address of this device itself", "the neighbour's address");
+      }
+      if (range.prefix.length < 31 && range.prefix.contains(route.next_hop) &&
+          (route.next_hop == range.prefix.network() ||
+           range.prefix.broadcast() == route.next_hop)) {
+        return usage(what, "is no host's address in that network", "the neighbour's address");
+      }
+    }
+    if (std::count_if(routes.begin(), routes.end(), [&](const pipeline::Route& other) {
+          return other.destination == route.destination;
+        }) > 1) {
+      return usage(what, "a next hop for this prefix stands there already", "one for each prefix");
+    }
+  }
+  return std::monostate{};
+}
+
+/// What options of the client say together.
+Status check_client(const About& about, const Draft& draft) {
+  if (about.program == Program::load && draft.client.targets.empty()) {
+    return usage("--target", "pollux-load needs one", "--target 10.0.0.1:80");
+  }
+  if (draft.has("--reset") && draft.has("--close")) {
+    return usage("--reset", "together with --close", "one of the two");
+  }
+  const bool holds = draft.client.hold || draft.scenario == Scenario::hold;
+  if (draft.has("--hold-interval") && !holds) {
+    return usage("--hold-interval", "without --hold", "--hold with it");
+  }
+  return std::monostate{};
+}
+
+/// What follows from other options where nothing was said.
+void fill_in(const About& about, Draft& draft) {
+  if (about.program != Program::httpd && !draft.has("--duration")) draft.shared.duration = 10s;
+  if (draft.client.data && !draft.has("--method")) draft.client.method = "POST";
+  switch (draft.scenario) {
+    case Scenario::cps:
+      break;
+    case Scenario::requests:
+      if (!draft.has("--requests")) draft.client.requests = 1'000;
+      break;
+    case Scenario::hold:
+      draft.client.hold = true;
+      break;
+    case Scenario::bulk:
+      if (!draft.has("--path")) draft.client.path = "/bytes/1048576";
+      if (!draft.has("--concurrency")) draft.client.concurrency = 16;
+      if (!draft.has("--requests")) draft.client.requests = 100;
+      break;
+  }
+}
+
+/// The connections of the client must fit where they are kept; unless a bound was asked for, the
+/// bound follows.
+Status settle_connections(const About& about, Draft& draft) {
+  const std::uint64_t cores = std::max<std::size_t>(draft.shared.cores.size(), 1);
+  const std::uint64_t clients =
+      about.program == Program::bench ? std::max<std::uint64_t>(cores / 2, 1) : cores;
+  const std::uint64_t room = clients * draft.shared.connections;
+  if (about.program == Program::httpd || draft.client.concurrency <= room) {
+    return std::monostate{};
+  }
+  if (draft.has("--connections")) {
+    return usage(fmt::format("--concurrency '{}'", draft.client.concurrency),
+                 fmt::format("more than the {} that --connections leaves room for", room),
+                 "a larger --connections");
+  }
+  draft.shared.connections = draft.client.concurrency;
+  return std::monostate{};
+}
+
+Status settle(const About& about, Draft& draft) {
+  if (Status fine = settle_devices(about, draft); !fine) return fine;
+  for (const DeviceOptions& device : draft.shared.devices) {
+    if (Status fine = check_addresses(device); !fine) return fine;
+    if (Status fine = check_routes(device); !fine) return fine;
+  }
+  if (Status fine = check_client(about, draft); !fine) return fine;
+  fill_in(about, draft);
+  return settle_connections(about, draft);
+}
+
+std::string help_of(const About& about) {
+  std::vector<std::string> marked;
+  std::vector<OptionText> options = texts(about.program);
+  marked.reserve(options.size());
+  for (OptionText& option : options) {
+    for (const NotYet& missing : not_yet()) {
+      if (missing.option != option.name || !missing.value.empty()) continue;
+      option.help = marked.emplace_back(fmt::format("{} (not yet)", option.help));
+    }
+  }
+  return help_text(about.name, about.description, options, about.examples);
+}
+
+/// The whole way from argv to a draft; `Options` is made of its parts by the caller.
+template <class Options, class Make>
+Parsed<Options> parse(const About& about, int argc, const char* const* argv, Make make) {
+  const auto refused = [](const Error& error) {
+    return Parsed<Options>{std::nullopt, static_cast<int>(error.kind), format_error(error)};
+  };
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  // Read with all programs' options, so that one of another program is named as such.
+  const Result<CommandLine> line =
+      read_command_line(words, about.name, texts(std::nullopt), texts(about.program));
+  if (!line) return refused(line.error());
+  if ((*line).help) return {std::nullopt, 0, help_of(about)};
+  if ((*line).version) return {std::nullopt, 0, fmt::format("{} {}", about.name, version())};
+  Draft draft;
+  const Result<std::vector<Argument>> arguments = gather(about, (*line).arguments);
+  if (!arguments) return refused(arguments.error());
+  if (Status applied = apply(about, draft, *arguments); !applied) return refused(applied.error());
+  if (Status settled = settle(about, draft); !settled) return refused(settled.error());
+  return {make(std::move(draft)), 0, {}};
+}
+
+}  // namespace
+
+Parsed<HttpdOptions> parse_httpd(int argc, const char* const* argv) {
+  return parse<HttpdOptions>(about_httpd, argc, argv, [](Draft draft) {
+    return HttpdOptions{std::move(draft.shared), std::move(draft.server)};
+  });
+}
+
+Parsed<LoadOptions> parse_load(int argc, const char* const* argv) {
+  return parse<LoadOptions>(about_load, argc, argv, [](Draft draft) {
+    return LoadOptions{std::move(draft.shared), std::move(draft.client)};
+  });
+}
+
+Parsed<BenchOptions> parse_bench(int argc, const char* const* argv) {
+  return parse<BenchOptions>(about_bench, argc, argv, [](Draft draft) {
+    return BenchOptions{std::move(draft.shared), std::move(draft.server),
+                        std::move(draft.client), draft.link,
+                        draft.scenario,          draft.before.mtu};
+  });
+}
+
+std::string_view name(Link link) noexcept {
+  switch (link) {
+    case Link::ring:
+      return "ring";
+    case Link::memif:
+      return "memif";
+    case Link::virtio:
+      return "virtio";
+  }
+  return {};
+}
+
+std::string_view name(Scenario scenario) noexcept {
+  switch (scenario) {
+    case Scenario::cps:
+      return "cps";
+    case Scenario::requests:
+      return "requests";
+    case Scenario::hold:
+      return "hold";
+    case Scenario::bulk:
+      return "bulk";
+  }
+  return {};
+}
+
+std::string_view name(Steering steering) noexcept {
+  switch (steering) {
+    case Steering::automatic:
+      return "auto";
+    case Steering::rss:
+      return "rss";
+    case Steering::software:
+      return "software";
+  }
+  return {};
+}
+
+}  // namespace pollux::cli

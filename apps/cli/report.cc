@@ -1,0 +1,159 @@
+#include "cli/report.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+
+namespace pollux::cli {
+namespace {
+
+using Out = fmt::memory_buffer;
+
+template <class... Args>
+void line(Out& out, fmt::format_string<Args...> format, Args&&... args) {
+  fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
+  out.push_back('\n');
+}
+
+std::string grouped_rate(double rate) {
+  return grouped(static_cast<std::uint64_t>(std::llround(rate < 0 ? 0 : rate)));
+}
+
+/// "timeout 3, reset 1": those that are not zero, or nothing.
+std::string listed(const Summary::Named& named) {
+  std::string out;
+  for (const auto& [name, count] : named) {
+    if (count == 0) continue;
+    if (!out.empty()) out += ", ";
+    out += fmt::format("{} {}", name, grouped(count));
+  }
+  return out;
+}
+
+void connections(Out& out, const Summary& s) {
+  const Summary::Connections& c = s.connections;
+  line(out, "connections  {} completed of {} attempted, {} open at the end, {} aborted, peak {}",
+       grouped(c.completed), grouped(c.attempted), grouped(c.open), grouped(c.aborted),
+       grouped(c.peak_open));
+  const Summary::Failures& f = s.failures;
+  const std::string causes = listed({{"refused", f.refused},
+                                     {"unreachable", f.unreachable},
+                                     {"no ARP answer", f.no_arp},
+                                     {"timeout", f.timeout},
+                                     {"reset", f.reset},
+                                     {"bad reply", f.bad_reply}});
+  line(out, "failed       {}{}{}", grouped(c.failed), causes.empty() ? "" : ": ", causes);
+}
+
+void rates(Out& out, const Summary& s) {
+  line(out, "cps          mean {}  min {}  max {}   in {:.1f} s", grouped_rate(s.cps.mean),
+       grouped_rate(s.cps.min), grouped_rate(s.cps.max), s.duration_s);
+  line(out, "requests     {} answered of {} sent, {} bad, {} a second",
+       grouped(s.requests.answered), grouped(s.requests.sent), grouped(s.requests.bad),
+       grouped_rate(s.requests.per_second));
+}
+
+void packets(Out& out, const Summary& s) {
+  line(out, "packets      rx {}  tx {}   per connection: rx {:.2f}  tx {:.2f}",
+       grouped(s.packets.rx), grouped(s.packets.tx), s.packets.rx_per_connection,
+       s.packets.tx_per_connection);
+  if (s.tcp.retransmitted != 0) {
+    line(out, "retransmitted {} segments", grouped(s.tcp.retransmitted));
+  }
+  const std::string drops = listed(s.drops);
+  line(out, "drops        {}", drops.empty() ? "none" : drops);
+  const std::string send_drops = listed(s.send_drops);
+  if (!send_drops.empty()) line(out, "not sent     {}", send_drops);
+}
+
+void latency(Out& out, std::string_view label, const Summary::Latency& l) {
+  if (l.samples == 0) return;
+  line(out, "  {:<11}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>12.1f}", label, l.min, l.p50,
+       l.p90, l.p99, l.p999, l.max);
+}
+
+void latencies(Out& out, const Summary& s) {
+  if (s.connect.samples + s.first_byte.samples + s.close.samples == 0) return;
+  line(out, "{:<13}{:>10}{:>10}{:>10}{:>10}{:>10}{:>12}", "latency, us", "min", "p50", "p90", "p99",
+       "p99.9", "max");
+  latency(out, "connect", s.connect);
+  latency(out, "first byte", s.first_byte);
+  latency(out, "close", s.close);
+}
+
+void cores(Out& out, const Summary& s) {
+  for (const Summary::Core& core : s.cores) {
+    line(out, "core {:<3}     {:<7} busy {:5.1f} %  {:.0f} cycles a packet, {:.0f} a connection",
+         core.core, core.role, core.busy * 100, core.cycles_per_packet, core.cycles_per_connection);
+  }
+}
+
+void machine(Out& out, const Summary& s) {
+  line(out, "memory       {} bytes a connection, room for {}, {}",
+       grouped(s.memory.bytes_per_connection), grouped(s.memory.connections_capacity),
+       s.memory.huge_pages ? "huge pages" : "no huge pages");
+  const Summary::Stalls& stalls = s.environment.stalls;
+  line(out,
+       "stalls       {:.2f} % of the time, longest {:.0f} us, {} over 1 ms (the machine's own)",
+       stalls.share * 100, stalls.longest_us, grouped(stalls.over_1ms));
+}
+
+std::string text_of(const Out& out) { return std::string{out.data(), out.size()}; }
+
+}  // namespace
+
+std::string grouped(std::uint64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string out;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i != 0 && (digits.size() - i) % 3 == 0) out += ',';
+    out += digits[i];
+  }
+  return out;
+}
+
+std::string banner_line(std::string_view label, std::string_view text) {
+  return fmt::format("{:<10} {}\n", fmt::format("{}:", label), text);
+}
+
+std::string live_line(const Live& live) {
+  return fmt::format(
+      "{:7.1f} s  cps {:>11}  rps {:>11}  open {:>10}  failed {:>8}  drops {:>8}  "
+      "busy {:5.1f} %{}\n",
+      live.elapsed_s, grouped_rate(live.cps), grouped_rate(live.rps), grouped(live.open),
+      grouped(live.failed), grouped(live.dropped), live.busy * 100,
+      live.warming_up ? "  (warm-up)" : "");
+}
+
+std::string table(const Summary& summary) {
+  Out out;
+  line(out, "");
+  line(out, "{}", summary.program);
+  connections(out, summary);
+  rates(out, summary);
+  packets(out, summary);
+  latencies(out, summary);
+  cores(out, summary);
+  machine(out, summary);
+  return text_of(out);
+}
+
+std::string table(std::string_view scenario, const Summary& server, const Summary& client) {
+  Out out;
+  line(out, "");
+  line(out, "pollux-bench, scenario {}, link {}", scenario, client.environment.link);
+  connections(out, client);
+  rates(out, client);
+  packets(out, client);
+  latencies(out, client);
+  line(out, "server       {} connections completed, {} open", grouped(server.connections.completed),
+       grouped(server.connections.open));
+  packets(out, server);
+  cores(out, server);
+  cores(out, client);
+  machine(out, client);
+  return text_of(out);
+}
+
+}  // namespace pollux::cli

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "cli/summary.h"
+
+/// The lines that people read, as text with line ends; where they go is SharedOptions::human().
+namespace pollux::cli {
+
+/// One line of the start-up banner: "steering: software (net_tap cannot spread flows)".
+std::string banner_line(std::string_view label, std::string_view text);
+
+/// What the line of one interval shows. Rates are of that interval, counts since the start.
+struct Live {
+  double elapsed_s = 0;
+  bool warming_up = false;
+  double cps = 0;
+  double rps = 0;
+  std::uint64_t open = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t dropped = 0;
+  double busy = 0;  // share of the interval, 0 to 1, mean over the cores
+};
+
+/// "   3.0 s   cps 1,204,511   rps ...". Every line has the same shape.
+std::string live_line(const Live& live);
+
+/// The table at the end of a run: connections and why they failed, rates, packets per connection,
+/// latencies, drops, cores, and what the machine itself took from them.
+std::string table(const Summary& summary);
+
+/// The same for both ends of one process: the client's whole, of the server what differs.
+std::string table(std::string_view scenario, const Summary& server, const Summary& client);
+
+/// 1204511 -> "1,204,511".
+std::string grouped(std::uint64_t number);
+
+}  // namespace pollux::cli

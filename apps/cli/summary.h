@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/counters.h"
+#include "base/result.h"
+
+namespace pollux::cli {
+
+/// What one run came to: plain values, in the order and under the names of the JSON summary,
+/// "pollux.summary.1". Names there are a contract; more may be added, none renamed.
+struct Summary {
+  struct Connections {
+    std::uint64_t attempted = 0, established = 0, completed = 0;
+    std::uint64_t failed = 0;                // all that did not complete
+    std::uint64_t timed_out = 0, reset = 0;  // parts of failed
+    std::uint64_t aborted = 0, open = 0;     // at the end of the run; neither is a failure
+    std::uint64_t peak_open = 0;
+  };
+  struct Failures {
+    std::uint64_t refused = 0, unreachable = 0, no_arp = 0, timeout = 0, reset = 0, bad_reply = 0;
+  };
+  struct Cps {
+    double mean = 0, min = 0, max = 0;
+    std::vector<double> per_second;  // whole seconds only
+  };
+  struct Requests {
+    std::uint64_t sent = 0, answered = 0;
+    std::map<unsigned, std::uint64_t> status;
+    std::uint64_t bad = 0;
+    double per_second = 0;
+  };
+  /// Microseconds; all 0 when there is no sample.
+  struct Latency {
+    std::uint64_t samples = 0;
+    double min = 0, p50 = 0, p90 = 0, p99 = 0, p999 = 0, max = 0;
+  };
+  /// received = delivered + sum of drops.
+  struct Packets {
+    std::uint64_t rx = 0, tx = 0, delivered = 0;
+    double rx_per_connection = 0, tx_per_connection = 0;
+  };
+  struct Bytes {
+    std::uint64_t rx = 0, tx = 0;
+  };
+  struct Tcp {
+    std::uint64_t retransmitted = 0, out_of_order = 0, duplicate = 0, syn_cookies_sent = 0,
+                  challenge_acks = 0, time_wait = 0;
+  };
+  struct Memory {
+    std::uint64_t bytes_per_connection = 0, connections_capacity = 0;
+    bool huge_pages = false;
+  };
+  struct Core {
+    unsigned core = 0;
+    std::string role;  // "server", "client"
+    double busy = 0;   // share of its time, 0 to 1
+    double cycles_per_packet = 0, cycles_per_connection = 0;
+  };
+  struct Stalls {
+    double share = 0;  // of the time, 0 to 1
+    double longest_us = 0;
+    std::uint64_t over_1ms = 0;
+  };
+  struct Environment {
+    std::string cpu;
+    std::uint64_t tsc_hz = 0;
+    std::string dpdk, pollux, link, steering;
+    Stalls stalls;
+  };
+  using Named = std::map<std::string, std::uint64_t>;
+
+  std::string program;
+  double duration_s = 0;  // without the warm-up
+  Connections connections;
+  Failures failures;
+  Cps cps;
+  Requests requests;
+  Latency connect, first_byte, close;
+  Packets packets;
+  Bytes bytes;
+  Tcp tcp;
+  Named drops, send_drops, events;  // those that are not zero
+  Memory memory;
+  std::vector<Core> cores;
+  Environment environment;
+};
+
+/// Puts in what the stack counted: packets, bytes, tcp, drops, send_drops, events. For several
+/// cores, add their Counters up first.
+void take_counters(Summary& summary, const Counters& counters);
+
+/// What follows from the other values: cps from its per_second (from completed / duration_s where
+/// the run had no whole second), requests per second, packets per completed connection. Call it
+/// last.
+void derive(Summary& summary);
+
+/// The object of "pollux.summary.1", with line ends and indents.
+std::string to_json(const Summary& summary);
+
+/// What pollux-bench prints: one object with "server", "client" and "scenario".
+std::string to_json(std::string_view scenario, const Summary& server, const Summary& client);
+
+/// Writes a summary to standard output ("-") or to a file: whole or not at all, over whatever
+/// ordinary file was there. Anything else (a pipe, a terminal, /dev/null) is written to as it is.
+Status write_json(const std::string& path, const std::string& json);
+
+}  // namespace pollux::cli

@@ -1,0 +1,349 @@
+#include "cli/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "cli/arguments.h"
+#include "cli/environment.h"
+#include "cli/option_table.h"
+#include "command.h"
+
+namespace pollux::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using wire::Ipv4Address;
+
+/// A file that is gone when the test is.
+class File {
+ public:
+  explicit File(const std::string& content, const std::string& ending = ".toml")
+      : path_(testing::TempDir() + "pollux-cli-" + std::to_string(::getpid()) + ending) {
+    std::ofstream(path_) << content;
+  }
+  ~File() { std::remove(path_.c_str()); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(Options, DefaultsAreThoseOfTheContract) {
+  const Parsed<HttpdOptions> parsed = httpd({"--device", "tap:p0", "--address", "10.0.0.1/24"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  const SharedOptions& shared = parsed.options->shared;
+  EXPECT_TRUE(shared.cores.empty());
+  EXPECT_EQ(shared.steering, Steering::automatic);
+  EXPECT_FALSE(shared.no_huge);
+  EXPECT_EQ(shared.connections, 1'048'576u);
+  EXPECT_EQ(shared.wait, 10s);
+  EXPECT_EQ(shared.duration, 0s);
+  EXPECT_EQ(shared.stats_interval, 1s);
+  EXPECT_EQ(shared.min_rto, 200ms);
+  EXPECT_EQ(shared.json, "");
+  EXPECT_EQ(shared.human(), stdout);
+  EXPECT_FALSE(shared.seed);
+  EXPECT_THAT(parsed.options->server.listen, ElementsAre(80));
+  EXPECT_EQ(parsed.options->server.body_bytes, 128u);
+  EXPECT_FALSE(parsed.options->server.body_file);
+  EXPECT_TRUE(parsed.options->server.keep_alive);
+}
+
+TEST(Options, OfADeviceStandBehindIt) {
+  const Parsed<HttpdOptions> parsed = httpd({"--device",  "tap:a",
+                                             "--address", "10.0.0.1/24",
+                                             "--address", "10.0.0.5-10.0.0.7/24",
+                                             "--gateway", "10.0.0.254",
+                                             "--mtu",     "9000",
+                                             "--device",  "memif:/tmp/m,role=server",
+                                             "--vlan",    "7",
+                                             "--mac",     "02:00:00:00:00:09",
+                                             "--address", "10.1.0.1/31",
+                                             "--route",   "10.2.0.0/16=10.1.0.0"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  const std::vector<DeviceOptions>& devices = parsed.options->shared.devices;
+  ASSERT_EQ(devices.size(), 2u);
+  const DeviceOptions& a = devices[0];
+  EXPECT_EQ(a.spec, "tap:a");
+  ASSERT_EQ(a.interface.addresses.size(), 2u);
+  EXPECT_EQ(a.interface.addresses[0].count, 1u);
+  EXPECT_EQ(a.interface.addresses[1].prefix.address, Ipv4Address(10, 0, 0, 5));
+  EXPECT_EQ(a.interface.addresses[1].prefix.length, 24);
+  EXPECT_EQ(a.interface.addresses[1].count, 3u);
+  ASSERT_EQ(a.interface.routes.size(), 1u);
+  EXPECT_EQ(a.interface.routes[0].destination.length, 0);
+  EXPECT_EQ(a.interface.routes[0].next_hop, Ipv4Address(10, 0, 0, 254));
+  EXPECT_EQ(a.mtu, 9000);
+  EXPECT_FALSE(a.mac);
+  EXPECT_FALSE(a.interface.vlan);
+  const DeviceOptions& b = devices[1];
+  EXPECT_EQ(b.spec, "memif:/tmp/m,role=server");
+  EXPECT_EQ(b.interface.vlan, 7);
+  EXPECT_EQ(b.mac, wire::MacAddress::parse("02:00:00:00:00:09"));
+  EXPECT_FALSE(b.mtu);
+  EXPECT_EQ(b.interface.routes[0].next_hop,
+            Ipv4Address(10, 1, 0, 0));  // a /31 has no network address
+}
+
+TEST(Options, OfTheOnlyDeviceMayStandBeforeIt) {
+  const Parsed<HttpdOptions> parsed = httpd({"--address", "10.0.0.1/24", "--mtu", "1400",
+                                             "--device", "tap:a", "--address", "10.0.1.1/24"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  ASSERT_EQ(parsed.options->shared.devices.size(), 1u);
+  const DeviceOptions& device = parsed.options->shared.devices[0];
+  ASSERT_EQ(device.interface.addresses.size(), 2u);
+  EXPECT_EQ(device.interface.addresses[0].prefix.address, Ipv4Address(10, 0, 0, 1));
+  EXPECT_EQ(device.mtu, 1400);
+}
+
+TEST(Options, TheLastOneCounts) {
+  const Parsed<BenchOptions> parsed =
+      bench({"--scenario", "cps", "--duration", "10", "--scenario=hold", "--duration=2.5"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  EXPECT_EQ(parsed.options->scenario, Scenario::hold);
+  EXPECT_EQ(parsed.options->shared.duration, 2500ms);
+}
+
+TEST(Options, EverythingOfTheMachine) {
+  const Parsed<BenchOptions> parsed = bench({"--cores",
+                                             "2,0-1",
+                                             "--steering",
+                                             "software",
+                                             "--no-huge",
+                                             "--connections",
+                                             "5000",
+                                             "--wait",
+                                             "0.5",
+                                             "--eal",
+                                             "  -a b  c",
+                                             "--eal",
+                                             "--log-level=8",
+                                             "--min-rto-ms",
+                                             "1000",
+                                             "--seed",
+                                             "18446744073709551615",
+                                             "--stats-interval",
+                                             "0",
+                                             "--json",
+                                             "-",
+                                             "--log-level",
+                                             "debug",
+                                             "--mtu",
+                                             "9000"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  const SharedOptions& shared = parsed.options->shared;
+  EXPECT_THAT(shared.cores, ElementsAre(2, 0, 1));
+  EXPECT_EQ(shared.steering, Steering::software);
+  EXPECT_TRUE(shared.no_huge);
+  EXPECT_EQ(shared.connections, 5000u);
+  EXPECT_EQ(shared.wait, 500ms);
+  EXPECT_THAT(shared.eal, ElementsAre("-a", "b", "c", "--log-level=8"));
+  EXPECT_EQ(shared.min_rto, 1s);
+  EXPECT_EQ(shared.seed, UINT64_MAX);
+  EXPECT_EQ(shared.stats_interval, 0s);
+  EXPECT_EQ(shared.human(), stderr);
+  EXPECT_EQ(shared.log_level, LogLevel::debug);
+  EXPECT_EQ(parsed.options->mtu, 9000);
+  EXPECT_TRUE(shared.devices.empty());
+}
+
+TEST(Options, EverythingOfTheClient) {
+  const File data("payload", ".data");
+  const Parsed<LoadOptions> parsed =
+      load({"--device",   "tap:p0",      "--address",     "10.0.0.2/24",
+            "--target",   "10.0.0.1:80", "--target",      "10.0.0.9:8080",
+            "--cps",      "120000",      "--concurrency", "5000",
+            "--requests", "10",          "--pipeline",    "4",
+            "--path",     "/x?y=z",      "--header",      "A: b",
+            "--header",   "C:",          "--data",        "@" + data.path(),
+            "--close",    "client",      "--ramp",        "2",
+            "--warmup",   "0",           "--fail-if",     "p90>1ms",
+            "--fail-if",  "failed>0"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  const ClientOptions& client = parsed.options->client;
+  ASSERT_EQ(client.targets.size(), 2u);
+  EXPECT_EQ(client.targets[1], (application::Endpoint{Ipv4Address(10, 0, 0, 9), 8080}));
+  EXPECT_EQ(client.cps, 120'000u);
+  EXPECT_EQ(client.concurrency, 5000u);
+  EXPECT_EQ(client.requests, 10u);
+  EXPECT_EQ(client.pipeline, 4u);
+  EXPECT_EQ(client.path, "/x?y=z");
+  EXPECT_EQ(client.method, "POST");  // there is data to send
+  EXPECT_THAT(client.headers, ElementsAre("A: b", "C:"));
+  EXPECT_EQ(client.data, "payload");
+  EXPECT_EQ(client.close, Close::client);
+  EXPECT_EQ(client.ramp, 2s);
+  EXPECT_EQ(client.warmup, 0s);
+  ASSERT_EQ(client.fail_if.size(), 2u);
+  EXPECT_EQ(parsed.options->shared.duration, 10s);  // a load ends by itself
+}
+
+TEST(Options, EverythingOfTheServer) {
+  const File body("hello", ".body");
+  const Parsed<BenchOptions> parsed =
+      bench({"--listen", "8080", "--listen", "81", "--body", "@" + body.path(), "--keep-alive",
+             "off", "--reset", "--hold", "--hold-interval", "1.5", "--cps", "7", "--cps", "max"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  EXPECT_THAT(parsed.options->server.listen, ElementsAre(8080, 81));
+  EXPECT_EQ(parsed.options->server.body_file, "hello");
+  EXPECT_FALSE(parsed.options->server.keep_alive);
+  EXPECT_EQ(parsed.options->client.close, Close::reset);
+  EXPECT_TRUE(parsed.options->client.hold);
+  EXPECT_EQ(parsed.options->client.hold_interval, 1500ms);
+  EXPECT_FALSE(parsed.options->client.cps);
+}
+
+TEST(Options, ScenariosFillInWhatWasNotSaid) {
+  EXPECT_EQ(bench({}).options->client.requests, 1u);
+  EXPECT_EQ(bench({"--scenario", "requests"}).options->client.requests, 1000u);
+  EXPECT_EQ(bench({"--scenario", "requests", "--requests", "5"}).options->client.requests, 5u);
+  EXPECT_TRUE(bench({"--scenario", "hold"}).options->client.hold);
+  EXPECT_EQ(bench({"--scenario", "bulk"}).options->client.path, "/bytes/1048576");
+  EXPECT_EQ(bench({"--scenario", "bulk", "--path", "/x"}).options->client.path, "/x");
+}
+
+TEST(Options, RoomFollowsConcurrencyUnlessBounded) {
+  const Parsed<BenchOptions> parsed = bench({"--scenario", "hold", "--concurrency", "4000000"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  EXPECT_EQ(parsed.options->shared.connections, 4'000'000u);
+  // Two of four cores are clients: twice as many find room.
+  EXPECT_TRUE(bench({"--cores", "0-3", "--connections", "100", "--concurrency", "200"}).options);
+  EXPECT_FALSE(bench({"--cores", "0-3", "--connections", "100", "--concurrency", "201"}).options);
+}
+
+TEST(Help, OfEveryProgramNamesItsOptionsAndExamples) {
+  for (const auto& [text, code] :
+       {std::pair{httpd({"--help"}).text, httpd({"--help"}).exit_code},
+        std::pair{load({"-h"}).text, load({"-h"}).exit_code},
+        std::pair{bench({"--nonsense", "--help"}).text, bench({"--help"}).exit_code}}) {
+    EXPECT_EQ(code, 0);
+    EXPECT_THAT(text, HasSubstr("Examples:"));
+    EXPECT_THAT(text, HasSubstr("--cores LIST"));
+    EXPECT_THAT(text, HasSubstr("--version"));
+  }
+  EXPECT_THAT(load({"--help"}).text,
+              HasSubstr("find the highest rate without a failure (not yet)"));
+  EXPECT_THAT(httpd({"--help"}).text, Not(HasSubstr("--target")));
+}
+
+TEST(Help, EveryExampleOfTheTableIsRight) {
+  for (const OptionRow& row : option_table()) {
+    // These need a file, or words that a shell takes the quotes off.
+    if (row.example.empty() || row.example.find_first_of("@'\"") != std::string_view::npos)
+      continue;
+    Draft draft;
+    EXPECT_TRUE(row.take(draft, std::string{row.example}).ok()) << row.text.name;
+  }
+}
+
+TEST(NotYetTable, NamesOptionsThatExist) {
+  for (const NotYet& missing : not_yet()) {
+    const auto& rows = option_table();
+    EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const OptionRow& row) {
+      return row.text.name == missing.option;
+    })) << missing.option;
+  }
+}
+
+TEST(Version, IsOneLineWithTheProgramsName) {
+  EXPECT_EQ(httpd({"--version"}).text, "pollux-httpd " + std::string{version()});
+  EXPECT_EQ(load({"--version"}).exit_code, 0);
+  EXPECT_EQ(bench({"--version"}).text, "pollux-bench " + std::string{version()});
+}
+
+TEST(Config, GivesTheSameOptions) {
+  const File file(
+      "# a comment\n"
+      "device = \"tap:a\"\n"
+      "address = [\"10.0.0.1/24\", \"10.0.0.5-10.0.0.7/24\"]\n"
+      "no-huge = true\n"
+      "duration = 2.5\n"
+      "listen = [80, 8080]\n");
+  const Parsed<HttpdOptions> parsed = httpd({"--config", file.path()});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  ASSERT_EQ(parsed.options->shared.devices.size(), 1u);
+  EXPECT_EQ(parsed.options->shared.devices[0].spec, "tap:a");
+  EXPECT_EQ(parsed.options->shared.devices[0].interface.addresses.size(), 2u);
+  EXPECT_TRUE(parsed.options->shared.no_huge);
+  EXPECT_EQ(parsed.options->shared.duration, 2500ms);
+  EXPECT_THAT(parsed.options->server.listen, ElementsAre(80, 8080));
+}
+
+TEST(Config, TheCommandLineWins) {
+  const File file(
+      "device = \"tap:a\"\naddress = \"10.0.0.1/24\"\nmtu = 1400\nduration = 2\n"
+      "listen = [80, 8080]\n");
+  // A device of its own takes the place of the file's, settings included; a list takes its place
+  // whole; where --config stands does not matter.
+  const Parsed<HttpdOptions> own =
+      httpd({"--device", "tap:b", "--address", "10.9.0.1/24", "--listen", "81", "--duration", "3",
+             "--config", file.path()});
+  ASSERT_TRUE(own.options) << own.text;
+  ASSERT_EQ(own.options->shared.devices.size(), 1u);
+  EXPECT_EQ(own.options->shared.devices[0].spec, "tap:b");
+  EXPECT_EQ(own.options->shared.devices[0].interface.addresses.size(), 1u);
+  EXPECT_FALSE(own.options->shared.devices[0].mtu);
+  EXPECT_EQ(own.options->shared.duration, 3s);
+  EXPECT_THAT(own.options->server.listen, ElementsAre(81));
+
+  const Parsed<HttpdOptions> setting = httpd({"--config", file.path(), "--address", "10.9.0.1/24"});
+  ASSERT_TRUE(setting.options) << setting.text;
+  const DeviceOptions& device = setting.options->shared.devices[0];
+  EXPECT_EQ(device.spec, "tap:a");
+  ASSERT_EQ(device.interface.addresses.size(), 1u);
+  EXPECT_EQ(device.interface.addresses[0].prefix.address, Ipv4Address(10, 9, 0, 1));
+  EXPECT_EQ(device.mtu, 1400);
+}
+
+struct WrongFile {
+  std::string content;
+  std::string before;  // the error line up to the file's name
+  std::string behind;
+};
+
+class WrongConfig : public testing::TestWithParam<WrongFile> {};
+
+TEST_P(WrongConfig, IsRefusedWithItsName) {
+  const File file(GetParam().content);
+  const Parsed<BenchOptions> parsed = bench({"--config", file.path()});
+  EXPECT_EQ(parsed.exit_code, 2);
+  EXPECT_THAT(parsed.text, testing::StartsWith("error: " + GetParam().before + " in '/"));
+  EXPECT_THAT(parsed.text, testing::EndsWith(GetParam().behind));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, WrongConfig,
+    testing::Values(
+        WrongFile{"duration = \"soon\"\n", "--duration 'soon'",
+                  "': not a number of seconds from 0 to 31536000; try: --duration 10"},
+        WrongFile{"duratoin = 1\n", "'duratoin'",
+                  "': not an option that a file can set; try: duration"},
+        WrongFile{"[run]\nduration = 1\n", "'run.duration'",
+                  "': not an option that a file can set; try: duration"},
+        WrongFile{"config = \"other.toml\"\n", "'config'",
+                  "': not an option that a file can set; try: an option of --help, without its "
+                  "dashes"},
+        WrongFile{"no-huge = \"perhaps\"\n", "'no-huge = perhaps'",
+                  "': neither true nor false; try: no-huge = true"},
+        WrongFile{"search = true\n", "--search",
+                  "': not yet in this version; try: several runs with --cps and --fail-if "
+                  "'failed>0'"}));
+
+TEST(Config, WithSeveralDevicesTakesNoLooseSetting) {
+  const File file("device = [\"tap:a\", \"tap:b\"]\naddress = \"10.0.0.1/24\"\n");
+  const Parsed<HttpdOptions> parsed = httpd({"--config", file.path(), "--mtu", "1400"});
+  EXPECT_EQ(parsed.text,
+            "error: --mtu '1400': the file has several devices, and it belongs to none of them; "
+            "try: --device before it, or the file");
+}
+
+}  // namespace
+}  // namespace pollux::cli

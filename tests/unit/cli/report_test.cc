@@ -1,0 +1,75 @@
+#include "cli/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace pollux::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Grouped, ByThousands) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(1204511), "1,204,511");
+  EXPECT_EQ(grouped(UINT64_MAX), "18,446,744,073,709,551,615");
+}
+
+TEST(LiveLine, HasOneShape) {
+  Live live;
+  live.elapsed_s = 3;
+  live.cps = 1204511.4;
+  live.rps = 2409022;
+  live.open = 800;
+  live.failed = 2;
+  live.busy = 0.971;
+  const std::string line = live_line(live);
+  EXPECT_EQ(
+      line,
+      "    3.0 s  cps   1,204,511  rps   2,409,022  open        800  failed        2  drops   "
+      "     0  busy  97.1 %\n");
+  live.warming_up = true;
+  EXPECT_THAT(live_line(live), testing::EndsWith("busy  97.1 %  (warm-up)\n"));
+}
+
+TEST(BannerLine, IsOne) { EXPECT_EQ(banner_line("steering", "software"), "steering:  software\n"); }
+
+TEST(Table, ShowsWhatHappenedAndWhy) {
+  Summary summary;
+  summary.program = "pollux-load";
+  summary.connections.completed = 1000;
+  summary.connections.failed = 5;
+  summary.failures.timeout = 3;
+  summary.failures.no_arp = 2;
+  summary.connect = {1000, 10, 50, 90, 99, 100, 5000.25};
+  summary.packets = {3000, 3000, 2990, 3, 3};
+  summary.drops = {{"no_buffer", 10}};
+  summary.cores = {{1, "client", 0.5, 300, 1800}};
+  const std::string text = table(summary);
+  EXPECT_THAT(text, HasSubstr("failed       5: no ARP answer 2, timeout 3\n"));
+  EXPECT_THAT(text, HasSubstr("per connection: rx 3.00  tx 3.00\n"));
+  EXPECT_THAT(text, HasSubstr("drops        no_buffer 10\n"));
+  EXPECT_THAT(text, HasSubstr("  connect          10.0      50.0      90.0      99.0     100.0"
+                              "      5000.2\n"));
+  EXPECT_THAT(text, HasSubstr("core 1       client  busy  50.0 %  300 cycles a packet"));
+  EXPECT_THAT(text, Not(HasSubstr("close")));  // no sample, no line
+  for (const char c : text) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
+}
+
+TEST(Table, OfBothEndsShowsBothEndsCores) {
+  Summary server;
+  server.cores = {{0, "server", 1, 1, 1}};
+  Summary client;
+  client.environment.link = "ring";
+  client.cores = {{1, "client", 1, 1, 1}};
+  const std::string text = table("cps", server, client);
+  EXPECT_THAT(text, HasSubstr("pollux-bench, scenario cps, link ring\n"));
+  EXPECT_THAT(text, HasSubstr("core 0       server"));
+  EXPECT_THAT(text, HasSubstr("core 1       client"));
+  EXPECT_THAT(text, HasSubstr("drops        none\n"));
+}
+
+}  // namespace
+}  // namespace pollux::cli
