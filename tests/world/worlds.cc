@@ -1,0 +1,132 @@
+// Runs simulated networks by seed: worlds [--seed N | --from N --count N] [--connections N]
+// [--verbose] [--capture FILE]. A seed that fails is run again with a capture.
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "transfer_world.h"
+
+namespace {
+
+using pollux::world::rough_plan;
+using pollux::world::TransferPlan;
+using pollux::world::TransferReport;
+
+/// Seeds that once found a bug: they run first, always.
+constexpr std::uint64_t regressions[] = {0};
+
+struct Options {
+  std::uint64_t from = 1;
+  std::uint64_t count = 200;
+  std::uint32_t connections = 500;
+  bool verbose = false;
+  bool regressions = true;
+  std::string capture;
+};
+
+std::optional<Options> parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view option{argv[i]};
+    if (option == "--verbose") {
+      options.verbose = true;
+      continue;
+    }
+    if (i + 1 == argc) return std::nullopt;
+    const char* const value = argv[++i];
+    const std::uint64_t number = std::strtoull(value, nullptr, 10);
+    if (option == "--seed") {
+      options.from = number;
+      options.count = 1;
+      options.regressions = false;
+    } else if (option == "--from") {
+      options.from = number;
+    } else if (option == "--count") {
+      options.count = number;
+    } else if (option == "--connections") {
+      options.connections = static_cast<std::uint32_t>(number);
+    } else if (option == "--capture") {
+      options.capture = value;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return options;
+}
+
+/// Where a failed seed's capture goes.
+std::string capture_path(std::uint64_t seed) {
+  const char* const folder = std::getenv("TMPDIR");
+  return std::string{folder != nullptr ? folder : "/tmp"} + "/pollux-world-" +
+         std::to_string(seed) + ".pcapng";
+}
+
+void print(const TransferPlan& plan, const TransferReport& report) {
+  std::printf("seed %llu%s\n%s\n  %s%s\n", static_cast<unsigned long long>(plan.seed),
+              report.ok() ? "" : " FAILED", to_string(plan).c_str(), report.ledger.c_str(),
+              report.counters.c_str());
+  std::printf("  trace %016llx\n", static_cast<unsigned long long>(report.trace));
+  for (const std::string& problem : report.problems)
+    std::printf("  problem: %s\n", problem.c_str());
+}
+
+struct Totals {
+  std::uint64_t seeds = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t frames = 0;
+  std::uint64_t bytes = 0;
+};
+
+void run_seed(std::uint64_t seed, const Options& options, Totals& totals) {
+  const TransferPlan plan = rough_plan(seed, options.connections);
+  const TransferReport report = run(plan, options.capture);
+  ++totals.seeds;
+  totals.connections += report.connections;
+  totals.frames += report.frames;
+  totals.bytes += report.bytes;
+  if (!report.ok()) ++totals.failed;
+  if (!report.ok() || options.verbose) print(plan, report);
+  if (!report.ok() && options.capture.empty()) {
+    const std::string path = capture_path(seed);
+    const bool again = !run(plan, path).ok();
+    std::printf("  %s with a capture: %s\n", again ? "failed again" : "DID NOT FAIL AGAIN",
+                path.c_str());
+    std::printf("  replay: worlds --seed %llu --connections %u --verbose\n",
+                static_cast<unsigned long long>(seed), options.connections);
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::optional<Options> options = parse(argc, argv);
+  if (!options) {
+    std::fprintf(stderr,
+                 "usage: worlds [--seed N | --from N --count N] [--connections N] [--verbose]"
+                 " [--capture FILE]\n");
+    return 2;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  Totals totals;
+  if (options->regressions) {
+    for (const std::uint64_t seed : regressions) run_seed(seed, *options, totals);
+  }
+  for (std::uint64_t i = 0; i < options->count; ++i) {
+    run_seed(options->from + i, *options, totals);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::printf("%llu worlds, %llu failed: %llu connections, %llu frames, %llu bytes, %.1f s\n",
+              static_cast<unsigned long long>(totals.seeds),
+              static_cast<unsigned long long>(totals.failed),
+              static_cast<unsigned long long>(totals.connections),
+              static_cast<unsigned long long>(totals.frames),
+              static_cast<unsigned long long>(totals.bytes), took.count());
+  return totals.failed == 0 ? 0 : 1;
+}
