@@ -134,8 +134,8 @@ Result<std::vector<Argument>> read_config(const std::string& path,
       const std::string near = suggestion(name, options, "--");
       return usage(fmt::format("'{}' in {}", item.fullname(), in_quotes(path)),
                    "not an option that a file can set",
-                   near.size() == 2 || near == name ? "an option of --help, without its dashes"
-                                                    : near.substr(2));
+                   near == "--" || name == "--config" ? "an option of --help, without its dashes"
+                                                      : near.substr(2));
     }
     const bool is_switch = option->value.empty();
     for (const std::string& value : item.inputs) {
