@@ -265,6 +265,7 @@ bool Eal::huge_pages() const noexcept { return state_->memory.usable; }
 std::string_view Eal::memory_reason() const noexcept { return state_->memory.reason; }
 const std::vector<unsigned>& Eal::cores() const noexcept { return state_->cores; }
 std::string Eal::version() { return rte_version(); }
+const std::string& Eal::folder() const noexcept { return state_->folder; }
 LogSink& Eal::log() const noexcept { return state_->log; }
 
 void Eal::launch(std::size_t n, std::function<void(std::size_t)> job) {

@@ -59,6 +59,8 @@ class Eal {
   const std::vector<unsigned>& cores() const noexcept;
   /// "DPDK 22.11.11".
   static std::string version();
+  /// A folder of this process's own, for sockets; goes with it, and empty if there is none.
+  const std::string& folder() const noexcept;
   /// DPDK's messages since start, for errors of devices.
   LogSink& log() const noexcept;
 

@@ -10,6 +10,7 @@
 
 #include "dpdk/clock.h"
 #include "dpdk/eal.h"
+#include "dpdk/port_pair.h"
 #include "dpdk/ring_link.h"
 
 namespace {
@@ -99,18 +100,41 @@ int fail(const Error& error) {
   return static_cast<int>(error.kind);
 }
 
-}  // namespace
+Result<dpdk::Eal> start(const Arguments& arguments, std::size_t bytes) {
+  return dpdk::Eal::start({.cores = {0, 1}, .no_huge = arguments.no_huge, .memory_bytes = bytes});
+}
 
-int main(int count, char** words) {
-  const Arguments arguments = parse(count, words);
+int over_ring(const Arguments& arguments) {
   const dpdk::RingLinkOptions ring{.entries = arguments.entries, .buffers = arguments.buffers};
-  dpdk::EalOptions options{.cores = {0, 1}, .no_huge = arguments.no_huge};
-  options.memory_bytes = dpdk::RingLink::bytes_for(ring);
-  Result<dpdk::Eal> eal = dpdk::Eal::start(options);
+  Result<dpdk::Eal> eal = start(arguments, dpdk::RingLink::bytes_for(ring));
   if (!eal) return fail(eal.error());
   Result<dpdk::RingLink> link = dpdk::RingLink::create(ring);
   if (!link) return fail(link.error());
   auto near = link->queue(0, 0);
   auto far = link->queue(1, 0);
   measure(*eal, near, far, arguments);
+  return 0;
+}
+
+int over_pair(dpdk::PairKind kind, const Arguments& arguments) {
+  const dpdk::PortOptions port{.descriptors = static_cast<std::uint16_t>(arguments.entries),
+                               .stack_buffers = arguments.buffers};
+  Result<dpdk::Eal> eal = start(arguments, dpdk::PortPair::bytes_for(port));
+  if (!eal) return fail(eal.error());
+  Result<dpdk::PortPair> link = dpdk::PortPair::open(*eal, kind, port);
+  if (!link) return fail(link.error());
+  auto near = link->near.queue(0);
+  auto far = link->far.queue(0);
+  measure(*eal, near, far, arguments);
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const Arguments arguments = parse(count, words);
+  if (arguments.kind == "ring") return over_ring(arguments);
+  if (arguments.kind == "memif") return over_pair(dpdk::PairKind::memif, arguments);
+  if (arguments.kind == "virtio") return over_pair(dpdk::PairKind::virtio, arguments);
+  return fail({.what = arguments.kind, .why = "no such link", .remedy = "ring, memif or virtio"});
 }

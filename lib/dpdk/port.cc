@@ -1,0 +1,429 @@
+#include "dpdk/port.h"
+
+#include <net/if.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ether.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "dpdk/rss.h"
+
+namespace pollux::dpdk {
+namespace {
+
+using Kind = DeviceSpec::Kind;
+
+/// Drivers of network cards whose checksum and flow-spreading offloads are believed. Others may
+/// advertise the same: a tap's are done in software, more slowly than the stack does them, and it
+/// claims to spread flows, which it does not.
+constexpr std::array<std::string_view, 11> believed_drivers{
+    "net_ixgbe", "net_ixgbe_vf", "net_i40e", "net_iavf",    "net_ice", "net_e1000_igb",
+    "net_igc",   "mlx5_pci",     "net_bnxt", "net_vmxnet3", "net_ena"};
+
+bool believed(std::string_view driver) {
+  return std::find(believed_drivers.begin(), believed_drivers.end(), driver) !=
+         believed_drivers.end();
+}
+
+constexpr std::uint64_t spread_types =
+    RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
+
+wire::MacAddress from_dpdk(const rte_ether_addr& address) noexcept {
+  wire::MacAddress out;
+  std::memcpy(out.octets.data(), address.addr_bytes, out.octets.size());
+  return out;
+}
+
+rte_ether_addr to_dpdk(const wire::MacAddress& address) noexcept {
+  rte_ether_addr out;
+  std::memcpy(out.addr_bytes, address.octets.data(), address.octets.size());
+  return out;
+}
+
+PoolOptions pool_options(const PortOptions& options) {
+  const std::uint32_t frame = std::uint32_t{options.mtu} + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
+  return {.buffers = options.stack_buffers + 2u * options.descriptors,
+          .frame_bytes = static_cast<std::uint16_t>(std::max(2'048u, (frame + 63) / 64 * 64))};
+}
+
+Error refused(const Eal& eal, const DeviceSpec& spec, const std::string& step, int reason) {
+  std::string why = step + " fails";
+  if (const std::string complaint = eal.log().complaint(); !complaint.empty()) {
+    why += ": " + complaint;
+  } else if (reason != 0) {
+    why += std::string(": ") + rte_strerror(reason < 0 ? -reason : reason);
+  }
+  std::string remedy = "--log-level debug to see what the driver says";
+  if (geteuid() != 0) remedy = "running it as root";
+  return {.kind = Error::Kind::machine,
+          .what = "--device " + spec.to_string(),
+          .why = std::move(why),
+          .remedy = std::move(remedy)};
+}
+
+}  // namespace
+
+struct Port::State {
+  State(const Eal& environment, DeviceSpec wanted, PortOptions chosen)
+      : eal(&environment), spec(std::move(wanted)), options(std::move(chosen)) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { detach(); }
+
+  Status attach();
+  Status configure();
+  Status start();
+  Status create_pools();
+  void choose_mac();
+  void choose_offloads(rte_eth_conf& conf);
+  void detach() noexcept;
+  bool mend();
+  bool park_queues();
+
+  std::uint16_t number() const noexcept { return static_cast<std::uint16_t>(id); }
+
+  const Eal* eal;
+  DeviceSpec spec;
+  PortOptions options;
+  std::uint32_t id = PortGate::closed;
+  bool started = false;
+  rte_eth_dev_info info{};
+  wire::MacAddress mac;
+  link::Capabilities capabilities;
+  std::vector<std::uint8_t> spreading_key;
+  std::vector<Pool> pools;
+  PortGate gate;
+};
+
+std::size_t Queue::park() noexcept {
+  gate_->queues[index_].parked.store(true, std::memory_order_release);
+  return 0;
+}
+
+std::size_t Queue::straighten(rte_mbuf** frames, std::size_t count) noexcept {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    rte_mbuf* const frame = std::exchange(frames[i], nullptr);
+    if (frame->nb_segs != 1 && rte_pktmbuf_linearize(frame) != 0) {
+      rte_pktmbuf_free(frame);
+    } else {
+      frames[kept++] = frame;
+    }
+  }
+  return kept;
+}
+
+Status Port::State::attach() {
+  eal->log().forget();
+  if (const Status present = check_machine(spec); !present) return present.error();
+  if (spec.kind == Kind::memif) spec.role = resolved_role(spec);
+  DevargsOptions wanted{
+      .queues = options.queues, .mtu = options.mtu, .ring_entries = options.descriptors};
+  std::uint16_t found = 0;
+  // The first name of its kind that no other port of this process has.
+  while (spec.kind != Kind::pci && spec.kind != Kind::vdev &&
+         rte_eth_dev_get_port_by_name(device_name(spec, wanted.index).c_str(), &found) == 0) {
+    ++wanted.index;
+  }
+  const std::string name = device_name(spec, wanted.index);
+  // A PCI device was attached when EAL started, as it was named then.
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &found) != 0) {
+    const int failure = rte_dev_probe(devargs(spec, wanted).c_str());
+    if (failure != 0) return refused(*eal, spec, "attaching it", failure);
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &found) != 0) {
+      return refused(*eal, spec, "finding its port", ENODEV);
+    }
+  }
+  id = found;
+  if (const int failure = rte_eth_dev_info_get(number(), &info); failure != 0) {
+    return refused(*eal, spec, "asking what it can do", failure);
+  }
+  return std::monostate{};
+}
+
+/// Asks only for what the device has and is believed in.
+void Port::State::choose_offloads(rte_eth_conf& conf) {
+  capabilities = {};
+  spreading_key.clear();
+  if (!believed(info.driver_name)) return;
+  const auto transmits = [&](std::uint64_t offload) {
+    if ((info.tx_offload_capa & offload) == 0) return false;
+    conf.txmode.offloads |= offload;
+    return true;
+  };
+  capabilities.transmit_ipv4_checksum = transmits(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM);
+  capabilities.transmit_tcp_checksum = transmits(RTE_ETH_TX_OFFLOAD_TCP_CKSUM);
+  capabilities.transmit_udp_checksum = transmits(RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
+  if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM) == RTE_ETH_RX_OFFLOAD_CHECKSUM) {
+    conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_CHECKSUM;
+    capabilities.receive_checksum = true;
+  }
+  const std::uint64_t types = info.flow_type_rss_offloads & spread_types;
+  if (!options.spread_flows || options.queues == 1 || types == 0) return;
+  spreading_key = rss_key(info.hash_key_size == 0 ? 40 : info.hash_key_size);
+  conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+  if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH) != 0) {
+    conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_RSS_HASH;
+  }
+  conf.rx_adv_conf.rss_conf = {.rss_key = spreading_key.data(),
+                               .rss_key_len = static_cast<std::uint8_t>(spreading_key.size()),
+                               .rss_hf = types};
+}
+
+Status Port::State::create_pools() {
+  if (!pools.empty()) return std::monostate{};
+  PoolOptions wanted = pool_options(options);
+  wanted.numa_socket = rte_eth_dev_socket_id(number());
+  for (std::uint16_t i = 0; i < options.queues; ++i) {
+    wanted.name = "pollux-p" + std::to_string(id) + "q" + std::to_string(i);
+    Result<Pool> pool = Pool::create(wanted);
+    if (!pool) return pool.error();
+    pools.push_back(*std::move(pool));
+  }
+  return std::monostate{};
+}
+
+Status Port::State::configure() {
+  const std::string what = "--device " + spec.to_string();
+  if (options.queues > std::min(info.max_rx_queues, info.max_tx_queues)) {
+    return Error{.kind = Error::Kind::machine,
+                 .what = what,
+                 .why = "it has " +
+                        std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
+                        " queues, and each core needs one",
+                 .remedy = "fewer --cores"};
+  }
+  if (options.mtu > info.max_mtu || options.mtu < info.min_mtu) {
+    return Error{.what = what,
+                 .why = "its MTU can be " + std::to_string(info.min_mtu) + " to " +
+                        std::to_string(info.max_mtu),
+                 .remedy = "another --mtu"};
+  }
+  rte_eth_conf conf{};
+  conf.rxmode.mtu = options.mtu;
+  choose_offloads(conf);
+  if (const int failure = rte_eth_dev_configure(number(), options.queues, options.queues, &conf);
+      failure != 0) {
+    return refused(*eal, spec, "setting it up", failure);
+  }
+  std::uint16_t receive = options.descriptors;
+  std::uint16_t transmit = options.descriptors;
+  rte_eth_dev_adjust_nb_rx_tx_desc(number(), &receive, &transmit);
+  if (const Status made = create_pools(); !made) return made.error();
+  const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(number()));
+  for (std::uint16_t i = 0; i < options.queues; ++i) {
+    int failure = rte_eth_rx_queue_setup(number(), i, receive, socket, nullptr, pools[i].get());
+    if (failure == 0) {
+      failure = rte_eth_tx_queue_setup(number(), i, transmit, socket, nullptr);
+    }
+    if (failure != 0) return refused(*eal, spec, "setting up queue " + std::to_string(i), failure);
+  }
+  // Most virtual devices have no MTU to set and carry whatever fits their buffers.
+  rte_eth_dev_set_mtu(number(), options.mtu);
+  return std::monostate{};
+}
+
+/// Which address the stack has, which is not always the one that the driver tells.
+void Port::State::choose_mac() {
+  rte_ether_addr own{};
+  rte_eth_macaddr_get(number(), &own);
+  if (mac.is_zero()) {
+    mac = from_dpdk(own);
+    // The driver tells the kernel's address of a tap: a stack of that address would take the
+    // kernel's frames for its own.
+    if (spec.kind == Kind::tap) mac.octets[5] ^= 1;
+    // All of vhost's devices have one and the same.
+    if (spec.kind == Kind::vhost) {
+      rte_eth_random_addr(own.addr_bytes);
+      mac = from_dpdk(own);
+    }
+    if (options.mac) mac = *options.mac;
+  }
+  if (spec.kind == Kind::tap || mac == from_dpdk(own)) return;
+  rte_ether_addr wanted = to_dpdk(mac);
+  if (spec.kind == Kind::pci && rte_eth_dev_default_mac_addr_set(number(), &wanted) == 0) return;
+  // Frames to an address that the device does not know come only if it filters none.
+  rte_eth_promiscuous_enable(number());
+}
+
+Status Port::State::start() {
+  if (const int failure = rte_eth_dev_start(number()); failure != 0) {
+    // A memif's client whose server is not there yet fails to start: wait_for_link tries again.
+    if (spec.kind != Kind::memif) return refused(*eal, spec, "starting it", failure);
+    return std::monostate{};
+  }
+  started = true;
+  choose_mac();
+  // ARP's requests are broadcast, which all devices pass; some need to be told of multicast.
+  rte_eth_allmulticast_enable(number());
+  return std::monostate{};
+}
+
+void Port::State::detach() noexcept {
+  gate.port = PortGate::closed;
+  if (id == PortGate::closed) return;
+  if (started) rte_eth_dev_stop(number());
+  started = false;
+  if (spec.kind == Kind::pci) {
+    rte_eth_dev_close(number());
+  } else if (info.device != nullptr) {
+    rte_dev_remove(info.device);
+  }
+  id = PortGate::closed;
+}
+
+/// Closes the gate and waits until no queue can be inside the driver; false if one is not polled.
+bool Port::State::park_queues() {
+  for (PortGate::Parking& each : gate.queues) each.parked = false;
+  gate.port.store(PortGate::closed, std::memory_order_release);
+  for (int i = 0; i < 200; ++i) {
+    if (std::all_of(gate.queues.begin(), gate.queues.end(),
+                    [](const PortGate::Parking& each) { return each.parked.load(); })) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+/// Tries once to find a lost peer, with no queue inside the driver. True if the port runs.
+bool Port::State::mend() {
+  if (spec.kind == Kind::memif && spec.role == DeviceSpec::Role::client) {
+    if (started) rte_eth_dev_stop(number());
+    started = false;
+    return start().ok() && started;
+  }
+  if (spec.kind == Kind::virtio_user) {
+    if (!check_machine(spec)) return false;
+    detach();
+    return attach().ok() && configure().ok() && start().ok();
+  }
+  return true;
+}
+
+Port::Port(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+Port::Port(Port&&) noexcept = default;
+Port::~Port() = default;
+
+std::size_t Port::bytes_for(const PortOptions& options) noexcept {
+  // Rings, and what a memif or a vhost keeps for itself.
+  const std::size_t driver = std::size_t{2} << 20;
+  return options.queues * (Pool::bytes_for(pool_options(options)) + driver);
+}
+
+Result<Port> Port::open(const Eal& eal, const DeviceSpec& spec, const PortOptions& options) {
+  auto state = std::make_unique<State>(eal, spec, options);
+  state->gate.queues = std::vector<PortGate::Parking>(options.queues);
+  if (options.mac && (options.mac->is_group() || options.mac->is_zero())) {
+    return Error{.what = "--mac " + options.mac->to_string(),
+                 .why = "it is no address of one device",
+                 .remedy = "one whose first octet is even, such as 02:00:00:00:00:01"};
+  }
+  // Some drivers, and the libraries below them, print without asking.
+  const HushedOutput hushed(!eal.log().verbose());
+  if (const Status done = state->attach(); !done) return done.error();
+  if (const Status done = state->configure(); !done) return done.error();
+  if (const Status done = state->start(); !done) return done.error();
+  state->gate.port = state->id;
+  return Port{std::move(state)};
+}
+
+bool Port::link_up() const noexcept {
+  rte_eth_link link{};
+  return state_->started && rte_eth_link_get_nowait(state_->number(), &link) == 0 &&
+         link.link_status == RTE_ETH_LINK_UP;
+}
+
+Status Port::wait_for_link(std::chrono::milliseconds limit) {
+  const auto begin = std::chrono::steady_clock::now();
+  while (!link_up()) {
+    if (std::chrono::steady_clock::now() - begin >= limit) {
+      const bool waits_for_peer =
+          state_->spec.kind == Kind::memif || state_->spec.kind == Kind::vhost;
+      return Error{.kind = Error::Kind::machine,
+                   .what = "--device " + state_->spec.to_string(),
+                   .why = std::string(waits_for_peer ? "no peer has come" : "it has no link") +
+                          " within " + std::to_string(limit.count() / 1'000) + " s",
+                   .remedy = waits_for_peer ? "start its other side, or a longer --wait"
+                                            : "its cable, or `ip link set up` of its peer"};
+    }
+    if (!state_->started) state_->mend();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  state_->gate.port = state_->id;
+  return std::monostate{};
+}
+
+bool Port::tend() {
+  if (link_up()) return true;
+  const Kind kind = state_->spec.kind;
+  const bool mendable = kind == Kind::virtio_user ||
+                        (kind == Kind::memif && state_->spec.role == DeviceSpec::Role::client);
+  if (!mendable) return false;
+  if (state_->park_queues()) state_->mend();
+  if (state_->started) state_->gate.port = state_->id;
+  return link_up();
+}
+
+Queue Port::queue(std::uint16_t index) const noexcept {
+  POLLUX_ASSERT(index < state_->options.queues);
+  return {state_->gate,        index, state_->pools[index].get(), state_->mac, state_->options.mtu,
+          state_->capabilities};
+}
+std::uint16_t Port::queues() const noexcept { return state_->options.queues; }
+
+PortStats Port::stats() const noexcept {
+  rte_eth_stats from{};
+  if (state_->id == PortGate::closed || rte_eth_stats_get(state_->number(), &from) != 0) return {};
+  return {.rx_packets = from.ipackets,
+          .tx_packets = from.opackets,
+          .rx_bytes = from.ibytes,
+          .tx_bytes = from.obytes,
+          .rx_missed = from.imissed,
+          .rx_no_buffer = from.rx_nombuf,
+          .rx_errors = from.ierrors,
+          .tx_errors = from.oerrors};
+}
+
+const DeviceSpec& Port::spec() const noexcept { return state_->spec; }
+wire::MacAddress Port::mac() const noexcept { return state_->mac; }
+std::string Port::driver() const { return state_->info.driver_name; }
+
+std::string Port::offloads() const {
+  const link::Capabilities& has = state_->capabilities;
+  std::string text;
+  const auto add = [&](bool present, std::string_view word) {
+    if (!present) return;
+    if (!text.empty()) text += ", ";
+    text += word;
+  };
+  add(has.transmit_ipv4_checksum, "transmit IPv4 checksum");
+  add(has.transmit_tcp_checksum, "transmit TCP checksum");
+  add(has.transmit_udp_checksum, "transmit UDP checksum");
+  add(has.receive_checksum, "receive checksums");
+  add(spreads_flows(), "flow spreading");
+  return text.empty() ? "none" : text;
+}
+
+bool Port::spreads_flows() const noexcept { return !state_->spreading_key.empty(); }
+std::vector<std::uint8_t> Port::spreading_key() const { return state_->spreading_key; }
+int Port::numa_socket() const noexcept { return rte_eth_dev_socket_id(state_->number()); }
+
+std::size_t Port::mbufs_in_use() const noexcept {
+  std::size_t total = 0;
+  for (const Pool& pool : state_->pools) total += pool.in_use();
+  return total;
+}
+
+std::size_t Port::close() noexcept {
+  state_->detach();
+  return mbufs_in_use();
+}
+
+}  // namespace pollux::dpdk

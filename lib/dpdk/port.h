@@ -1,0 +1,182 @@
+#pragma once
+
+#include <rte_ethdev.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "dpdk/device_spec.h"
+#include "dpdk/eal.h"
+#include "dpdk/mbuf.h"
+#include "dpdk/pool.h"
+#include "link/device.h"
+#include "wire/address.h"
+
+namespace pollux::dpdk {
+
+struct PortOptions {
+  /// Receive and transmit queues, one pair for each core that polls.
+  std::uint16_t queues = 1;
+  std::uint16_t mtu = 1'500;
+  /// The stack's address; without it the device's own, or for a tap one beside the kernel's.
+  std::optional<wire::MacAddress> mac = std::nullopt;
+  /// Length of each ring, a power of two; fitted to what the device has.
+  std::uint16_t descriptors = 1'024;
+  /// Buffers a queue beyond those that its two rings hold: what the stack keeps for itself.
+  std::uint32_t stack_buffers = 8'192;
+  /// Ask for flows to be spread over the queues, where the driver is known to do it.
+  bool spread_flows = false;
+};
+
+/// What a device has counted since it was opened.
+struct PortStats {
+  std::uint64_t rx_packets = 0;
+  std::uint64_t tx_packets = 0;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_bytes = 0;
+  /// Lost because the ring was full, because the pool was empty, or because they were broken.
+  std::uint64_t rx_missed = 0;
+  std::uint64_t rx_no_buffer = 0;
+  std::uint64_t rx_errors = 0;
+  std::uint64_t tx_errors = 0;
+};
+
+/// Where the cores that poll a port and the thread that tends it meet: the port's number, or
+/// `closed` while the tending thread mends the device. A queue that finds it closed parks itself.
+struct PortGate {
+  static constexpr std::uint32_t closed = 0xFFFF'FFFF;
+  alignas(64) std::atomic<std::uint32_t> port = closed;
+  struct alignas(64) Parking {
+    std::atomic<bool> parked = false;
+  };
+  std::vector<Parking> queues;
+};
+
+/// One queue pair of a port; models link::Device. Belongs to one core; the port outlives it.
+class Queue {
+ public:
+  using Packet = Mbuf;
+  using Burst = packet::Burst<Mbuf, link::burst_size>;
+
+  /// Port::queue makes them.
+  Queue(PortGate& gate, std::uint16_t index, rte_mempool* pool, wire::MacAddress mac,
+        std::uint16_t mtu, link::Capabilities capabilities) noexcept
+      : gate_(&gate),
+        pool_(pool),
+        index_(index),
+        mtu_(mtu),
+        mac_(mac),
+        capabilities_(capabilities) {}
+  Queue(Queue&&) noexcept = default;
+  Queue& operator=(Queue&&) noexcept = default;
+
+  std::size_t receive(Burst& burst) noexcept {
+    const std::uint32_t port = gate_->port.load(std::memory_order_acquire);
+    if (port == PortGate::closed) [[unlikely]]
+      return park();
+    const std::size_t before = burst.size();
+    rte_mbuf** const slots = as_array(burst.data() + before);
+    const std::uint16_t got = rte_eth_rx_burst(static_cast<std::uint16_t>(port), index_, slots,
+                                               static_cast<std::uint16_t>(burst.room()));
+    std::size_t whole = got;
+    for (std::uint16_t i = 0; i < got; ++i) {
+      if (slots[i]->nb_segs != 1) [[unlikely]] {
+        whole = straighten(slots, got);
+        break;
+      }
+    }
+    burst.resize_after_fill(before + whole);
+    return whole;
+  }
+
+  std::size_t transmit(Burst& burst) noexcept {
+    const std::uint32_t port = gate_->port.load(std::memory_order_acquire);
+    if (port == PortGate::closed || burst.empty()) [[unlikely]]
+      return 0;
+    const std::uint16_t sent =
+        rte_eth_tx_burst(static_cast<std::uint16_t>(port), index_, as_array(burst.data()),
+                         static_cast<std::uint16_t>(burst.size()));
+    for (std::uint16_t i = 0; i < sent; ++i) (void)burst.data()[i].release();
+    burst.remove_front(sent);
+    return sent;
+  }
+
+  Mbuf allocate() noexcept { return Mbuf::allocate(pool_); }
+  wire::MacAddress mac() const noexcept { return mac_; }
+  std::uint16_t mtu() const noexcept { return mtu_; }
+  link::Capabilities capabilities() const noexcept { return capabilities_; }
+
+ private:
+  std::size_t park() noexcept;
+  /// Makes one segment of each chain of segments, in place; one that cannot be is dropped. Returns
+  /// how many frames are left.
+  std::size_t straighten(rte_mbuf** frames, std::size_t count) noexcept;
+
+  PortGate* gate_;
+  rte_mempool* pool_;
+  std::uint16_t index_;
+  std::uint16_t mtu_;
+  wire::MacAddress mac_;
+  link::Capabilities capabilities_;
+};
+static_assert(link::Device<Queue>);
+
+/// One DPDK port, opened, started and owned.
+class Port {
+ public:
+  /// Attaches the device that `spec` names, sets it up and starts it. Ports open in the order in
+  /// which this is called, and on the thread that started EAL. Does not wait for a peer.
+  static Result<Port> open(const Eal& eal, const DeviceSpec& spec, const PortOptions& options);
+  /// What open() takes from EAL's memory, for EalOptions::memory_bytes.
+  static std::size_t bytes_for(const PortOptions& options) noexcept;
+
+  Port(Port&& other) noexcept;
+  Port& operator=(Port&&) = delete;
+  /// close(). No Mbuf of the port's pools may be left then.
+  ~Port();
+
+  /// Waits until the device has its link or its peer: a memif's other side, a vhost's front end.
+  /// Before polling starts. An error of the machine when `limit` has passed.
+  Status wait_for_link(std::chrono::milliseconds limit);
+  bool link_up() const noexcept;
+  /// To be called some times a second by a thread that does not poll, while others do: finds a peer
+  /// again that was lost, where the driver does not by itself. True while the link is up.
+  bool tend();
+
+  /// Borrows from the port; one for each index.
+  Queue queue(std::uint16_t index) const noexcept;
+  std::uint16_t queues() const noexcept;
+
+  PortStats stats() const noexcept;
+  const DeviceSpec& spec() const noexcept;
+  wire::MacAddress mac() const noexcept;
+  /// DPDK's name of the driver: "net_tap".
+  std::string driver() const;
+  /// For the banner: "transmit TCP and UDP checksums, receive checksums", or "none".
+  std::string offloads() const;
+  /// Whether the device was told to spread flows over its queues, and the key of its Toeplitz sum.
+  bool spreads_flows() const noexcept;
+  std::vector<std::uint8_t> spreading_key() const;
+  int numa_socket() const noexcept;
+
+  /// Buffers that somebody owns now, those in the device's rings included; exact while nothing
+  /// moves.
+  std::size_t mbufs_in_use() const noexcept;
+  /// Stops the device and gives it back. Returns how many buffers are still owned by somebody:
+  /// none, unless a Burst or the stack holds them.
+  std::size_t close() noexcept;
+
+ private:
+  struct State;
+  explicit Port(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pollux::dpdk

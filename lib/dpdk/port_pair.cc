@@ -1,0 +1,32 @@
+#include "dpdk/port_pair.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace pollux::dpdk {
+
+std::size_t PortPair::bytes_for(const PortOptions& options) noexcept {
+  return 2 * Port::bytes_for(options);
+}
+
+Result<PortPair> PortPair::open(const Eal& eal, PairKind kind, const PortOptions& options) {
+  const bool memif = kind == PairKind::memif;
+  const std::string socket = eal.folder() + (memif ? "/memif.sock" : "/vhost.sock");
+  DeviceSpec near_spec{.kind = DeviceSpec::Kind::vhost, .target = socket};
+  DeviceSpec far_spec{.kind = DeviceSpec::Kind::virtio_user, .target = socket};
+  if (memif) {
+    near_spec = {DeviceSpec::Kind::memif, socket, DeviceSpec::Role::server};
+    far_spec = {DeviceSpec::Kind::memif, socket, DeviceSpec::Role::client};
+  }
+  Result<Port> near = Port::open(eal, near_spec, options);
+  if (!near) return near.error();
+  Result<Port> far = Port::open(eal, far_spec, options);
+  if (!far) return far.error();
+  constexpr std::chrono::seconds limit{5};
+  if (const Status up = near->wait_for_link(limit); !up) return up.error();
+  if (const Status up = far->wait_for_link(limit); !up) return up.error();
+  return PortPair{.near = *std::move(near), .far = *std::move(far)};
+}
+
+}  // namespace pollux::dpdk
