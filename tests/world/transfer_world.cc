@@ -266,6 +266,9 @@ TransferPlan rough_plan(std::uint64_t seed, std::uint32_t connections) {
   stack.send_pieces = 16'384;
   stack.receive_pieces = 16'384;
   stack.neighbors = 64;
+  // Long enough that a peer whose FIN is lost again and again never finds TIME-WAIT over, which
+  // would reset it, and rightly.
+  stack.tcp.msl = 2min;
   stack.tcp.receive_buffer = one_of(4096u, 32'768u, 262'144u);
   stack.tcp.send_buffer = one_of(2048u, 32'768u, 262'144u);
   stack.tcp.delayed_ack = one_of(Duration{0}, Duration{40ms}, Duration{200ms});
