@@ -143,6 +143,17 @@ bool write_all(std::FILE* file, const std::string& text) {
 
 }  // namespace
 
+Summary::Latency latency_of(const Histogram& histogram) {
+  const auto us = [](std::uint64_t ns) { return static_cast<double>(ns) / 1000; };
+  return {histogram.count(),
+          us(histogram.min()),
+          us(histogram.percentile(50)),
+          us(histogram.percentile(90)),
+          us(histogram.percentile(99)),
+          us(histogram.percentile(99.9)),
+          us(histogram.max())};
+}
+
 void take_counters(Summary& summary, const Counters& counters) {
   summary.packets.rx = counters[Event::frames_received];
   summary.packets.tx = counters[Event::frames_sent];

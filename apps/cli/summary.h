@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "base/histogram.h"
 #include "base/result.h"
 
 namespace pollux::cli {
@@ -89,6 +90,9 @@ struct Summary {
   std::vector<Core> cores;
   Environment environment;
 };
+
+/// The figures of one clock, from a histogram of nanoseconds.
+Summary::Latency latency_of(const Histogram& histogram);
 
 /// Puts in what the stack counted: packets, bytes, tcp, drops, send_drops, events. For several
 /// cores, add their Counters up first.

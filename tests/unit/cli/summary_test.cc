@@ -8,10 +8,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/counters.h"
+#include "base/histogram.h"
 
 namespace pollux::cli {
 namespace {
@@ -125,6 +127,21 @@ TEST(Json, OfBothEndsHoldsTwo) {
   for (const char* end : {"server", "client"}) {
     expect_covers(written[end], Json::parse(contract), end);
   }
+}
+
+TEST(Latency, ComesInMicroseconds) {
+  auto histogram = std::make_unique<Histogram>();
+  EXPECT_EQ(latency_of(*histogram).samples, 0u);
+  EXPECT_EQ(latency_of(*histogram).max, 0);
+  for (std::uint64_t us = 1; us <= 1000; ++us) histogram->record(us * 1000);
+  const Summary::Latency latency = latency_of(*histogram);
+  EXPECT_EQ(latency.samples, 1000u);
+  EXPECT_EQ(latency.min, 1);
+  EXPECT_NEAR(latency.p50, 500, 5);
+  EXPECT_NEAR(latency.p90, 900, 9);
+  EXPECT_NEAR(latency.p99, 990, 10);
+  EXPECT_NEAR(latency.p999, 999, 10);
+  EXPECT_EQ(latency.max, 1000);
 }
 
 TEST(Counters, BecomeDropsByNameAndNothingElse) {
