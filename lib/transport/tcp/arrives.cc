@@ -135,13 +135,16 @@ void take_ack(Arrival& a) noexcept {
     if (!tcb.receive_closed) arm_idle(tcb, a.now, a.config.keepalive_idle);
   }
   if (segment.ack < tcb.snd_una) return;
+  // SND.WL1 =< SEG.SEQ (see snd_wl1 for why SND.WL2 is not asked), or the highest ACK so far, as
+  // s.3.8.6 refines it: a window is counted from its own ACK, and would be too large from a later
+  // one that came with an old sequence number, in a retransmission.
+  const bool take = tcb.snd_una < segment.ack || tcb.snd_wl1 <= segment.seq;
   if (tcb.snd_una < segment.ack) {
     take_new_ack(a);
   } else if (duplicate_ack(tcb, segment)) {
     a.verdict.fast_retransmit = recover_on_duplicate_ack(tcb);
   }
-  // SND.WL1 =< SEG.SEQ; see snd_wl1 for why SND.WL2 is not asked.
-  if (tcb.snd_wl1 <= segment.seq) take_window(tcb, segment.seq, window_of(tcb, segment));
+  if (take) take_window(tcb, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {
     // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
     tcb.retries = 0;
