@@ -23,6 +23,8 @@ namespace pollux {
 /// that depends on nothing but the calls made before.
 class TimerWheel {
  public:
+  /// What an id costs once it was used.
+  static constexpr std::size_t bytes_per_entry = 12;
   /// The farthest that a timer may lie ahead (49 days): what is asked for beyond is cut to it, the
   /// one case in which a timer is early.
   static constexpr std::int64_t max_ticks_ahead =

@@ -16,7 +16,7 @@ void Pipeline<D, A>::application_in() noexcept {
       application_.on_timer(*this, token);
     }
   });
-  if constexpr (has_messages<A>) {
+  if constexpr (HasMessages<A>) {
     while (auto message = messages_.pop()) application_.on_message(*this, std::move(*message));
   }
   // Callbacks may add to the list; what they add is reached in the same walk.
@@ -102,7 +102,7 @@ bool Pipeline<D, A>::at_end(std::uint32_t index) noexcept {
 
 template <link::Device D, application::Application A>
 std::size_t Pipeline<D, A>::room_in_send_queue(const Connection& c) const noexcept {
-  const std::uint32_t queued = c.tcb.bytes_queued();
+  const auto queued = static_cast<std::uint32_t>(c.tcb.snd_end - c.tcb.send_queue_front());
   return queued < config_.tcp.send_buffer ? config_.tcp.send_buffer - queued : 0;
 }
 
@@ -110,9 +110,16 @@ template <link::Device D, application::Application A>
 std::size_t Pipeline<D, A>::writable(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (c.send_closed || (c.pending & pending::closed) != 0) return 0;
-  const std::size_t room = room_in_send_queue(c);
-  if (room < config_.tcp.send_buffer / 2) c.wants_room = true;
-  return room;
+  return room_in_send_queue(c);
+}
+
+/// Bytes were queued: an application that has used up half the room hears when there is more.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::queued(std::uint32_t index, std::uint32_t n) noexcept {
+  Connection& c = connections_[index];
+  tcp::send(c.tcb, n);
+  if (room_in_send_queue(c) < config_.tcp.send_buffer / 2) c.wants_room = true;
+  make_ready(index, pending::send);
 }
 
 template <link::Device D, application::Application A>
@@ -127,8 +134,7 @@ bool Pipeline<D, A>::send(std::uint32_t index, application::StaticSpan bytes) no
     starve(index);
     return false;
   }
-  tcp::send(c.tcb, bytes.size);
-  make_ready(index, pending::send);
+  queued(index, bytes.size);
   return true;
 }
 
@@ -175,8 +181,7 @@ void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
     c.send.grow_tail(send_pieces_, size);
   }
   reserved_ = {};
-  tcp::send(c.tcb, size);
-  make_ready(index, pending::send);
+  queued(index, size);
 }
 
 /// Memory that all connections share is used up: the application is asked again in the next poll.
@@ -210,10 +215,7 @@ void Pipeline<D, A>::abort(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if ((c.pending & pending::closed) != 0 || c.finished) return;
   c.closing = c.send_closed = true;
-  if (const auto segment = tcp::abort(c.tcb)) {
-    counters_.count(Event::tcp_resets_sent);
-    send_segment(c.tuple, *segment, nullptr);
-  }
+  send_reset(c);
   c.cause = Cause::aborted;
   make_ready(index, pending::closed);
 }
@@ -269,7 +271,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   const std::uint64_t hash = tcp::hash(tuple, table_key_);
   const std::uint32_t index = connections_.acquire();
   if (index == Connections::none) return StackError::no_memory;
-  if (!table_.insert(hash, {tcp::EntryKind::connection, index})) {
+  if (!table_.insert(hash, {tcp::EntryId::Kind::connection, index})) {
     connections_.release(index);
     return StackError::no_memory;
   }
@@ -294,13 +296,14 @@ template <link::Device D, application::Application A>
 bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
   const std::uint64_t hash = tcp::hash(tuple, table_key_);
   const tcp::EntryId id = find(tuple, hash);
-  if (id.kind() == tcp::EntryKind::none) return true;
-  if (id.kind() != tcp::EntryKind::time_wait) return false;
+  if (id.kind() == tcp::EntryId::Kind::none) return true;
+  if (id.kind() != tcp::EntryId::Kind::time_wait) return false;
   const tcp::TimeWait& entry = time_wait_[id.index()];
-  if (tcp::age(entry, config_.tcp, now_) < 1s) return false;
+  const auto left = std::chrono::milliseconds{entry.deadline - Millis32{now_}};
+  if (2 * config_.tcp.msl - left < 1s) return false;
   reused_above_ = entry.snd_nxt;
   table_.erase(hash, id);
-  time_wait_.unlink(id.index());
+  time_wait_.erase(id.index());
   table_changed_ = true;
   counters_.count(Event::tcp_time_wait_reused);
   return true;

@@ -157,7 +157,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
   if (error.protocol != wire::protocol::tcp) return;
   const tcp::EntryId id = find(error.tuple, tcp::hash(error.tuple, table_key_));
-  if (id.kind() != tcp::EntryKind::connection) return;
+  if (id.kind() != tcp::EntryId::Kind::connection) return;
   Connection& c = connections_[id.index()];
   if (!c.tcb.in_flight(error.sequence)) return;
   if (error.kind == internet::IcmpErrorKind::fragmentation_needed) {
@@ -232,8 +232,8 @@ Result<std::monostate, application::StackError> Pipeline<D, A>::send_datagram(
   fields.destination_port = remote.port;
   fields.length = static_cast<std::uint16_t>(wire::UdpFields::size + bytes.size());
   wire::Sum sum = fields.write(header);
-  sum.add(wire::Sum{bytes});
   sum.add(wire::pseudo_header(local.address, remote.address, wire::protocol::udp, fields.length));
+  sum.add(wire::Sum{bytes});
   wire::store_u16(header.data() + wire::UdpView::checksum_offset, wire::fold_udp(sum));
   const bool sent = transmit_.send_bytes(header, bytes,
                                          {.protocol = wire::protocol::udp,

@@ -93,7 +93,7 @@ void Pipeline<D, A>::undeliverable(std::span<const std::byte> datagram) noexcept
   const wire::FourTuple tuple{ip.source(), ip.destination(), segment.source_port(),
                               segment.destination_port()};
   const tcp::EntryId id = find(tuple, tcp::hash(tuple, table_key_));
-  if (id.kind() != tcp::EntryKind::connection) return;
+  if (id.kind() != tcp::EntryId::Kind::connection) return;
   apply(id.index(), tcp::unreachable(connections_[id.index()].tcb, Cause::no_neighbor, true));
 }
 

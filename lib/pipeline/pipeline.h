@@ -127,6 +127,7 @@ class Pipeline {
   friend Stream;
   static constexpr std::uint32_t none = 0xFFFF'FFFF;
   static constexpr std::size_t max_listeners = 64;
+  static constexpr std::size_t max_messages = 1024;
   static constexpr std::uint16_t max_pieces_past_gap = 512;
   static constexpr std::size_t burst = link::burst_size;
 
@@ -152,7 +153,9 @@ class Pipeline {
     std::size_t size = 0;
     Packet fresh;
   };
-  struct Nothing {};
+  struct Nothing {
+    explicit Nothing(std::size_t) noexcept {}
+  };
   template <class B>
   struct MessagesOf {
     using type = Nothing;
@@ -225,6 +228,7 @@ class Pipeline {
   void release(std::uint32_t index) noexcept;
   void leave_table(std::uint32_t index) noexcept;
   void start_queues(Connection& c) noexcept;
+  void send_reset(Connection& c) noexcept;
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
   bool send_segment(const wire::FourTuple& tuple, const tcp::Segment& segment,
                     SendQueue<Packet>* queue) noexcept;
@@ -240,6 +244,7 @@ class Pipeline {
   bool send(std::uint32_t index, application::StaticSpan bytes) noexcept;
   std::span<std::byte> reserve(std::uint32_t index, std::size_t n) noexcept;
   void commit(std::uint32_t index, std::size_t n) noexcept;
+  void queued(std::uint32_t index, std::uint32_t n) noexcept;
   void starve(std::uint32_t index) noexcept;
   void shutdown_send(std::uint32_t index) noexcept;
   void close(std::uint32_t index) noexcept;
@@ -313,7 +318,7 @@ class Pipeline {
   udp::Ports datagram_ports_;
   Slab<AppTimer> app_timers_;
   TimerWheel app_timers_wheel_;
-  [[no_unique_address]] typename MessagesOf<A>::type messages_;
+  [[no_unique_address]] typename MessagesOf<A>::type messages_{max_messages};
 };
 
 }  // namespace pollux::pipeline

@@ -49,7 +49,7 @@ Result<typename Pipeline<D, A>::Tables> Pipeline<D, A>::Tables::make(const Confi
   if (!connections) return connections.error();
   auto half_open = HalfOpens::make(config.half_open, huge);
   if (!half_open) return half_open.error();
-  auto time_wait = tcp::TimeWaitQueue::make(config.time_wait, config.tcp, huge);
+  auto time_wait = tcp::TimeWaitQueue::make(config.time_wait, huge);
   if (!time_wait) return time_wait.error();
   auto flights = tcp::FlightPool::make(config.flights, huge);
   if (!flights) return flights.error();
@@ -131,7 +131,7 @@ std::optional<Instant> Pipeline<D, A>::next_event() const noexcept {
   consider(wheel_.next_deadline());
   consider(half_open_wheel_.next_deadline());
   consider(app_timers_wheel_.next_deadline());
-  consider(time_wait_.next_deadline());
+  if (const auto when = time_wait_.next_deadline()) consider(instant_of(*when));
   consider(transmit_.neighbors().next_deadline());
   consider(announcer_.next_deadline());
   consider(reassembly_.next_deadline());

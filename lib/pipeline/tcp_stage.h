@@ -51,7 +51,7 @@ void Pipeline<D, A>::tcp_demux() noexcept {
   for (std::size_t i = 0; i < arrivals_count_; ++i) {
     Arrival& arrival = arrivals_[i];
     arrival.entry = find(arrival.tuple, arrival.hash);
-    if (arrival.entry.kind() == tcp::EntryKind::connection) {
+    if (arrival.entry.kind() == tcp::EntryId::Kind::connection) {
       __builtin_prefetch(&connections_[arrival.entry.index()].tcb);
     }
   }
@@ -65,16 +65,16 @@ void Pipeline<D, A>::tcp_in() noexcept {
     if (table_changed_) arrival.entry = find(arrival.tuple, arrival.hash);
     Drop drop = Drop::none;
     switch (arrival.entry.kind()) {
-      case tcp::EntryKind::none:
+      case tcp::EntryId::Kind::none:
         drop = unconnected_arrives(arrival);
         break;
-      case tcp::EntryKind::half_open:
+      case tcp::EntryId::Kind::half_open:
         drop = half_open_arrives(arrival);
         break;
-      case tcp::EntryKind::connection:
+      case tcp::EntryId::Kind::connection:
         drop = connection_arrives(arrival.entry.index(), arrival);
         break;
-      case tcp::EntryKind::time_wait:
+      case tcp::EntryId::Kind::time_wait:
         drop = time_wait_arrives(arrival);
         break;
     }
@@ -89,13 +89,13 @@ template <link::Device D, application::Application A>
 tcp::EntryId Pipeline<D, A>::find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept {
   return table_.find(hash, [&](tcp::EntryId id) noexcept {
     switch (id.kind()) {
-      case tcp::EntryKind::none:
+      case tcp::EntryId::Kind::none:
         return false;
-      case tcp::EntryKind::half_open:
+      case tcp::EntryId::Kind::half_open:
         return half_open_[id.index()].tuple == tuple;
-      case tcp::EntryKind::connection:
+      case tcp::EntryId::Kind::connection:
         return connections_[id.index()].tuple == tuple;
-      case tcp::EntryKind::time_wait:
+      case tcp::EntryId::Kind::time_wait:
         return time_wait_[id.index()].tuple == tuple;
     }
     return false;
@@ -105,16 +105,19 @@ tcp::EntryId Pipeline<D, A>::find(const wire::FourTuple& tuple, std::uint64_t ha
 /// CLOSED and LISTEN (RFC 9293 s.3.10.7.1, .2).
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::unconnected_arrives(const Arrival& arrival) noexcept {
-  const tcp::Segment& segment = arrival.segment;
-  const std::uint8_t listener = listener_at_[arrival.tuple.local_port];
-  const bool opens = segment.has(tcp::control::syn) &&
-                     !segment.has(tcp::control::rst | tcp::control::ack | tcp::control::fin);
-  if (listener == 0 || !opens) {
-    if (listener != 0 && segment.has(tcp::control::rst)) return Drop::tcp_bad_reset;
-    reset(arrival.tuple, segment);
-    return Drop::tcp_no_connection;
+  if (listener_at_[arrival.tuple.local_port] != 0) {
+    switch (tcp::listen_arrives(arrival.segment)) {
+      case tcp::ListenAction::ignore:
+        return Drop::tcp_bad_reset;
+      case tcp::ListenAction::reset_reply:
+        break;
+      case tcp::ListenAction::half_open:
+        return open_half(arrival,
+                         tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
+    }
   }
-  return open_half(arrival, tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
+  reset(arrival.tuple, arrival.segment);
+  return Drop::tcp_no_connection;
 }
 
 template <link::Device D, application::Application A>
@@ -123,7 +126,7 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept
       half_open_.acquire(tcp::make_half_open(config_.tcp, arrival.tuple, arrival.segment, iss,
                                              listener_at_[arrival.tuple.local_port], now_));
   if (index == HalfOpens::none) return Drop::tcp_half_open_full;
-  const tcp::EntryId id{tcp::EntryKind::half_open, index};
+  const tcp::EntryId id{tcp::EntryId::Kind::half_open, index};
   if (!table_.insert(arrival.hash, id)) {
     half_open_.release(index);
     return Drop::tcp_connections_full;
@@ -137,26 +140,28 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept
 /// SYN-RECEIVED of a passive open, kept as a small entry until the handshake is complete.
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
+  using Action = tcp::HalfOpenVerdict::Action;
   const std::uint32_t index = arrival.entry.index();
   tcp::HalfOpen& half = half_open_[index];
-  switch (tcp::arrives(half, config_.tcp, arrival.segment, now_)) {
-    case tcp::HalfOpenAction::ignore:
-      return Drop::tcp_bad_sequence;
-    case tcp::HalfOpenAction::send_syn_ack:
+  const tcp::HalfOpenVerdict verdict = tcp::segment_arrives(half, config_.tcp, arrival.segment);
+  switch (verdict.action) {
+    case Action::ignore:
+      return verdict.drop;
+    case Action::send_syn_ack:
       counters_.count(Event::tcp_retransmitted);
       send_segment(half.tuple, tcp::syn_ack(half, config_.tcp), nullptr);
-      return Drop::none;
-    case tcp::HalfOpenAction::send_ack:
-      send_segment(half.tuple, tcp::challenge_ack(half, config_.tcp), nullptr);
-      return Drop::tcp_bad_sequence;
-    case tcp::HalfOpenAction::reset_reply:
+      return verdict.drop;
+    case Action::acknowledge:
+      send_segment(half.tuple, tcp::acknowledgment(half, config_.tcp), nullptr);
+      return verdict.drop;
+    case Action::reset_reply:
       reset(arrival.tuple, arrival.segment);
-      return Drop::tcp_bad_ack;
-    case tcp::HalfOpenAction::drop_entry:
+      return verdict.drop;
+    case Action::drop_entry:
       table_.erase(arrival.hash, arrival.entry);
       release_half_open(index);
-      return Drop::none;
-    case tcp::HalfOpenAction::accept:
+      return verdict.drop;
+    case Action::make_connection:
       break;
   }
   const std::uint32_t made = connections_.acquire();
@@ -165,7 +170,7 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
   c.tuple = half.tuple;
   c.tcb = tcp::accept(half, config_.tcp, now_);
   start_queues(c);
-  table_.replace(arrival.hash, arrival.entry, {tcp::EntryKind::connection, made});
+  table_.replace(arrival.hash, arrival.entry, {tcp::EntryId::Kind::connection, made});
   table_changed_ = true;
   release_half_open(index);
   counters_.count(Event::tcp_passive_opens);
@@ -181,33 +186,31 @@ void Pipeline<D, A>::release_half_open(std::uint32_t index) noexcept {
 
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
+  using Action = tcp::TimeWaitVerdict::Action;
   const std::uint32_t index = arrival.entry.index();
-  tcp::TimeWait& entry = time_wait_[index];
-  switch (tcp::arrives(entry, arrival.segment)) {
-    case tcp::TimeWaitAction::ignore:
-      return Drop::tcp_after_close;
-    case tcp::TimeWaitAction::send_ack:
-      send_segment(entry.tuple, tcp::ack_of(entry), nullptr);
-      return Drop::tcp_bad_sequence;
-    case tcp::TimeWaitAction::restart_and_ack:
-      time_wait_.restart(index, now_);
-      send_segment(entry.tuple, tcp::ack_of(entry), nullptr);
-      return Drop::none;
-    case tcp::TimeWaitAction::reset_reply:
-      reset(arrival.tuple, arrival.segment);
-      return Drop::tcp_bad_ack;
-    case tcp::TimeWaitAction::reopen:
+  const tcp::TimeWait& entry = time_wait_[index];
+  const tcp::TimeWaitVerdict verdict = tcp::segment_arrives(entry, arrival.segment);
+  switch (verdict.action) {
+    case Action::ignore:
+      return verdict.drop;
+    case Action::restart:
+      time_wait_.restart(index, config_.tcp, now_);
+      [[fallthrough]];
+    case Action::acknowledge:
+      send_segment(entry.tuple, tcp::acknowledgment(entry), nullptr);
+      return verdict.drop;
+    case Action::reopen:
       break;
   }
   if (listener_at_[arrival.tuple.local_port] == 0) {
     reset(arrival.tuple, arrival.segment);
     return Drop::tcp_no_connection;
   }
-  // RFC 9293 s.3.10.7.4 (MAY-2 of s.3.6.1): the new connection's numbers lie above the old one's.
+  // RFC 9293 s.3.6.1 (MAY-2): the new connection's numbers lie above the old one's.
   const tcp::SeqNum iss =
       max(tcp::initial_sequence_number(arrival.tuple, isn_key_, now_), entry.snd_nxt + 1);
   table_.erase(arrival.hash, arrival.entry);
-  time_wait_.unlink(index);
+  time_wait_.erase(index);
   table_changed_ = true;
   counters_.count(Event::tcp_time_wait_reused);
   return open_half(arrival, iss);
@@ -267,6 +270,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
     news |= pending::peer_closed;
   }
   if (verdict.send) news |= pending::send;
+  if (verdict.abort) send_reset(c);
   if (verdict.closed || verdict.time_wait) {
     c.cause = verdict.cause;
     c.time_wait = verdict.time_wait;
@@ -279,8 +283,16 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
-  if (verdict.closed && verdict.cause == Cause::reset) counters_.count(Event::tcp_reset_received);
-  if (verdict.closed && verdict.cause == Cause::timed_out) counters_.count(Event::tcp_timed_out);
+  if (verdict.challenge_ack) counters_.count(Event::tcp_challenge_acks);
+  if (verdict.duplicate) counters_.count(Event::tcp_duplicate);
+  if (verdict.out_of_order) counters_.count(Event::tcp_out_of_order);
+  if (verdict.fast_retransmit) counters_.count(Event::tcp_fast_retransmits);
+  if (verdict.zero_window_probe) counters_.count(Event::tcp_zero_window_probes);
+  if (verdict.keepalive) counters_.count(Event::tcp_keepalives_sent);
+  if (verdict.flights_exhausted) counters_.count(Event::tcp_flights_exhausted);
+  if (!verdict.closed) return;
+  if (verdict.cause == Cause::reset) counters_.count(Event::tcp_reset_received);
+  if (verdict.cause == Cause::timed_out) counters_.count(Event::tcp_timed_out);
 }
 
 template <link::Device D, application::Application A>
@@ -323,6 +335,9 @@ void Pipeline<D, A>::tcp_expire() noexcept {
   half_open_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
     tcp::HalfOpen& half = half_open_[index];
     switch (tcp::timeout(half, config_.tcp, now_)) {
+      case tcp::HalfOpenTimeout::early:
+        half_open_wheel_.arm(index, instant_of(half.deadline));
+        break;
       case tcp::HalfOpenTimeout::resend:
         counters_.count(Event::tcp_retransmitted);
         half_open_wheel_.arm(index, instant_of(half.deadline));
@@ -330,14 +345,13 @@ void Pipeline<D, A>::tcp_expire() noexcept {
         break;
       case tcp::HalfOpenTimeout::give_up:
         table_.erase(tcp::hash(half.tuple, table_key_),
-                     {tcp::EntryKind::half_open, index});
+                     {tcp::EntryId::Kind::half_open, index});
         half_open_.release(index);
         break;
     }
   });
-  time_wait_.expire(now_, [this](std::uint32_t index) noexcept {
-    table_.erase(tcp::hash(time_wait_[index].tuple, table_key_),
-                 {tcp::EntryKind::time_wait, index});
+  time_wait_.expire(now_, [this](std::uint32_t index, const tcp::TimeWait& entry) noexcept {
+    table_.erase(tcp::hash(entry.tuple, table_key_), {tcp::EntryId::Kind::time_wait, index});
   });
 }
 
@@ -380,8 +394,10 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
   while (emit == tcp::Emit::more) {
     if (!transmit_.has_room()) return false;
     tcp::Segment segment;
+    const tcp::SeqNum sent_before = c.tcb.snd_nxt;
     emit = tcp::next_segment(c.tcb, config_.tcp, flights_, now_, segment);
     if (emit == tcp::Emit::none) break;
+    if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
     if (!send_segment(c.tuple, segment, &c.send)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
@@ -398,7 +414,7 @@ void Pipeline<D, A>::release(std::uint32_t index) noexcept {
   if (c.armed) wheel_.cancel(index);
   c.send.clear(send_pieces_);
   c.receive.clear(receive_pieces_);
-  tcp::return_flight(c.tcb, flights_);
+  tcp::release(c.tcb, flights_);
   connections_.release(index);
 }
 
@@ -406,7 +422,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::leave_table(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   const std::uint64_t hash = tcp::hash(c.tuple, table_key_);
-  const tcp::EntryId id{tcp::EntryKind::connection, index};
+  const tcp::EntryId id{tcp::EntryId::Kind::connection, index};
   c.detached = true;
   table_changed_ = true;
   if (!c.time_wait) {
@@ -415,12 +431,21 @@ void Pipeline<D, A>::leave_table(std::uint32_t index) noexcept {
   }
   counters_.count(Event::tcp_time_wait);
   const std::uint32_t entry = time_wait_.insert(
-      tcp::make_time_wait(c.tcb, c.tuple, config_.tcp, now_), [this](std::uint32_t oldest) noexcept {
+      tcp::make_time_wait(c.tcb, c.tuple, config_.tcp, now_),
+      [this](std::uint32_t oldest, const tcp::TimeWait& evicted) noexcept {
         counters_.count(Event::tcp_time_wait_evicted);
-        table_.erase(tcp::hash(time_wait_[oldest].tuple, table_key_),
-                     {tcp::EntryKind::time_wait, oldest});
+        table_.erase(tcp::hash(evicted.tuple, table_key_), {tcp::EntryId::Kind::time_wait, oldest});
       });
-  table_.replace(hash, id, {tcp::EntryKind::time_wait, entry});
+  table_.replace(hash, id, {tcp::EntryId::Kind::time_wait, entry});
+}
+
+/// Tells the peer that the connection is no more (RFC 9293 s.3.10.5).
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::send_reset(Connection& c) noexcept {
+  if (const auto segment = tcp::abort(c.tcb)) {
+    counters_.count(Event::tcp_resets_sent);
+    send_segment(c.tuple, *segment, nullptr);
+  }
 }
 
 /// Answers a segment that belongs to nothing (RFC 9293 s.3.10.7.1), within the limit on resets.
@@ -465,7 +490,7 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, const tcp::Segme
   const bool offload = device_.capabilities().transmit_tcp_checksum;
   wire::store_u16(header.data() + wire::TcpView::checksum_offset,
                   offload ? pseudo.partial()
-                          : wire::fold(wire::add(wire::Sum{header}, sum).add(pseudo)));
+                          : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
   counters_.count(Event::tcp_segments_sent);
   return transmit_.send(std::move(packet),
                         {.tos = 0,

@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+#include "pipeline/receive_queue.h"
+#include "pipeline/send_queue.h"
+#include "sim/frame.h"
+
+namespace pollux::pipeline {
+namespace {
+
+using sim::Frame;
+
+std::byte byte_at(std::uint32_t i) { return static_cast<std::byte>(i * 7 + (i >> 8)); }
+
+class Queues : public testing::Test {
+ protected:
+  Frame packet_of(std::uint32_t first, std::size_t n, std::size_t in_front = 0) {
+    Frame frame = frames_.allocate();
+    const auto to = frame.append(in_front + n);
+    for (std::size_t i = 0; i < n; ++i) {
+      to[in_front + i] = byte_at(first + static_cast<std::uint32_t>(i));
+    }
+    return frame;
+  }
+
+  sim::FramePool frames_{4096, 2048};
+};
+
+class SendQueueTest : public Queues {
+ protected:
+  SendQueue<Frame>::Pieces pieces_ = *SendQueue<Frame>::Pieces::make(1024);
+  SendQueue<Frame> queue_;
+};
+
+TEST_F(SendQueueTest, CutsAnyRangeOutOfPiecesOfAnySizeWithTheRightSum) {
+  const SeqNum base{0xFFFF'FF00};
+  queue_.start_at(base);
+  std::vector<std::byte> all(5000);
+  for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = byte_at(i);
+  Prng prng{1};
+  std::uint32_t queued = 0;
+  while (queued < all.size()) {
+    const auto n = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(1 + prng.below(300), all.size() - queued));
+    ASSERT_TRUE(queue_.push(pieces_, all.data() + queued, n));
+    queued += n;
+  }
+  std::uint32_t una = 0;
+  for (int round = 0; round < 2000; ++round) {
+    if (prng.chance(0.05)) {
+      una += static_cast<std::uint32_t>(prng.below(std::min<std::uint64_t>(200, 5000 - una) + 1));
+      queue_.release(pieces_, base + una);
+    }
+    if (una == 5000) break;
+    const auto from = una + static_cast<std::uint32_t>(prng.below(5000 - una));
+    const auto n = static_cast<std::uint32_t>(prng.below(5000 - from) + 1);
+    std::vector<std::byte> out(n);
+    const wire::Sum sum = queue_.copy(pieces_, base + from, out);
+    ASSERT_TRUE(std::equal(out.begin(), out.end(), all.begin() + from));
+    ASSERT_EQ(wire::fold(sum), wire::fold(wire::Sum{out}));
+  }
+  queue_.release(pieces_, base + 5000);
+  EXPECT_TRUE(queue_.empty());
+  EXPECT_EQ(pieces_.size(), 0u);
+}
+
+TEST_F(SendQueueTest, GrowsTheTailInItsPacketAndReturnsPacketsOnceAcknowledged) {
+  queue_.start_at(SeqNum{10});
+  Frame frame = packet_of(0, 100);
+  const auto bytes = frame.bytes();
+  ASSERT_TRUE(queue_.push(pieces_, std::move(frame), bytes.data(), 100));
+  Frame* tail = queue_.tail_owner(pieces_);
+  ASSERT_NE(tail, nullptr);
+  const auto more = tail->append(50);
+  for (std::uint32_t i = 0; i < 50; ++i) more[i] = byte_at(100 + i);
+  queue_.grow_tail(pieces_, 50);
+  std::vector<std::byte> out(150);
+  queue_.copy(pieces_, SeqNum{10}, out);
+  for (std::uint32_t i = 0; i < 150; ++i) ASSERT_EQ(out[i], byte_at(i));
+  queue_.release(pieces_, SeqNum{159});
+  EXPECT_EQ(frames_.live(), 1u);
+  queue_.release(pieces_, SeqNum{160});
+  EXPECT_EQ(frames_.live(), 0u);
+}
+
+TEST_F(SendQueueTest, AFullSlabRefusesAndKeepsWhatIsThere) {
+  auto pieces = *SendQueue<Frame>::Pieces::make(1);
+  const std::byte byte{1};
+  queue_.start_at(SeqNum{0});
+  EXPECT_TRUE(queue_.push(pieces, &byte, 1));
+  EXPECT_FALSE(queue_.push(pieces, &byte, 1));
+  queue_.release(pieces, SeqNum{1});
+  EXPECT_TRUE(queue_.push(pieces, &byte, 1));
+  queue_.clear(pieces);
+  EXPECT_TRUE(queue_.empty());
+}
+
+class ReceiveQueueTest : public Queues {
+ protected:
+  /// Text [first, first + n) of the stream, behind 40 bytes of headers.
+  void insert(std::uint32_t first, std::uint16_t n) {
+    ASSERT_TRUE(queue_.insert(pieces_, packet_of(first, n, 40), start_ + first, 40, n));
+  }
+  std::string read_all(std::uint32_t up_to) {
+    std::string out;
+    for (;;) {
+      const auto bytes = queue_.readable(pieces_, start_ + up_to);
+      if (bytes.empty()) return out;
+      for (const std::byte b : bytes) out.push_back(static_cast<char>(b));
+      queue_.consume(pieces_, static_cast<std::uint32_t>(bytes.size()));
+    }
+  }
+  static std::string expected(std::uint32_t from, std::uint32_t to) {
+    std::string out;
+    for (std::uint32_t i = from; i < to; ++i) out.push_back(static_cast<char>(byte_at(i)));
+    return out;
+  }
+
+  const SeqNum start_{0xFFFF'FFF0};
+  ReceiveQueue<Frame>::Pieces pieces_ = *ReceiveQueue<Frame>::Pieces::make(1024);
+  ReceiveQueue<Frame> queue_;
+};
+
+TEST_F(ReceiveQueueTest, TextPastAGapWaitsUntilTheGapIsFilled) {
+  queue_.start_at(start_);
+  insert(500, 500);
+  EXPECT_EQ(read_all(0), "");
+  insert(0, 500);
+  EXPECT_EQ(read_all(1000), expected(0, 1000));
+  EXPECT_TRUE(queue_.empty());
+  EXPECT_EQ(frames_.live(), 0u);
+}
+
+TEST_F(ReceiveQueueTest, OverlapsAreReadOnce) {
+  queue_.start_at(start_);
+  insert(1000, 600);
+  insert(1400, 600);
+  insert(1100, 300);
+  insert(0, 1001);
+  EXPECT_EQ(read_all(2000), expected(0, 2000));
+  EXPECT_EQ(frames_.live(), 0u);
+}
+
+TEST_F(ReceiveQueueTest, ManySmallPiecesShareAPacket) {
+  queue_.start_at(start_);
+  for (std::uint32_t i = 0; i < 1000; ++i) insert(i, 1);
+  EXPECT_LE(frames_.live(), 2u);
+  EXPECT_EQ(read_all(1000), expected(0, 1000));
+}
+
+TEST_F(ReceiveQueueTest, APartlyReadPieceGoesOnWhereItStopped) {
+  queue_.start_at(start_);
+  insert(0, 900);
+  auto bytes = queue_.readable(pieces_, start_ + 900);
+  ASSERT_EQ(bytes.size(), 900u);
+  queue_.consume(pieces_, 13);
+  insert(900, 50);
+  EXPECT_EQ(read_all(950), expected(13, 950));
+}
+
+TEST_F(ReceiveQueueTest, RandomPiecesInRandomOrderGiveTheStream) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    Prng prng{seed};
+    queue_ = {};
+    queue_.start_at(start_);
+    const std::uint32_t size = 4000;
+    std::vector<bool> there(size);
+    std::uint32_t rcv_nxt = 0;
+    std::string got;
+    while (rcv_nxt < size) {
+      const auto first = static_cast<std::uint32_t>(rcv_nxt + prng.below(size - rcv_nxt));
+      const auto n = static_cast<std::uint16_t>(
+          std::min<std::uint64_t>(1 + prng.below(700), size - first));
+      const std::uint32_t from = prng.chance(0.3) ? rcv_nxt : first;
+      const auto length = static_cast<std::uint16_t>(std::min<std::uint32_t>(n, size - from));
+      if (pieces_.available() < 10) break;
+      insert(from, length);
+      for (std::uint32_t i = from; i < from + length; ++i) there[i] = true;
+      while (rcv_nxt < size && there[rcv_nxt]) ++rcv_nxt;
+      if (prng.chance(0.5)) got += read_all(rcv_nxt);
+    }
+    got += read_all(rcv_nxt);
+    ASSERT_EQ(got, expected(0, rcv_nxt)) << "seed " << seed;
+    queue_.clear(pieces_);
+    ASSERT_EQ(frames_.live(), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace pollux::pipeline
