@@ -48,7 +48,6 @@ void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
     if constexpr (requires { application_.on_readable(stream); }) application_.on_readable(stream);
   }
   if (take(pending::writable) && !c.closing && !lost) {
-    c.wants_room = false;
     if constexpr (requires { application_.on_writable(stream); }) application_.on_writable(stream);
   }
   // The end is told behind the last byte: consume() brings it up again when text is left.

@@ -261,6 +261,8 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   if (verdict.acknowledged) {
     c.send.release(send_pieces_, c.tcb.snd_una);
     if (c.wants_room && room_in_send_queue(c) >= config_.tcp.send_buffer / 4) {
+      // Forgotten here, not when it is told: an earlier callback may use the room up again first.
+      c.wants_room = false;
       news |= pending::writable;
     }
   }
