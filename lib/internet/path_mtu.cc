@@ -35,7 +35,11 @@ std::optional<std::uint16_t> PathMtuCache::learn(wire::Ipv4Address destination,
   const std::uint16_t current = mtu(destination, now);
   const std::uint16_t estimate =
       std::max(reported != 0 ? reported : plateau_below(quoted_length), minimum);
-  if (estimate > current || estimate >= link_mtu_) return std::nullopt;
+  if (estimate >= quoted_length) return std::nullopt;
+  if (estimate > current || estimate >= link_mtu_) {
+    if (current < quoted_length) return current;
+    return std::nullopt;
+  }
   std::array<Entry, ways>& set = entries_[set_of(destination)];
   Entry* place = &set.front();
   for (Entry& entry : set) {
@@ -48,7 +52,6 @@ std::optional<std::uint16_t> PathMtuCache::learn(wire::Ipv4Address destination,
   }
   if (place->mtu == 0) ++used_;
   *place = {destination, estimate, now + lifetime};
-  if (estimate == current) return std::nullopt;
   return estimate;
 }
 

@@ -34,8 +34,10 @@ class PathMtuCache {
 
   /// A "fragmentation needed" has come, and quotes a datagram of ours of `quoted_length` bytes.
   /// `reported` is its next-hop MTU; 0 from old routers means the next lower plateau (RFC 1191
-  /// s.7.1). Gives the new estimate, if it is lower than before: a message never raises it (s.6.3),
-  /// it only makes an equal one last.
+  /// s.7.1). A message never raises an estimate (s.6.3), it only makes an equal one last; and one
+  /// that calls a datagram too big for a link on which it fits is not believed. Gives what
+  /// datagrams must keep to now, whether it is news or not, since each connection hears of its own
+  /// datagrams; nothing when the quoted one does.
   std::optional<std::uint16_t> learn(wire::Ipv4Address destination, std::uint16_t reported,
                                      std::uint16_t quoted_length, Instant now) noexcept;
 

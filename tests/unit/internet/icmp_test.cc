@@ -12,8 +12,8 @@ namespace protocol = wire::protocol;
 using Kind = IcmpVerdict::Kind;
 
 Bytes icmp(const wire::IcmpFields& fields, const Bytes& data = {}) {
-  Bytes message(wire::IcmpFields::size + data.size());
-  std::copy(data.begin(), data.end(), message.begin() + wire::IcmpFields::size);
+  Bytes message(wire::IcmpFields::size);
+  append(message, data);
   fields.write(message);
   return message;
 }

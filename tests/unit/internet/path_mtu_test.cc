@@ -24,12 +24,27 @@ TEST(PathMtu, IsTheLinksUntilSomebodySaysLess) {
 TEST(PathMtu, IsNeverRaisedByAMessage) {
   PathMtuCache cache{1500};
   EXPECT_EQ(cache.learn(far, 1000, 1500, Instant{}), 1000);
-  EXPECT_FALSE(cache.learn(far, 1400, 1500, Instant{}));
-  EXPECT_FALSE(cache.learn(far, 9000, 1500, Instant{}));
+  EXPECT_EQ(cache.learn(far, 1400, 1500, Instant{}), 1000);
   EXPECT_EQ(cache.mtu(far, Instant{}), 1000);
   EXPECT_FALSE(cache.learn(other, 1500, 1500, Instant{}));
   EXPECT_FALSE(cache.learn(other, 65535, 1500, Instant{}));
   EXPECT_EQ(cache.mtu(other, Instant{}), 1500);
+}
+
+TEST(PathMtu, EveryConnectionThatSentTooMuchHearsOfIt) {
+  PathMtuCache cache{1500};
+  EXPECT_EQ(cache.learn(far, 1400, 1500, Instant{}), 1400);
+  EXPECT_EQ(cache.learn(far, 1400, 1500, Instant{}), 1400) << "a second connection";
+  EXPECT_EQ(cache.learn(far, 1400, 1450, Instant{}), 1400);
+  EXPECT_FALSE(cache.learn(far, 1400, 1400, Instant{})) << "it fitted";
+}
+
+TEST(PathMtu, AMessageThatContradictsItselfIsNotBelieved) {
+  PathMtuCache cache{1500};
+  EXPECT_FALSE(cache.learn(far, 600, 52, Instant{})) << "a bare ACK fits in 600 bytes";
+  EXPECT_FALSE(cache.learn(far, 0, 52, Instant{}));
+  EXPECT_FALSE(cache.learn(far, 100, 552, Instant{})) << "and 552 we believe anyhow";
+  EXPECT_EQ(cache.mtu(far, Instant{}), 1500);
 }
 
 TEST(PathMtu, NoMessageLowersItBelowTheMinimum) {
@@ -60,8 +75,8 @@ TEST(PathMtu, IsForgottenAfterTenMinutesUnlessSaidAgain) {
   EXPECT_EQ(cache.mtu(far, Instant{10min - 1ns}), 1400);
   EXPECT_EQ(cache.mtu(far, Instant{10min}), 1500);
   EXPECT_TRUE(cache.learn(far, 1400, 1500, Instant{20min}));
-  EXPECT_FALSE(cache.learn(far, 1400, 1500, Instant{25min})) << "no change";
-  EXPECT_EQ(cache.mtu(far, Instant{34min}), 1400) << "but said again";
+  EXPECT_EQ(cache.learn(far, 1400, 1500, Instant{25min}), 1400);
+  EXPECT_EQ(cache.mtu(far, Instant{34min}), 1400) << "said again";
   EXPECT_EQ(cache.mtu(far, Instant{35min}), 1500);
 }
 
@@ -80,7 +95,10 @@ TEST(PathMtu, IsBoundedAndNeverWrong) {
       const auto learnt = cache.learn(a, reported, 1500, now);
       const std::uint16_t after = cache.mtu(a, now);
       ASSERT_LE(after, before);
-      ASSERT_EQ(learnt.has_value(), after < before);
+      ASSERT_EQ(learnt.has_value(), reported < 1500);
+      if (learnt) {
+        ASSERT_EQ(*learnt, after);
+      }
       if (reported <= before) {
         ASSERT_EQ(after, std::min<std::uint16_t>(reported, 1500));
       }
