@@ -42,7 +42,8 @@ void connections(Out& out, const Summary& s) {
                                      {"no ARP answer", f.no_arp},
                                      {"timeout", f.timeout},
                                      {"reset", f.reset},
-                                     {"bad reply", f.bad_reply}});
+                                     {"bad reply", f.bad_reply},
+                                     {"no resources", f.no_resources}});
   line(out, "failed       {}{}{}", grouped(c.failed), causes.empty() ? "" : ": ", causes);
 }
 

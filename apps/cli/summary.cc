@@ -99,7 +99,8 @@ Json json_of(const Summary& s) {
   out["connections"] = json_of_connections(s);
   out["failures"] = {{"refused", s.failures.refused}, {"unreachable", s.failures.unreachable},
                      {"no_arp", s.failures.no_arp},   {"timeout", s.failures.timeout},
-                     {"reset", s.failures.reset},     {"bad_reply", s.failures.bad_reply}};
+                     {"reset", s.failures.reset},     {"bad_reply", s.failures.bad_reply},
+                     {"no_resources", s.failures.no_resources}};
   out["cps"] = json_of_cps(s.cps);
   out["requests"] = json_of_requests(s.requests);
   out["latency_us"] = {{"connect", json_of(s.connect)},

@@ -24,6 +24,7 @@ struct Summary {
   };
   struct Failures {
     std::uint64_t refused = 0, unreachable = 0, no_arp = 0, timeout = 0, reset = 0, bad_reply = 0;
+    std::uint64_t no_resources = 0;  // no port, or no memory, for another connection
   };
   struct Cps {
     double mean = 0, min = 0, max = 0;

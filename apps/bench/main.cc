@@ -1,0 +1,117 @@
+// pollux-bench: responder and generator in one process, over an in-process link.
+
+#include <fmt/core.h>
+
+#include <memory>
+#include <utility>
+
+#include "bench/plan.h"
+#include "cli/error.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "cli/signals.h"
+#include "dpdk/clock.h"
+#include "dpdk/eal.h"
+#include "dpdk/port_pair.h"
+#include "dpdk/ring_link.h"
+#include "load/generator.h"
+#include "run/config.h"
+#include "run/fleet.h"
+#include "run/ports.h"
+#include "run/report.h"
+#include "run/responder.h"
+
+namespace pollux::bench {
+namespace {
+
+/// Builds both ends over the queues that `queue(end, i)` gives, runs them, and reports.
+template <class MakeQueue>
+int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
+             MakeQueue&& queue) {
+  using Queue = decltype(queue(0, 0));
+  using ServerLane = run::Lane<Queue, run::Responder>;
+  using ClientLane = run::Lane<Queue, load::Generator>;
+  const bool huge = eal.huge_pages();
+  const dpdk::TscClock clock;
+  run::Fleet<ServerLane, ClientLane> fleet{plan.cores.size()};
+  for (std::size_t i = 0; i < plan.pairs; ++i) {
+    auto responder = run::make_responder(options.server);
+    if (!responder) return cli::print_error(responder.error());
+    auto server = ServerLane::make(queue(0, i), std::move(*responder),
+                                   plan.server_config(options, i, huge), clock.now());
+    if (!server) return cli::print_error(server.error());
+    fleet.servers[plan.server_core(i)].push_back(std::move(*server));
+    auto client = ClientLane::make(
+        queue(1, i), std::make_unique<load::Generator>(generator_options(options, plan, i)),
+        plan.client_config(options, i, huge), clock.now());
+    if (!client) return cli::print_error(client.error());
+    fleet.clients[plan.client_core(i)].push_back(std::move(*client));
+  }
+  auto outcome = fleet.run(options.shared, options.client.warmup, eal, clock);
+  run::Facts facts{"pollux-bench",
+                   std::string{cli::name(options.link)},
+                   "none (one queue for each pair of cores)",
+                   huge,
+                   ServerLane::Pipeline::bytes_per_connection(),
+                   options.shared.connections};
+  auto server = run::summarize(facts, outcome.ends[0], outcome.per_second[0], plan.cores,
+                               outcome.cores, clock);
+  facts.bytes_per_connection = ClientLane::Pipeline::bytes_per_connection();
+  const auto client = run::summarize(facts, outcome.ends[1], outcome.per_second[1], plan.cores,
+                                     outcome.cores, clock);
+  for (const auto& lanes : fleet.servers) {
+    for (const auto& lane : lanes) {
+      run::add_replies(server, lane->application().inner().counters());
+    }
+  }
+  cli::derive(server);
+  return run::finish(options.shared, options.client.fail_if, cli::name(options.scenario), server,
+                     client);
+}
+
+int bench(const cli::BenchOptions& options) {
+  auto plan = Plan::make(options, dpdk::allowed_cores(), run::seed_of(options.shared));
+  if (!plan) return cli::print_error(plan.error());
+  dpdk::RingLinkOptions ring;
+  ring.queues = static_cast<std::uint16_t>(plan->pairs);
+  dpdk::PortOptions port;
+  port.queues = ring.queues;
+  if (options.mtu) ring.mtu = port.mtu = *options.mtu;
+  const bool rings = options.link == cli::Link::ring;
+  const std::size_t memory =
+      rings ? dpdk::RingLink::bytes_for(ring) : dpdk::PortPair::bytes_for(port);
+  auto eal = dpdk::Eal::start(run::eal_options(options.shared, plan->cores, memory, false));
+  if (!eal) return cli::print_error(eal.error());
+  std::FILE* const out = options.shared.human();
+  fmt::print(out, "{}", cli::banner_line("link", cli::name(options.link)));
+  fmt::print(out, "{}",
+             cli::banner_line("memory", fmt::format("{} ({})",
+                                                    eal->huge_pages() ? "huge pages"
+                                                                      : "ordinary pages",
+                                                    eal->memory_reason())));
+  if (rings) {
+    auto link = dpdk::RingLink::create(ring);
+    if (!link) return cli::print_error(link.error());
+    return run_over(options, *plan, *eal,
+                    [&](std::size_t end, std::size_t i) { return link->queue(end, i); });
+  }
+  auto pair = dpdk::PortPair::open(*eal,
+                                   options.link == cli::Link::memif ? dpdk::PairKind::memif
+                                                                    : dpdk::PairKind::virtio,
+                                   port);
+  if (!pair) return cli::print_error(pair.error());
+  return run_over(options, *plan, *eal, [&](std::size_t end, std::size_t i) {
+    return (end == 0 ? pair->near : pair->far).queue(static_cast<std::uint16_t>(i));
+  });
+}
+
+}  // namespace
+}  // namespace pollux::bench
+
+int main(int argc, char** argv) {
+  using namespace pollux;
+  const auto parsed = cli::parse_bench(argc, argv);
+  if (!parsed.options) return parsed.finish();
+  cli::install_signal_handlers();
+  return bench::bench(*parsed.options);
+}

@@ -1,0 +1,68 @@
+// pollux-httpd: the responder behind one or more devices.
+
+#include <memory>
+#include <utility>
+
+#include "cli/error.h"
+#include "cli/options.h"
+#include "cli/signals.h"
+#include "dpdk/clock.h"
+#include "run/config.h"
+#include "run/fleet.h"
+#include "run/ports.h"
+#include "run/report.h"
+#include "run/responder.h"
+
+namespace pollux::httpd {
+namespace {
+
+using Lane = run::Lane<dpdk::Queue, run::Responder>;
+
+int serve(const cli::HttpdOptions& options) {
+  auto devices = run::Devices::open(options.shared);
+  if (!devices) return cli::print_error(devices.error());
+  devices->print_banner(options.shared);
+  const dpdk::TscClock clock;
+  const std::uint64_t seed = run::seed_of(options.shared);
+  run::Fleet<Lane, run::NoLane> fleet{devices->eal->cores().size()};
+  for (std::size_t d = 0; d < devices->ports.size(); ++d) {
+    for (std::size_t core = 0; core < fleet.servers.size(); ++core) {
+      auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + core);
+      config.interface = options.shared.devices[d].interface;
+      auto responder = run::make_responder(options.server);
+      if (!responder) return cli::print_error(responder.error());
+      auto lane = Lane::make(devices->ports[d].queue(static_cast<std::uint16_t>(core)),
+                             std::move(*responder), config, clock.now());
+      if (!lane) return cli::print_error(lane.error());
+      fleet.servers[core].push_back(std::move(*lane));
+    }
+  }
+  auto outcome = fleet.run(options.shared, Duration{0}, *devices->eal, clock,
+                           [&] { devices->tend(); });
+  run::Facts facts{"pollux-httpd",
+                   options.shared.devices.front().spec,
+                   run::steering_text(devices->ports.front()),
+                   devices->eal->huge_pages(),
+                   Lane::Pipeline::bytes_per_connection(),
+                   options.shared.connections};
+  auto summary = run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
+                                devices->eal->cores(), outcome.cores, clock);
+  for (const auto& lanes : fleet.servers) {
+    for (const auto& lane : lanes) {
+      run::add_replies(summary, lane->application().inner().counters());
+    }
+  }
+  cli::derive(summary);
+  return run::finish(options.shared, {}, summary);
+}
+
+}  // namespace
+}  // namespace pollux::httpd
+
+int main(int argc, char** argv) {
+  using namespace pollux;
+  const auto parsed = cli::parse_httpd(argc, argv);
+  if (!parsed.options) return parsed.finish();
+  cli::install_signal_handlers();
+  return httpd::serve(*parsed.options);
+}

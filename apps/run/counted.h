@@ -1,0 +1,126 @@
+#pragma once
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "application/application.h"
+#include "base/cause.h"
+#include "run/tally.h"
+
+namespace pollux::run {
+
+/// Counts what becomes of the connections that `Inner`, a server, accepts. Inner does not know.
+template <class Inner>
+class Counted {
+ public:
+  struct Session {
+    typename Inner::Session inner{};
+    bool counted = false;   // began in the measured time
+    bool accepted = false;
+  };
+
+  template <class... Args>
+  explicit Counted(Args&&... args) : inner_(std::forward<Args>(args)...) {}
+
+  void begin_measuring(Instant) noexcept { measuring_ = true; }
+  void wind_down(Instant) noexcept { measuring_ = false; }
+  bool idle() const noexcept { return tally_.live == 0; }
+  void end_with(Leftover leftover) noexcept { leftover_ = leftover; }
+  const Tally& tally() const noexcept { return tally_; }
+  Inner& inner() noexcept { return inner_; }
+  const Inner& inner() const noexcept { return inner_; }
+
+  void on_start(auto& stack) noexcept { inner_.on_start(stack); }
+  void on_timer(auto& stack, std::uint64_t token) noexcept {
+    UnwrappedStack view{stack};
+    if constexpr (requires { inner_.on_timer(view, token); }) inner_.on_timer(view, token);
+  }
+  void on_poll(auto& stack) noexcept {
+    UnwrappedStack view{stack};
+    if constexpr (requires { inner_.on_poll(view); }) inner_.on_poll(view);
+  }
+  void on_datagram(auto& stack, const application::Datagram& datagram) noexcept {
+    if constexpr (requires { inner_.on_datagram(stack, datagram); }) {
+      inner_.on_datagram(stack, datagram);
+    }
+  }
+
+  void on_accepted(application::Stream auto& stream) noexcept {
+    Session& session = stream.session();
+    session.accepted = true;
+    ++tally_.live;
+    if (measuring_) {
+      session.counted = true;
+      ++tally_.attempted;
+      ++tally_.established;
+      ++tally_.open;
+      if (tally_.open > tally_.peak_open) tally_.peak_open = std::uint64_t{tally_.open};
+    }
+    auto view = unwrapped(stream);
+    if constexpr (requires { inner_.on_accepted(view); }) inner_.on_accepted(view);
+  }
+  void on_readable(application::Stream auto& stream) noexcept {
+    auto view = unwrapped(stream);
+    inner_.on_readable(view);
+  }
+  void on_writable(application::Stream auto& stream) noexcept {
+    auto view = unwrapped(stream);
+    if constexpr (requires { inner_.on_writable(view); }) inner_.on_writable(view);
+  }
+  void on_peer_closed(application::Stream auto& stream) noexcept {
+    auto view = unwrapped(stream);
+    if constexpr (requires { inner_.on_peer_closed(view); }) inner_.on_peer_closed(view);
+  }
+  void on_closed(auto& stack, application::StreamId id, Session& session, Cause cause) noexcept {
+    inner_.on_closed(stack, id, session.inner, cause);
+    if (!session.accepted) return;
+    --tally_.live;
+    const bool completed = cause == Cause::by_us || cause == Cause::by_peer;
+    ++(completed ? tally_.live_completed : tally_.live_failed);
+    if (!session.counted) return;
+    if (cause == Cause::aborted && leftover_set() && *leftover_ == Leftover::open) return;
+    --tally_.open;
+    if (completed) {
+      ++tally_.completed;
+    } else if (cause == Cause::aborted && leftover_set()) {
+      ++tally_.aborted;
+    } else {
+      count_failure(tally_, cause);
+    }
+  }
+
+ private:
+  /// The stream as Inner sees it: with Inner's part of the session.
+  template <class S>
+  struct Unwrapped : S {
+    explicit Unwrapped(const S& stream) noexcept : S(stream) {}
+    typename Inner::Session& session() noexcept { return S::session().inner; }
+    const typename Inner::Session& session() const noexcept { return S::session().inner; }
+  };
+  template <class S>
+  static Unwrapped<S> unwrapped(S& stream) noexcept {
+    return Unwrapped<S>{stream};
+  }
+  /// The stack as Inner sees it, for callbacks that are about no connection.
+  template <class Stack>
+  struct UnwrappedStack {
+    Stack& stack;
+    explicit UnwrappedStack(Stack& of) noexcept : stack(of) {}
+    Instant now() const noexcept { return stack.now(); }
+    bool after(Duration delay, std::uint64_t token) noexcept { return stack.after(delay, token); }
+    auto stream(application::StreamId id) noexcept {
+      auto found = stack.stream(id);
+      using View = Unwrapped<std::remove_cvref_t<decltype(*found)>>;
+      return found ? std::optional<View>{View{*found}} : std::nullopt;
+    }
+  };
+  bool leftover_set() const noexcept { return leftover_.has_value(); }
+
+  Inner inner_;
+  Tally tally_;
+  bool measuring_ = false;
+  std::optional<Leftover> leftover_;
+};
+
+}  // namespace pollux::run

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/time.h"
+#include "cli/options.h"
+#include "dpdk/clock.h"
+#include "dpdk/eal.h"
+#include "run/lane.h"
+#include "run/loop.h"
+#include "run/monitor.h"
+
+namespace pollux::run {
+
+/// The other side of a program that has but one: no lane of this type is ever made.
+struct NoLane {
+  void start(Instant) noexcept {}
+  std::uint64_t poll(Instant) noexcept { return 0; }
+  void begin_measuring(Instant) noexcept {}
+  void wind_down(Instant) noexcept {}
+  bool idle() const noexcept { return true; }
+  void stop(Instant, Leftover) noexcept {}
+  const Tally& tally() const noexcept { return tally_; }
+  const Counters& counters() const noexcept { return counters_; }
+  Counters measured() const noexcept { return counters_; }
+
+ private:
+  Tally tally_;
+  Counters counters_;
+};
+
+/// What a run leaves behind for its summary.
+struct Outcome {
+  std::vector<End> ends;  // "server", "client"; an end without lanes is left out
+  std::vector<std::vector<double>> per_second;
+  std::vector<std::unique_ptr<CoreReport>> cores;
+};
+
+/// All lanes of a program, by core.
+template <class Server, class Client>
+class Fleet {
+ public:
+  explicit Fleet(std::size_t cores) : servers(cores), clients(cores) {}
+
+  std::vector<Lanes<Server>> servers;
+  std::vector<Lanes<Client>> clients;
+
+  /// Runs every core until the time is up or somebody asks for the end. The calling thread prints
+  /// live lines meanwhile, and calls `tend` some times a second.
+  Outcome run(const cli::SharedOptions& options, Duration warmup, dpdk::Eal& eal,
+              const dpdk::TscClock& clock, const std::function<void()>& tend = {}) {
+    Outcome outcome;
+    add_end(outcome, "server", servers);
+    add_end(outcome, "client", clients);
+    Shared shared;
+    shared.schedule.measure_from = clock.now() + warmup;
+    shared.schedule.measure_until = options.duration == Duration{0}
+                                        ? Instant::max()
+                                        : shared.schedule.measure_from + options.duration;
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+      outcome.cores.push_back(std::make_unique<CoreReport>());
+      if (!clients[i].empty()) shared.clients_running.fetch_add(1);
+    }
+    std::atomic<unsigned> cores_running{static_cast<unsigned>(servers.size())};
+    Monitor monitor{options, clock, shared, outcome.cores, outcome.ends};
+    eal.launch(servers.size(), [&](std::size_t i) {
+      run_core(clock, shared, *outcome.cores[i], servers[i], clients[i]);
+      cores_running.fetch_sub(1, std::memory_order_release);
+    });
+    monitor.watch(cores_running, tend);
+    eal.wait();
+    fill_in(outcome, "server", servers);
+    fill_in(outcome, "client", clients);
+    outcome.per_second = monitor.per_second();
+    return outcome;
+  }
+
+ private:
+  template <class L>
+  static void add_end(Outcome& outcome, const char* role, const std::vector<Lanes<L>>& by_core) {
+    End end{role, {}};
+    for (std::size_t core = 0; core < by_core.size(); ++core) {
+      for (const auto& lane : by_core[core]) {
+        end.lanes.push_back({core, &lane->tally(), &lane->counters(), {}});
+      }
+    }
+    if (!end.lanes.empty()) outcome.ends.push_back(std::move(end));
+  }
+  template <class L>
+  static void fill_in(Outcome& outcome, const char* role, const std::vector<Lanes<L>>& by_core) {
+    for (End& end : outcome.ends) {
+      if (end.role != role) continue;
+      std::size_t next = 0;
+      for (const auto& lanes : by_core) {
+        for (const auto& lane : lanes) end.lanes[next++].measured = lane->measured();
+      }
+    }
+  }
+};
+
+}  // namespace pollux::run

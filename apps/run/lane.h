@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "base/counters.h"
+#include "base/time.h"
+#include "pipeline/pipeline.h"
+#include "run/tally.h"
+
+namespace pollux::run {
+
+/// What the run loop asks of the programs' applications, beside being one.
+template <class A>
+concept Measured = requires(A a, const A c, Instant now, Leftover leftover) {
+  /// What begins from now on counts.
+  a.begin_measuring(now);
+  /// Nothing new begins any more.
+  a.wind_down(now);
+  /// Nothing is under way.
+  { c.idle() } -> std::same_as<bool>;
+  /// What is reset from now on was still there when the run ended.
+  a.end_with(leftover);
+  { c.tally() } -> std::same_as<const Tally&>;
+};
+
+/// One pipeline and its application, polled by one core together with that core's other lanes.
+template <link::Device D, Measured A>
+class Lane {
+ public:
+  using Pipeline = pipeline::Pipeline<D, A>;
+
+  static Result<std::unique_ptr<Lane>> make(D device, std::unique_ptr<A> application,
+                                            const pipeline::Config& config, Instant now) {
+    std::unique_ptr<Lane> lane{new Lane(std::move(device), std::move(application))};
+    auto pipeline = Pipeline::make(config, lane->device_, *lane->application_, now);
+    if (!pipeline) return pipeline.error();
+    lane->pipeline_ = std::move(*pipeline);
+    return lane;
+  }
+
+  void start(Instant now) noexcept { pipeline_->start(now); }
+  /// How many frames it received and sent.
+  std::uint64_t poll(Instant now) noexcept {
+    const std::uint64_t before = frames();
+    pipeline_->poll(now);
+    return frames() - before;
+  }
+  void begin_measuring(Instant now) noexcept {
+    application_->begin_measuring(now);
+    first_ = pipeline_->counters();
+  }
+  void wind_down(Instant now) noexcept { application_->wind_down(now); }
+  bool idle() const noexcept { return application_->idle(); }
+  /// Ends what is left, and fixes the counts.
+  void stop(Instant now, Leftover leftover) noexcept {
+    application_->end_with(leftover);
+    last_ = pipeline_->counters();
+    pipeline_->stop(now);
+    held_ = pipeline_->counters()[Drop::fragment_shutdown];
+    last_.count(Drop::fragment_shutdown, held_);
+  }
+
+  const Tally& tally() const noexcept { return application_->tally(); }
+  const A& application() const noexcept { return *application_; }
+  /// The counts as they are now, readable from any thread.
+  const Counters& counters() const noexcept { return pipeline_->counters(); }
+  /// What was counted from begin_measuring() to stop().
+  Counters measured() const noexcept { return last_.since(first_); }
+  /// Frames received and sent since the start.
+  std::uint64_t frames() const noexcept {
+    return counters()[Event::frames_received] + counters()[Event::frames_sent];
+  }
+
+ private:
+  Lane(D device, std::unique_ptr<A> application)
+      : device_(std::move(device)), application_(std::move(application)) {}
+
+  D device_;
+  std::unique_ptr<A> application_;
+  std::unique_ptr<Pipeline> pipeline_;
+  Counters first_;
+  Counters last_;
+  std::uint64_t held_ = 0;
+};
+
+}  // namespace pollux::run

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/time.h"
+#include "cli/signals.h"
+#include "cli/stalls.h"
+#include "dpdk/clock.h"
+#include "run/lane.h"
+
+namespace pollux::run {
+
+/// When the phases of a run begin, the same for all cores.
+struct Schedule {
+  Instant measure_from;
+  /// Duration::max() from the epoch: until stopped.
+  Instant measure_until;
+  /// How long connections that are under way at the end are waited for.
+  static constexpr Duration grace = 1s;
+};
+
+/// What all cores of a run share.
+struct Shared {
+  Schedule schedule;
+  /// Cores whose clients have not wound down yet: servers serve as long as there are some.
+  std::atomic<unsigned> clients_running{0};
+  /// Set when every core is past its last poll that matters to the others.
+  std::atomic<bool> interrupted{false};
+};
+
+/// What one core's loop has seen in the measured time.
+struct CoreReport {
+  Duration measured{0};
+  std::atomic<std::uint64_t> busy_ns{0};   // since the start; written by the core
+  std::atomic<std::uint64_t> total_ns{0};
+  Duration busy{0};
+  cli::StallMeter stalls;
+};
+
+/// Lanes of one kind on one core.
+template <class L>
+using Lanes = std::vector<std::unique_ptr<L>>;
+
+/// One core's run from first poll to last: polls its lanes in turn, takes them through the phases,
+/// and returns when the run is over. `clients` end by themselves; `servers` when no client runs in
+/// this process any more, or, where there never was one, in the same way.
+template <class Server, class Client>
+void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
+              Lanes<Server>& servers, Lanes<Client>& clients) noexcept {
+  const auto each = [&](auto&& f) {
+    for (auto& lane : servers) f(*lane);
+    for (auto& lane : clients) f(*lane);
+  };
+  Instant now = clock.now();
+  each([&](auto& lane) { lane.start(now); });
+  enum class Phase { warm_up, measuring, winding_down } phase = Phase::warm_up;
+  Instant wound_down_at{};
+  Instant measured_from{};
+  Leftover leftover = Leftover::open;
+  bool clients_done = clients.empty();
+  Duration busy{0};
+  const Instant started = now;
+
+  for (;;) {
+    std::uint64_t frames = 0;
+    each([&](auto& lane) { frames += lane.poll(now); });
+    const Instant after = clock.now();
+    if (frames != 0) busy += after - now;
+    // More than half a microsecond a frame is not work, it is the machine.
+    report.stalls.poll(after, Duration{static_cast<std::int64_t>(frames) * 500});
+    now = after;
+    report.busy_ns.store(static_cast<std::uint64_t>(busy.count()), std::memory_order_relaxed);
+    report.total_ns.store(static_cast<std::uint64_t>((now - started).count()),
+                          std::memory_order_relaxed);
+
+    if (phase == Phase::warm_up && now >= shared.schedule.measure_from) {
+      phase = Phase::measuring;
+      measured_from = now;
+      each([&](auto& lane) { lane.begin_measuring(now); });
+      report.stalls.restart(now);
+      report.busy = busy;
+    }
+    const bool stopped = cli::stop_requested();
+    if (phase != Phase::winding_down && (now >= shared.schedule.measure_until || stopped)) {
+      if (phase == Phase::warm_up) {
+        measured_from = now;
+        each([&](auto& lane) { lane.begin_measuring(now); });
+      }
+      phase = Phase::winding_down;
+      wound_down_at = now;
+      if (stopped) leftover = Leftover::aborted;
+      report.measured = now - measured_from;
+      report.busy = busy - report.busy;
+      each([&](auto& lane) { lane.wind_down(now); });
+    }
+    if (phase != Phase::winding_down) continue;
+    const bool late = now - wound_down_at >= Schedule::grace;
+    if (!clients_done) {
+      const bool idle = std::all_of(clients.begin(), clients.end(),
+                                    [](const auto& lane) { return lane->idle(); });
+      if (idle || late) {
+        clients_done = true;
+        shared.clients_running.fetch_sub(1, std::memory_order_acq_rel);
+      }
+    }
+    // A server waits until the last answer of this process is fetched, and a client, which may
+    // still owe an ACK, as long as any other.
+    const bool others_done = shared.clients_running.load(std::memory_order_acquire) == 0;
+    const bool servers_idle = std::all_of(servers.begin(), servers.end(),
+                                          [](const auto& lane) { return lane->idle(); });
+    const bool overdue = now - wound_down_at >= Schedule::grace + 200ms;
+    if (clients_done && others_done && (servers_idle || late || overdue)) break;
+    if (overdue) break;
+  }
+  each([&](auto& lane) { lane.stop(now, leftover); });
+}
+
+}  // namespace pollux::run

@@ -1,0 +1,206 @@
+#include "run/monitor.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "cli/environment.h"
+#include "cli/report.h"
+#include "dpdk/eal.h"
+
+namespace pollux::run {
+namespace {
+
+constexpr auto look_every = std::chrono::milliseconds{20};
+
+double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+cli::Summary::Latency latency(const Histogram& histogram) {
+  const auto us = [&](double percentile) {
+    return static_cast<double>(histogram.percentile(percentile)) / 1000.0;
+  };
+  cli::Summary::Latency out;
+  out.samples = histogram.count();
+  if (out.samples == 0) return out;
+  out.min = static_cast<double>(histogram.min()) / 1000.0;
+  out.p50 = us(50);
+  out.p90 = us(90);
+  out.p99 = us(99);
+  out.p999 = us(99.9);
+  out.max = static_cast<double>(histogram.max()) / 1000.0;
+  return out;
+}
+
+void add(cli::Summary& out, const Tally& tally) {
+  auto& c = out.connections;
+  c.attempted += tally.attempted;
+  c.established += tally.established;
+  c.completed += tally.completed;
+  c.failed += tally.failed;
+  c.timed_out += tally.timed_out;
+  c.reset += tally.reset;
+  c.aborted += tally.aborted;
+  c.open += tally.open;
+  c.peak_open += tally.peak_open;
+  auto& f = out.failures;
+  f.refused += tally.refused;
+  f.unreachable += tally.unreachable;
+  f.no_arp += tally.no_arp;
+  f.timeout += tally.timed_out;
+  f.reset += tally.reset;
+  f.bad_reply += tally.bad_reply;
+  f.no_resources += tally.no_resources;
+  auto& r = out.requests;
+  r.sent += tally.requests_sent;
+  r.answered += tally.requests_answered;
+  r.bad += tally.requests_bad;
+  for (unsigned code = 100; code < 600; ++code) {
+    if (const std::uint64_t n = tally.status[code - 100]; n != 0) r.status[code] += n;
+  }
+}
+
+}  // namespace
+
+Monitor::Monitor(const cli::SharedOptions& options, const dpdk::TscClock& clock,
+                 const Shared& shared, const std::vector<std::unique_ptr<CoreReport>>& cores,
+                 std::vector<End>& ends)
+    : options_(options),
+      clock_(clock),
+      shared_(shared),
+      cores_(cores),
+      ends_(ends),
+      started_(clock.now()),
+      next_live_(started_ + options.stats_interval),
+      next_second_(shared.schedule.measure_from),
+      last_second_(ends.size()),
+      per_second_(ends.size()) {
+  last_live_.at = started_;
+}
+
+void Monitor::watch(const std::atomic<unsigned>& cores_running,
+                    const std::function<void()>& tend) {
+  Instant tended = started_;
+  while (cores_running.load(std::memory_order_acquire) != 0) {
+    std::this_thread::sleep_for(look_every);
+    const Instant now = clock_.now();
+    if (tend && now - tended >= 200ms) {
+      tend();
+      tended = now;
+    }
+    if (options_.stats_interval > Duration{0} && now >= next_live_) print_live(now);
+    if (now >= next_second_ && now < shared_.schedule.measure_until + look_every) {
+      sample_second(now);
+    }
+  }
+}
+
+Monitor::Sample Monitor::sample(std::size_t end, Instant now) const {
+  Sample out;
+  out.at = now;
+  for (const LaneView& lane : ends_[end].lanes) {
+    out.completed += lane.tally->live_completed;
+    out.answered += lane.tally->live_answered;
+    out.open += lane.tally->live;
+    out.failed += lane.tally->live_failed;
+    out.dropped += lane.live->dropped();
+  }
+  for (const auto& core : cores_) {
+    out.busy_ns += core->busy_ns.load(std::memory_order_relaxed);
+    out.total_ns += core->total_ns.load(std::memory_order_relaxed);
+  }
+  return out;
+}
+
+/// The last end's, which is the clients' where there are both.
+void Monitor::print_live(Instant now) {
+  const Sample latest = sample(ends_.size() - 1, now);
+  const double interval = seconds(now - last_live_.at);
+  const auto total = static_cast<double>(latest.total_ns - last_live_.total_ns);
+  cli::Live live;
+  live.elapsed_s = seconds(now - started_);
+  live.warming_up = now < shared_.schedule.measure_from;
+  live.cps = static_cast<double>(latest.completed - last_live_.completed) / interval;
+  live.rps = static_cast<double>(latest.answered - last_live_.answered) / interval;
+  live.open = latest.open;
+  live.failed = latest.failed;
+  live.dropped = latest.dropped;
+  live.busy =
+      total == 0 ? 0 : static_cast<double>(latest.busy_ns - last_live_.busy_ns) / total;
+  fmt::print(options_.human(), "{}", cli::live_line(live));
+  std::fflush(options_.human());
+  last_live_ = latest;
+  next_live_ += options_.stats_interval;
+  if (next_live_ <= now) next_live_ = now + options_.stats_interval;
+}
+
+void Monitor::sample_second(Instant now) {
+  const bool first = last_second_.front().at == Instant{};
+  for (std::size_t end = 0; end < ends_.size(); ++end) {
+    const Sample latest = sample(end, now);
+    if (!first) {
+      per_second_[end].push_back(
+          static_cast<double>(latest.completed - last_second_[end].completed) /
+          seconds(now - last_second_[end].at));
+    }
+    last_second_[end] = latest;
+  }
+  next_second_ += 1s;
+}
+
+cli::Summary summarize(const Facts& facts, const End& end, const std::vector<double>& per_second,
+                       const std::vector<unsigned>& core_numbers,
+                       const std::vector<std::unique_ptr<CoreReport>>& cores,
+                       const dpdk::TscClock& clock) {
+  cli::Summary out;
+  out.program = facts.program;
+  Counters counters;
+  Histogram connect, first_byte, close;
+  std::vector<std::uint64_t> completed(cores.size()), packets(cores.size());
+  std::vector<bool> used(cores.size());
+  for (const LaneView& lane : end.lanes) {
+    add(out, *lane.tally);
+    counters.add(lane.measured);
+    connect.add(lane.tally->connect);
+    first_byte.add(lane.tally->first_byte);
+    close.add(lane.tally->close);
+    used[lane.core] = true;
+    completed[lane.core] += lane.tally->completed;
+    packets[lane.core] +=
+        lane.measured[Event::frames_received] + lane.measured[Event::frames_sent];
+  }
+  for (std::size_t i = 0; i < cores.size(); ++i) {
+    if (!used[i]) continue;
+    const CoreReport& core = *cores[i];
+    out.duration_s = std::max(out.duration_s, seconds(core.measured));
+    const double busy = seconds(core.busy);
+    const double cycles = busy * static_cast<double>(clock.hz());
+    const auto per = [cycles](std::uint64_t n) {
+      return n == 0 ? 0.0 : cycles / static_cast<double>(n);
+    };
+    const double measured = seconds(core.measured);
+    out.cores.push_back({core_numbers[i], end.role, measured == 0 ? 0 : busy / measured,
+                         per(packets[i]), per(completed[i])});
+    out.environment.stalls.share = std::max(out.environment.stalls.share, core.stalls.share());
+    out.environment.stalls.longest_us =
+        std::max(out.environment.stalls.longest_us, core.stalls.longest_us());
+    out.environment.stalls.over_1ms += core.stalls.over_1ms();
+  }
+  cli::take_counters(out, counters);
+  out.connect = latency(connect);
+  out.first_byte = latency(first_byte);
+  out.close = latency(close);
+  out.cps.per_second = per_second;
+  out.memory = {facts.bytes_per_connection, facts.connections_capacity, facts.huge_pages};
+  out.environment.cpu = cli::cpu_model();
+  out.environment.tsc_hz = clock.hz();
+  out.environment.dpdk = dpdk::Eal::version();
+  out.environment.pollux = cli::version();
+  out.environment.link = facts.link;
+  out.environment.steering = facts.steering;
+  cli::derive(out);
+  return out;
+}
+
+}  // namespace pollux::run

@@ -1,0 +1,113 @@
+#include "run/ports.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <utility>
+
+#include "cli/report.h"
+#include "dpdk/device_spec.h"
+
+namespace pollux::run {
+namespace {
+
+dpdk::LogLevel level_of(cli::LogLevel level) {
+  switch (level) {
+    case cli::LogLevel::error:
+      return dpdk::LogLevel::error;
+    case cli::LogLevel::warning:
+      return dpdk::LogLevel::warning;
+    case cli::LogLevel::info:
+      return dpdk::LogLevel::info;
+    case cli::LogLevel::debug:
+      return dpdk::LogLevel::debug;
+  }
+  return dpdk::LogLevel::error;
+}
+
+std::vector<unsigned> cores_of(const cli::SharedOptions& options) {
+  if (options.cores.empty()) return {dpdk::allowed_cores().front()};
+  return {options.cores.begin(), options.cores.end()};
+}
+
+}  // namespace
+
+dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsigned> cores,
+                             std::size_t memory_bytes, bool pci) {
+  dpdk::EalOptions out;
+  out.cores = std::move(cores);
+  out.no_huge = options.no_huge;
+  out.memory_bytes = memory_bytes;
+  out.pci = pci;
+  out.log_level = level_of(options.log_level);
+  out.extra = options.eal;
+  return out;
+}
+
+Result<Devices> Devices::open(const cli::SharedOptions& options) {
+  const auto cores = cores_of(options);
+  std::vector<std::pair<dpdk::DeviceSpec, dpdk::PortOptions>> wanted;
+  std::size_t memory = 0;
+  bool pci = false;
+  for (const cli::DeviceOptions& device : options.devices) {
+    auto spec = dpdk::DeviceSpec::parse(device.spec);
+    if (!spec) return spec.error();
+    if (Status present = dpdk::check_machine(*spec); !present) return present.error();
+    dpdk::PortOptions port;
+    port.queues = static_cast<std::uint16_t>(cores.size());
+    port.mac = device.mac;
+    if (device.mtu) port.mtu = *device.mtu;
+    port.stack_buffers = 32'768;
+    port.spread_flows = cores.size() > 1;
+    memory += dpdk::Port::bytes_for(port);
+    pci = pci || spec->kind == dpdk::DeviceSpec::Kind::pci;
+    wanted.emplace_back(std::move(*spec), port);
+  }
+  Devices out;
+  auto eal = dpdk::Eal::start(eal_options(options, cores, memory, pci));
+  if (!eal) return eal.error();
+  out.eal = std::make_unique<dpdk::Eal>(std::move(*eal));
+  for (const auto& [spec, port_options] : wanted) {
+    auto port = dpdk::Port::open(*out.eal, spec, port_options);
+    if (!port) return port.error();
+    out.ports.push_back(std::move(*port));
+  }
+  for (dpdk::Port& port : out.ports) {
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait);
+    if (Status up = port.wait_for_link(limit); !up) return up.error();
+  }
+  return out;
+}
+
+std::string steering_text(const dpdk::Port& port) {
+  if (port.queues() == 1) return "none (one queue)";
+  if (port.spreads_flows()) return fmt::format("rss ({} spreads flows)", port.driver());
+  return fmt::format("the peer's (flows stay on the queue that they come in by; {} spreads none)",
+                     port.driver());
+}
+
+void Devices::print_banner(const cli::SharedOptions& options) const {
+  std::FILE* const out = options.human();
+  for (const dpdk::Port& port : ports) {
+    fmt::print(out, "{}", cli::banner_line("device", fmt::format("{} ({}), {}, {} queue{}",
+                                                                 port.spec().to_string(),
+                                                                 port.driver(),
+                                                                 port.mac().to_string(),
+                                                                 port.queues(),
+                                                                 port.queues() == 1 ? "" : "s")));
+    fmt::print(out, "{}", cli::banner_line("offloads", port.offloads()));
+    fmt::print(out, "{}", cli::banner_line("steering", steering_text(port)));
+  }
+  fmt::print(out, "{}",
+             cli::banner_line("memory", fmt::format("{} ({})",
+                                                    eal->huge_pages() ? "huge pages"
+                                                                      : "ordinary pages",
+                                                    eal->memory_reason())));
+  std::fflush(out);
+}
+
+void Devices::tend() {
+  for (dpdk::Port& port : ports) port.tend();
+}
+
+}  // namespace pollux::run

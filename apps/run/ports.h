@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/options.h"
+#include "dpdk/eal.h"
+#include "dpdk/port.h"
+
+namespace pollux::run {
+
+/// EAL as the shared options ask for it.
+dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsigned> cores,
+                             std::size_t memory_bytes, bool pci);
+
+/// The ports of all --device options, and EAL, which they need: opened together and closed in the
+/// right order.
+struct Devices {
+  std::unique_ptr<dpdk::Eal> eal;
+  std::vector<dpdk::Port> ports;  // one for each --device, in their order
+
+  /// Checks every spec, starts EAL with memory for all of them, opens the ports and waits for
+  /// their peers.
+  static Result<Devices> open(const cli::SharedOptions& options);
+  /// Prints the start-up banner.
+  void print_banner(const cli::SharedOptions& options) const;
+  /// To be called by the control thread now and then.
+  void tend();
+};
+
+/// "software: ..." or what spreads flows over the cores, for the banner and the summary.
+std::string steering_text(const dpdk::Port& port);
+
+}  // namespace pollux::run

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "cli/fail_if.h"
+#include "cli/options.h"
+#include "cli/summary.h"
+
+namespace pollux::run {
+
+/// Prints the table and writes the JSON of a program with one end; the exit code.
+int finish(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
+           const cli::Summary& summary);
+/// The same for pollux-bench.
+int finish(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
+           std::string_view scenario, const cli::Summary& server, const cli::Summary& client);
+
+}  // namespace pollux::run

@@ -1,0 +1,39 @@
+#include "run/responder.h"
+
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace pollux::run {
+
+Result<std::unique_ptr<Responder>> make_responder(const cli::ServerOptions& options) {
+  application::HttpOptions http;
+  http.ports = options.listen;
+  http.keep_alive = options.keep_alive;
+  if (options.body_file) {
+    const auto bytes = std::as_bytes(std::span{*options.body_file});
+    http.body.assign(bytes.begin(), bytes.end());
+  } else {
+    http.body = application::default_body(options.body_bytes);
+  }
+  auto responder = application::HttpResponder::make(std::move(http));
+  if (!responder) return responder.error();
+  return std::make_unique<Responder>(std::move(*responder));
+}
+
+void add_replies(cli::Summary& summary, const application::HttpCounters& counters) {
+  using Reply = application::HttpCounters::Count;
+  const auto add = [&](unsigned status, Reply reply) {
+    if (counters[reply] != 0) summary.requests.status[status] += counters[reply];
+  };
+  add(200, Reply::ok);
+  add(400, Reply::bad_request);
+  add(431, Reply::head_too_large);
+  add(501, Reply::not_implemented);
+  add(503, Reply::unavailable);
+  summary.requests.answered += counters.answered();
+  summary.requests.bad += counters.bad();
+}
+
+}  // namespace pollux::run

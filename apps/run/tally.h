@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/cause.h"
+#include "base/histogram.h"
+
+namespace pollux::run {
+
+/// A number that its owner's thread alone writes and any thread may read.
+class Count {
+ public:
+  Count() noexcept = default;
+  Count& operator+=(std::uint64_t n) noexcept {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    return *this;
+  }
+  Count& operator++() noexcept { return *this += 1; }
+  Count& operator--() noexcept { return *this += ~std::uint64_t{0}; }
+  Count& operator=(std::uint64_t n) noexcept {
+    value_.store(n, std::memory_order_relaxed);
+    return *this;
+  }
+  operator std::uint64_t() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// How connections that are still there when a run ends are counted.
+enum class Leftover : std::uint8_t { open, aborted };
+
+/// What became of the connections of one lane that began in the measured time. The names are those
+/// of the JSON summary.
+struct Tally {
+  Count attempted, established, completed, failed, timed_out, reset, aborted, open, peak_open;
+  Count refused, unreachable, no_arp, no_resources, bad_reply;
+  Count requests_sent, requests_answered, requests_bad;
+  /// By status code, those from 100 to 599.
+  Count status[500];
+  /// All that live now and all that were completed, the warm-up's too: for the live line.
+  Count live, live_completed, live_failed, live_answered;
+  Histogram connect, first_byte, close;
+};
+
+/// A connection did not complete: counts it, and why.
+inline void count_failure(Tally& tally, Cause cause) noexcept {
+  ++tally.failed;
+  switch (cause) {
+    case Cause::reset:
+      ++tally.reset;
+      break;
+    case Cause::refused:
+      ++tally.refused;
+      break;
+    case Cause::timed_out:
+      ++tally.timed_out;
+      break;
+    case Cause::unreachable:
+      ++tally.unreachable;
+      break;
+    case Cause::no_neighbor:
+      ++tally.no_arp;
+      break;
+    case Cause::no_memory:
+      ++tally.no_resources;
+      break;
+    case Cause::none:
+    case Cause::by_us:
+    case Cause::by_peer:
+    case Cause::aborted:
+    case Cause::count_:
+      ++tally.bad_reply;
+      break;
+  }
+}
+
+}  // namespace pollux::run
