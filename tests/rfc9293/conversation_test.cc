@@ -442,7 +442,7 @@ class Conversation {
 };
 
 TEST(Conversation, EveryByteArrivesAndBothEndsEnd) {
-  for (std::uint64_t seed = 0; seed < 1'000; ++seed) {
+  for (std::uint64_t seed = 0; seed < 2'000; ++seed) {
     const std::string failure = Conversation{seed}.run();
     ASSERT_EQ(failure, "") << "seed " << seed;
   }

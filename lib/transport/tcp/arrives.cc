@@ -82,6 +82,7 @@ void enter_established(Arrival& a) noexcept {
   // A FIN that was queued before goes out as soon as there is a connection.
   tcb.state = tcb.fin_queued ? State::fin_wait_1 : State::established;
   a.verdict.established = true;
+  tcb.backoff = 0;  // RFC 6298 (5.7): the RTO begins anew with the text
   open_congestion_window(tcb, a.config);
   if (tcb.keepalive) arm_idle(tcb, a.now, a.config.keepalive_idle);
 }
@@ -92,10 +93,12 @@ std::uint32_t window_of(const Tcb& tcb, const Segment& segment) noexcept {
   return std::uint32_t{segment.window} << tcb.snd_shift;
 }
 
-/// RFC 5681 s.2, DUPLICATE ACKNOWLEDGMENT, (a) to (e).
+/// RFC 5681 s.2, DUPLICATE ACKNOWLEDGMENT, (a) to (e). What answers the probes of a closed window
+/// looks the same, and says nothing about a loss.
 bool duplicate_ack(const Tcb& tcb, const Segment& segment) noexcept {
-  return tcb.in_flight() > 0 && segment.text == 0 && !segment.has(control::syn | control::fin) &&
-         segment.ack == tcb.snd_una && window_of(tcb, segment) == tcb.snd_wnd;
+  return tcb.in_flight() > 0 && tcb.snd_wnd > 0 && segment.text == 0 &&
+         !segment.has(control::syn | control::fin) && segment.ack == tcb.snd_una &&
+         window_of(tcb, segment) == tcb.snd_wnd;
 }
 
 /// SND.UNA < SEG.ACK =< SND.NXT.
@@ -149,6 +152,7 @@ void take_ack(Arrival& a) noexcept {
     // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
     tcb.retries = 0;
     tcb.sent_at = Millis32{a.now};
+    if (tcb.user_timeout_ms != 0) arm_retransmit(tcb, a.config, a.now);  // it counts from here
   }
 }
 

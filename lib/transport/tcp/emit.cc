@@ -41,15 +41,17 @@ Plan plan_probe(const Tcb& tcb) noexcept {
   return plan;
 }
 
-/// Whether `text` bytes are worth a segment, `all` of the queue or not: the sender's silly-window
-/// avoidance (s.3.8.6.2.1, MUST-38) with Nagle's algorithm (s.3.7.4, SHLD-7). All text counts as
-/// pushed. A FIN ends the waiting for more.
-bool worth_sending(const Tcb& tcb, std::uint32_t text, bool all) noexcept {
-  if (text >= tcb.mss) return true;
-  if (tcb.snd_pos + text <= tcb.snd_nxt) return true;  // it was worth it the first time
-  const bool idle_or_eager = tcb.snd_pos == tcb.snd_una || !tcb.nagle;
-  if (all) return idle_or_eager || tcb.fin_queued;
-  return idle_or_eager && text > 0 && text >= tcb.max_snd_wnd / 2;
+/// Whether the text is worth a segment: the sender's silly-window avoidance (s.3.8.6.2.1, MUST-38)
+/// with Nagle's algorithm (s.3.7.4, SHLD-7). All text counts as pushed; a FIN ends the waiting for
+/// more. `usable` is what the peer's window takes from snd_pos on.
+bool worth_sending(const Tcb& tcb, const Plan& plan, std::uint32_t usable) noexcept {
+  if (plan.text >= tcb.mss || plan.fin) return true;
+  if (plan.text == 0) return false;
+  const bool all = plan.seq + plan.text == tcb.snd_end;
+  // Sent again, it may be as small as the window asks; but cwnd alone cuts nothing small.
+  if (plan.seq + plan.text <= tcb.snd_nxt) return all || plan.text == usable;
+  const bool idle_or_eager = plan.seq == tcb.snd_una || !tcb.nagle;
+  return idle_or_eager && (all || plan.text >= tcb.max_snd_wnd / 2);
 }
 
 /// What comes next from the queue at snd_pos, and the FIN behind it.
@@ -63,10 +65,8 @@ Plan plan_stream(const Tcb& tcb) noexcept {
 
   Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
   plan.text = std::min({queued, std::uint32_t{tcb.mss}, allowed});
-  const bool all = plan.text == queued;
-  plan.fin = tcb.fin_queued && all && plan.text < usable;
-  if (plan.text == 0 && !plan.fin) return {};
-  return worth_sending(tcb, plan.text, all) ? plan : Plan{};
+  plan.fin = tcb.fin_queued && plan.text == queued && plan.text < usable;
+  return worth_sending(tcb, plan, usable) ? plan : Plan{};
 }
 
 Plan make_plan(const Tcb& tcb) noexcept {

@@ -1,0 +1,321 @@
+// RFC 9293 s.3.8.2, TCP Congestion Control (MUST-19): RFC 5681, RFC 6582, RFC 3042, RFC 6928.
+
+#include <gtest/gtest.h>
+
+#include "tests/script.h"
+
+namespace pollux::test {
+namespace {
+
+tcp::Config initial_window(std::uint8_t segments) {
+  tcp::Config config;
+  config.initial_window = segments;
+  return config;
+}
+
+auto cwnd_is(std::uint32_t bytes) {
+  return [=](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, bytes); };
+}
+
+/// ESTABLISHED in congestion avoidance: cwnd is 4 segments and nothing in flight; 10 segments of
+/// 1000 bytes have been acknowledged.
+void avoid_congestion(Script& script) {
+  script.writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(200ms)  // all lost: ssthresh = 5 segments, cwnd = 1
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .check(cwnd_is(2000));
+}
+
+// --- slow start and congestion avoidance, RFC 5681 s.3.1 ---
+
+TEST(SlowStart, BeginsWithTheInitialWindow) {
+  Script::established().writes(20'000).sends_full(10, 1_seq, 1_seq);
+  Script::established({.config = initial_window(3)}).writes(20'000).sends_full(3, 1_seq, 1_seq);
+}
+
+TEST(SlowStart, BeginsWithOneSegmentAfterALostSyn) {
+  Script::active()
+      .sends({.seq = 0_seq, .control = syn})
+      .at(1s)
+      .sends({.seq = 0_seq, .control = syn})
+      .writes(20'000)
+      .arrives({.seq = 0_seq, .ack = 1_seq, .control = syn})
+      .sends_full(1, 1_seq, 1_seq);
+}
+
+TEST(SlowStart, GrowsByASegmentForEachAck) {  // equation (2)
+  Script::established({.config = initial_window(2)})
+      .writes(20'000)
+      .sends_full(2, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .sends_full(2, 2001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 2001_seq})
+      .sends_full(2, 4001_seq, 1_seq)
+      .check(cwnd_is(4000));
+}
+
+TEST(SlowStart, GrowsByNoMoreThanWhatIsAcknowledged) {  // nothing to gain by ACKs of single bytes
+  Script::established({.config = initial_window(2)})
+      .writes(20'000)
+      .sends_full(2, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 2_seq})
+      .sends_nothing()
+      .check(cwnd_is(2001))
+      .arrives({.seq = 1_seq, .ack = 2001_seq})
+      .sends_full(3, 2001_seq, 1_seq)
+      .check(cwnd_is(3001));
+}
+
+TEST(SlowStart, TheAckOfTheSynDoesNotCount) {
+  Script::established({.config = initial_window(2)}).check(cwnd_is(2000));
+}
+
+TEST(CongestionAvoidance, GrowsByASegmentEachRoundTrip) {
+  Script script = Script::established();
+  avoid_congestion(script);
+  script.writes(30'000)
+      .sends_full(2, 10'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 12'001_seq})  // slow start: 3
+      .sends_full(3, 12'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 15'001_seq})  // 4
+      .sends_full(4, 15'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 19'001_seq})  // 5 = ssthresh
+      .sends_full(5, 19'001_seq, 1_seq)
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.ssthresh, 5000u); })
+      .arrives({.seq = 1_seq, .ack = 21'001_seq})
+      .sends_full(2, 24'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 23'001_seq})
+      .sends_full(2, 26'001_seq, 1_seq)
+      .check(cwnd_is(5000))
+      .arrives({.seq = 1_seq, .ack = 24'001_seq})  // 5000 bytes: one segment more
+      .sends_full(2, 28'001_seq, 1_seq)
+      .check(cwnd_is(6000));
+}
+
+TEST(RestartAfterIdle, GoesBackToTheInitialWindow) {  // RFC 5681 s.4.1
+  Script::established({.config = initial_window(2)})
+      .writes(6000)
+      .sends_full(2, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .sends_full(2, 2001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 2001_seq})
+      .sends_full(2, 4001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 6001_seq})
+      .check(cwnd_is(5000))
+      .at(201ms)
+      .writes(20'000)
+      .sends_full(2, 6001_seq, 1_seq)
+      .check(cwnd_is(2000));
+}
+
+TEST(RestartAfterIdle, AShortPauseChangesNothing) {
+  Script::established({.config = initial_window(2)})
+      .writes(2000)
+      .sends_full(2, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 2001_seq})
+      .at(200ms)
+      .writes(3000)
+      .sends_full(3, 2001_seq, 1_seq);
+}
+
+// --- a time-out, RFC 5681 s.3.1 ---
+
+TEST(Timeout, LeavesOneSegmentAndHalfOfTheFlight) {
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(200ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .check([](const Tcb& tcb) {
+        EXPECT_EQ(tcb.cwnd, 1000u);
+        EXPECT_EQ(tcb.ssthresh, 5000u);
+      })
+      .at(600ms)  // the same segment once more: ssthresh stays
+      .sends_full(1, 1_seq, 1_seq)
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.ssthresh, 5000u); });
+}
+
+TEST(Timeout, LeavesAtLeastTwoSegmentsAsTheThreshold) {  // equation (4)
+  Script::established()
+      .writes(1000)
+      .sends_full(1, 1_seq, 1_seq)
+      .at(200ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.ssthresh, 2000u); });
+}
+
+// --- fast retransmit and fast recovery, RFC 5681 s.3.2, RFC 6582 ---
+
+TEST(FastRetransmit, ThreeDuplicateAcksSendTheFirstSegmentAgain) {
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_nothing()
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .verdict([](const tcp::Verdict& v) { return v.fast_retransmit; })
+      .sends_full(1, 1_seq, 1_seq)
+      .check([](const Tcb& tcb) {
+        EXPECT_EQ(tcb.ssthresh, 5000u);
+        EXPECT_EQ(tcb.cwnd, 8000u);  // ssthresh and the three that have left the network
+        EXPECT_TRUE(tcb.recovering);
+      });
+}
+
+TEST(FastRetransmit, WhatIsADuplicateAck) {  // RFC 5681 s.2, (a) to (e): none of these is
+  const auto dup_acks = [](std::uint8_t n) {
+    return [=](const Tcb& tcb) { EXPECT_EQ(tcb.dup_acks, n); };
+  };
+  Script::established()
+      .arrives({.seq = 1_seq, .ack = 1_seq})  // (a) nothing is in flight
+      .check(dup_acks(0))
+      .writes(3000)
+      .sends_full(3, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 10})  // (b) it carries text
+      .check(dup_acks(0))
+      .arrives({.seq = 11_seq, .ack = 1_seq, .window = 65'000})  // (e) another window
+      .check(dup_acks(0))
+      .arrives({.seq = 11_seq, .ack = 1_seq - 1, .window = 65'000})  // (d) not the highest ACK
+      .check(dup_acks(0))
+      .arrives({.seq = 11_seq, .ack = 1_seq, .window = 65'000})
+      .check(dup_acks(1))
+      .arrives({.seq = 11_seq, .ack = 1_seq, .control = fin, .window = 65'000})  // (c)
+      .check(dup_acks(1))
+      .sends({.seq = 3001_seq, .ack = 12_seq});
+}
+
+TEST(LimitedTransmit, TheFirstTwoDuplicateAcksLetNewTextLeave) {  // RFC 3042
+  Script::established({.config = initial_window(4)})
+      .writes(20'000)
+      .sends_full(4, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 4001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 5001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 1_seq, 1_seq)
+      // The two extra segments do not count as flight: max(4000 / 2, 2 * 1000).
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.ssthresh, 2000u); });
+}
+
+TEST(FastRecovery, FurtherDuplicateAcksLetNewTextLeave) {  // RFC 5681 s.3.2, steps 4 and 5
+  Script script = Script::established();
+  script.writes(30'000).sends_full(10, 1_seq, 1_seq);
+  script.arrives({.seq = 1_seq, .ack = 1_seq}).sends_full(1, 10'001_seq, 1_seq);
+  script.arrives({.seq = 1_seq, .ack = 1_seq}).sends_full(1, 11'001_seq, 1_seq);
+  script.arrives({.seq = 1_seq, .ack = 1_seq}).sends_full(1, 1_seq, 1_seq);
+  // 12 segments in flight, cwnd 5 + 3: four more duplicates fill it up.
+  for (int i = 0; i < 4; ++i) script.arrives({.seq = 1_seq, .ack = 1_seq}).sends_nothing();
+  script.arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 12'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 13'001_seq, 1_seq);
+}
+
+TEST(FastRecovery, AFullAckEndsItAndDeflates) {  // RFC 6582 s.3.2, step 3
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .check([](const Tcb& tcb) {
+        EXPECT_FALSE(tcb.recovering);
+        EXPECT_EQ(tcb.cwnd, 2000u);  // min(ssthresh, max(flight, SMSS) + SMSS)
+      });
+}
+
+TEST(FastRecovery, APartialAckSendsTheNextHoleAgain) {  // RFC 6582 s.3.2, step 3
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 3001_seq})  // the third segment was lost too
+      .sends_full(1, 3001_seq, 1_seq)
+      .check([](const Tcb& tcb) {
+        EXPECT_TRUE(tcb.recovering);
+        EXPECT_EQ(tcb.cwnd, 6000u);  // 8000 - 3000 + 1000
+      })
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .check([](const Tcb& tcb) { EXPECT_FALSE(tcb.recovering); });
+}
+
+TEST(FastRecovery, OnlyTheFirstPartialAckRestartsTheTimer) {  // "impatient"
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 1_seq, 1_seq)
+      .at(100ms)
+      .arrives({.seq = 1_seq, .ack = 2001_seq})
+      .sends_full(1, 2001_seq, 1_seq)
+      .at(200ms)
+      .arrives({.seq = 1_seq, .ack = 4001_seq})
+      .sends_full(1, 4001_seq, 1_seq)
+      .at(300ms)
+      .check([](const Tcb& tcb) { EXPECT_FALSE(tcb.recovering); })
+      .sends_full(1, 4001_seq, 1_seq);
+}
+
+TEST(FastRetransmit, IsNotRepeatedForWhatWasSentBeforeATimeout) {  // RFC 6582 s.3.2, steps 1, 4
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(200ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .sends_full(2, 1001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .sends_nothing()
+      .check([](const Tcb& tcb) { EXPECT_FALSE(tcb.recovering); });
+}
+
+TEST(FastRetransmit, HappensAgainAfterTheRecovery) {
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .writes(10'000)
+      .sends_full(2, 10'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .sends_full(1, 12'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .sends_full(1, 13'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .verdict([](const tcp::Verdict& v) { return v.fast_retransmit; })
+      .sends_full(1, 10'001_seq, 1_seq)
+      .sends_full(1, 14'001_seq, 1_seq);  // cwnd 2 + 3, four in flight
+}
+
+TEST(FastRetransmit, OfAFinAlone) {
+  Script::established()
+      .hold()
+      .writes(4000)
+      .flush()
+      .sends_full(4, 1_seq, 1_seq)
+      .closes()
+      .sends({.seq = 4001_seq, .ack = 1_seq, .control = fin})
+      .arrives({.seq = 1_seq, .ack = 4001_seq})
+      .at(200ms)
+      .sends({.seq = 4001_seq, .ack = 1_seq, .control = fin});
+}
+
+}  // namespace
+}  // namespace pollux::test

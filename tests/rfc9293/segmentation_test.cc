@@ -1,0 +1,151 @@
+// RFC 9293 s.3.7, Segmentation: MSS, path MTU, Nagle's algorithm; and the push flag (s.3.9.1.2).
+
+#include <gtest/gtest.h>
+
+#include "tests/script.h"
+
+namespace pollux::test {
+namespace {
+
+tcp::Config without_nagle() {
+  tcp::Config config;
+  config.nagle = false;
+  return config;
+}
+
+// --- MSS, s.3.7.1 ---
+
+TEST(Mss, IsSentInEverySyn) {  // MUST-14, SHLD-5
+  Script::active()
+      .sends({.seq = 0_seq, .control = syn, .mss = 1460})
+      .at(1s)
+      .sends({.seq = 0_seq, .control = syn, .mss = 1460});
+  Script::passive()
+      .arrives({.seq = 0_seq, .control = syn})
+      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn, .mss = 1460});
+}
+
+TEST(Mss, Is536WhereThePeerSaysNothing) {  // MUST-15
+  Script::established({.peer_mss = std::nullopt})
+      .writes(1100)
+      .sends_full(2, 1_seq, 1_seq, 536)
+      .arrives({.seq = 1_seq, .ack = 1073_seq})
+      .sends({.seq = 1073_seq, .ack = 1_seq, .text = 28});
+  Script::passive({.peer_mss = std::nullopt})
+      .arrives({.seq = 0_seq, .control = syn})
+      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .writes(536)
+      .sends_full(1, 1_seq, 1_seq, 536);
+}
+
+TEST(Mss, TheSmallerOfBothIsUsed) {  // MUST-16
+  Script::established({.peer_mss = 9000}).writes(2920).sends_full(2, 1_seq, 1_seq, 1460);
+  Script::established({.peer_mss = 700}).writes(1400).sends_full(2, 1_seq, 1_seq, 700);
+}
+
+TEST(Mss, AnAbsurdlySmallOneIsNotObeyed) {
+  Script::established({.peer_mss = 0}).writes(2 * tcp::min_mss).sends_full(2, 1_seq, 1_seq, 48);
+}
+
+TEST(PathMtu, SmallerOneCutsWhatIsInFlightAgain) {  // s.3.7.2
+  Script::established({.peer_mss = 1460})
+      .writes(2920)
+      .sends_full(2, 1_seq, 1_seq, 1460)
+      .hears_path_mtu(1040)
+      .sends_full(2, 1_seq, 1_seq, 1000)
+      .sends({.seq = 2001_seq, .ack = 1_seq, .text = 920})
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 14'600u); });
+}
+
+TEST(PathMtu, LargerOneChangesNothing) {
+  Script::established()
+      .writes(1000)
+      .sends_full(1, 1_seq, 1_seq)
+      .hears_path_mtu(9000)
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.mss, 1000); });
+}
+
+TEST(PathMtu, TinyOneIsNotObeyed) {
+  Script::established().hears_path_mtu(20).check(
+      [](const Tcb& tcb) { EXPECT_EQ(tcb.mss, tcp::min_mss); });
+}
+
+// --- Nagle, s.3.7.4 ---
+
+TEST(Nagle, ASmallSegmentWaitsForTheAckOfWhatIsInFlight) {  // SHLD-7
+  Script::established()
+      .writes(10)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .writes(10)
+      .writes(20)
+      .sends_nothing()
+      .arrives({.seq = 1_seq, .ack = 11_seq})
+      .sends({.seq = 11_seq, .ack = 1_seq, .text = 30});
+}
+
+TEST(Nagle, AFullSegmentDoesNotWait) {
+  Script::established()
+      .writes(10)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .writes(999)
+      .sends_nothing()
+      .writes(1)
+      .sends_full(1, 11_seq, 1_seq);
+}
+
+TEST(Nagle, CanBeTurnedOff) {  // MUST-17
+  Script::established({.config = without_nagle()})
+      .writes(10)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .writes(10)
+      .sends({.seq = 11_seq, .ack = 1_seq, .text = 10});
+  Script::established()
+      .sets({.nagle = false})
+      .writes(10)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .writes(10)
+      .sends({.seq = 11_seq, .ack = 1_seq, .text = 10});
+}
+
+TEST(Nagle, TurningItOffSendsWhatWaited) {
+  Script::established()
+      .writes(10)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .writes(10)
+      .sends_nothing()
+      .sets({.nagle = false})
+      .sends({.seq = 11_seq, .ack = 1_seq, .text = 10});
+}
+
+TEST(Nagle, AFinDoesNotWait) {
+  Script::established()
+      .writes(10)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .writes(10)
+      .sends_nothing()
+      .closes()
+      .sends({.seq = 11_seq, .ack = 1_seq, .control = fin, .text = 10});
+}
+
+// --- push ---
+
+TEST(Push, IsSetWhereTheQueueEnds) {  // MUST-60, MUST-61: no PUSH flag in SEND
+  Script::established()
+      .writes(2500)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1000, .push = false})
+      .sends({.seq = 1001_seq, .ack = 1_seq, .text = 1000, .push = false})
+      .arrives({.seq = 1_seq, .ack = 2001_seq})
+      .sends({.seq = 2001_seq, .ack = 1_seq, .text = 500, .push = true});
+}
+
+TEST(Push, IsNotNeededToBeHeard) {
+  Script::established()
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .readable(10)
+      .at(40ms)
+      .sends({.seq = 1_seq, .ack = 11_seq});
+}
+
+}  // namespace
+}  // namespace pollux::test
