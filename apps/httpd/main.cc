@@ -1,7 +1,9 @@
 // pollux-httpd: the responder behind one or more devices.
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "cli/error.h"
 #include "cli/options.h"
@@ -16,7 +18,7 @@
 namespace pollux::httpd {
 namespace {
 
-using Lane = run::Lane<dpdk::Queue, run::Responder>;
+using Lane = run::Lane<run::Recorded<dpdk::Queue>, run::Responder>;
 
 int serve(const cli::HttpdOptions& options) {
   auto devices = run::Devices::open(options.shared);
@@ -24,6 +26,10 @@ int serve(const cli::HttpdOptions& options) {
   devices->print_banner(options.shared);
   const dpdk::TscClock clock;
   const std::uint64_t seed = run::seed_of(options.shared);
+  std::vector<std::string> interfaces;
+  for (const auto& device : options.shared.devices) interfaces.push_back(device.spec);
+  const auto recorder = run::make_recorder(options.shared, clock, interfaces);
+  if (!recorder) return cli::print_error(recorder.error());
   run::Fleet<Lane, run::NoLane> fleet{devices->eal->cores().size()};
   for (std::size_t d = 0; d < devices->ports.size(); ++d) {
     for (std::size_t core = 0; core < fleet.servers.size(); ++core) {
@@ -31,14 +37,20 @@ int serve(const cli::HttpdOptions& options) {
       config.interface = options.shared.devices[d].interface;
       auto responder = run::make_responder(options.server);
       if (!responder) return cli::print_error(responder.error());
-      auto lane = Lane::make(devices->ports[d].queue(static_cast<std::uint16_t>(core)),
-                             std::move(*responder), config, clock.now());
+      auto lane =
+          Lane::make(run::Recorded{devices->ports[d].queue(static_cast<std::uint16_t>(core)),
+                                   recorder->get(), static_cast<std::uint32_t>(d)},
+                     std::move(*responder), config, clock.now());
       if (!lane) return cli::print_error(lane.error());
+      for (std::size_t other = 0; other < core; ++other) {
+        run::introduce(*fleet.servers[other].back(), **lane);
+      }
       fleet.servers[core].push_back(std::move(*lane));
     }
   }
-  auto outcome = fleet.run(options.shared, Duration{0}, *devices->eal, clock,
-                           [&] { devices->tend(); });
+  auto outcome =
+      fleet.run(options.shared, Duration{0}, *devices->eal, clock, [&] { devices->tend(); });
+  if (const int code = run::finish_recording(recorder->get()); code != 0) return code;
   run::Facts facts{"pollux-httpd",
                    options.shared.devices.front().spec,
                    run::steering_text(devices->ports.front()),

@@ -16,7 +16,7 @@ class Counted {
  public:
   struct Session {
     typename Inner::Session inner{};
-    bool counted = false;   // began in the measured time
+    bool counted = false;  // began in the measured time
     bool accepted = false;
   };
 

@@ -40,6 +40,9 @@ class Lane {
     return lane;
   }
 
+  /// Both are queues of the same port. Before start(), and on each of the two.
+  void tell_neighbors_to(Lane& sibling) { pipeline_->tell_neighbors_to(*sibling.pipeline_); }
+
   void start(Instant now) noexcept { pipeline_->start(now); }
   /// How many frames it received and sent.
   std::uint64_t poll(Instant now) noexcept {
@@ -84,5 +87,12 @@ class Lane {
   Counters last_;
   std::uint64_t held_ = 0;
 };
+
+/// Two lanes of one port hear of each other's neighbours.
+template <class L>
+void introduce(L& a, L& b) {
+  a.tell_neighbors_to(b);
+  b.tell_neighbors_to(a);
+}
 
 }  // namespace pollux::run

@@ -35,7 +35,7 @@ struct Shared {
 /// What one core's loop has seen in the measured time.
 struct CoreReport {
   Duration measured{0};
-  std::atomic<std::uint64_t> busy_ns{0};   // since the start; written by the core
+  std::atomic<std::uint64_t> busy_ns{0};  // since the start; written by the core
   std::atomic<std::uint64_t> total_ns{0};
   Duration busy{0};
   cli::StallMeter stalls;
@@ -110,8 +110,8 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
     // A server waits until the last answer of this process is fetched, and a client, which may
     // still owe an ACK, as long as any other.
     const bool others_done = shared.clients_running.load(std::memory_order_acquire) == 0;
-    const bool servers_idle = std::all_of(servers.begin(), servers.end(),
-                                          [](const auto& lane) { return lane->idle(); });
+    const bool servers_idle =
+        std::all_of(servers.begin(), servers.end(), [](const auto& lane) { return lane->idle(); });
     const bool overdue = now - wound_down_at >= Schedule::grace + 200ms;
     if (clients_done && others_done && (servers_idle || late || overdue)) break;
     if (overdue) break;

@@ -79,8 +79,7 @@ Monitor::Monitor(const cli::SharedOptions& options, const dpdk::TscClock& clock,
   last_live_.at = started_;
 }
 
-void Monitor::watch(const std::atomic<unsigned>& cores_running,
-                    const std::function<void()>& tend) {
+void Monitor::watch(const std::atomic<unsigned>& cores_running, const std::function<void()>& tend) {
   Instant tended = started_;
   while (cores_running.load(std::memory_order_acquire) != 0) {
     std::this_thread::sleep_for(look_every);
@@ -126,8 +125,7 @@ void Monitor::print_live(Instant now) {
   live.open = latest.open;
   live.failed = latest.failed;
   live.dropped = latest.dropped;
-  live.busy =
-      total == 0 ? 0 : static_cast<double>(latest.busy_ns - last_live_.busy_ns) / total;
+  live.busy = total == 0 ? 0 : static_cast<double>(latest.busy_ns - last_live_.busy_ns) / total;
   fmt::print(options_.human(), "{}", cli::live_line(live));
   std::fflush(options_.human());
   last_live_ = latest;
@@ -167,8 +165,7 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
     close.add(lane.tally->close);
     used[lane.core] = true;
     completed[lane.core] += lane.tally->completed;
-    packets[lane.core] +=
-        lane.measured[Event::frames_received] + lane.measured[Event::frames_sent];
+    packets[lane.core] += lane.measured[Event::frames_received] + lane.measured[Event::frames_sent];
   }
   for (std::size_t i = 0; i < cores.size(); ++i) {
     if (!used[i]) continue;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "cli/error.h"
 #include "cli/report.h"
 #include "dpdk/device_spec.h"
 
@@ -89,25 +90,42 @@ std::string steering_text(const dpdk::Port& port) {
 void Devices::print_banner(const cli::SharedOptions& options) const {
   std::FILE* const out = options.human();
   for (const dpdk::Port& port : ports) {
-    fmt::print(out, "{}", cli::banner_line("device", fmt::format("{} ({}), {}, {} queue{}",
-                                                                 port.spec().to_string(),
-                                                                 port.driver(),
-                                                                 port.mac().to_string(),
-                                                                 port.queues(),
-                                                                 port.queues() == 1 ? "" : "s")));
+    fmt::print(
+        out, "{}",
+        cli::banner_line("device", fmt::format("{} ({}), {}, {} queue{}", port.spec().to_string(),
+                                               port.driver(), port.mac().to_string(), port.queues(),
+                                               port.queues() == 1 ? "" : "s")));
     fmt::print(out, "{}", cli::banner_line("offloads", port.offloads()));
     fmt::print(out, "{}", cli::banner_line("steering", steering_text(port)));
   }
-  fmt::print(out, "{}",
-             cli::banner_line("memory", fmt::format("{} ({})",
-                                                    eal->huge_pages() ? "huge pages"
-                                                                      : "ordinary pages",
-                                                    eal->memory_reason())));
+  fmt::print(
+      out, "{}",
+      cli::banner_line("memory",
+                       fmt::format("{} ({})", eal->huge_pages() ? "huge pages" : "ordinary pages",
+                                   eal->memory_reason())));
   std::fflush(out);
 }
 
 void Devices::tend() {
   for (dpdk::Port& port : ports) port.tend();
+}
+
+Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& options,
+                                                const dpdk::TscClock& clock,
+                                                const std::vector<std::string>& interfaces) {
+  if (options.capture.empty()) return std::unique_ptr<Recorder>{};
+  auto recorder = Recorder::create(options.capture, clock);
+  if (!recorder) return recorder;
+  for (const std::string& name : interfaces) {
+    if (auto added = (*recorder)->add_interface(name); !added) return added.error();
+  }
+  return recorder;
+}
+
+int finish_recording(Recorder* recorder) {
+  if (recorder == nullptr) return 0;
+  if (Status whole = recorder->finish(); !whole) return cli::print_error(whole.error());
+  return 0;
 }
 
 }  // namespace pollux::run

@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "dpdk/eal.h"
 #include "dpdk/port.h"
+#include "run/capture.h"
 
 namespace pollux::run {
 
@@ -29,6 +30,13 @@ struct Devices {
   /// To be called by the control thread now and then.
   void tend();
 };
+
+/// The recorder of --capture with an interface for each end, or null where nothing is captured.
+Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& options,
+                                                const dpdk::TscClock& clock,
+                                                const std::vector<std::string>& interfaces);
+/// Whether the capture is whole; the exit code where it is not.
+int finish_recording(Recorder* recorder);
 
 /// "software: ..." or what spreads flows over the cores, for the banner and the summary.
 std::string steering_text(const dpdk::Port& port);

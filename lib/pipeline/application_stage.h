@@ -223,8 +223,8 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::set_options(std::uint32_t index,
                                  const application::StreamOptions& options) noexcept {
   Connection& c = connections_[index];
-  tcp::set_options(c.tcb, config_.tcp,
-                   {options.nagle, options.keepalive, options.user_timeout}, now_);
+  tcp::set_options(c.tcb, config_.tcp, {options.nagle, options.keepalive, options.user_timeout},
+                   now_);
   arm(index);
 }
 
@@ -321,9 +321,8 @@ wire::Ipv4Address Pipeline<D, A>::next_source(wire::Ipv4Address remote) noexcept
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, bool any_address) noexcept {
   const std::size_t addresses = any_address ? addresses_.size() : 1;
-  const auto tries =
-      std::max(std::uint32_t{1024},
-               static_cast<std::uint32_t>(tcp::EphemeralPorts::count / addresses));
+  const auto tries = std::max(std::uint32_t{1024},
+                              static_cast<std::uint32_t>(tcp::EphemeralPorts::count / addresses));
   for (std::size_t i = 0; i < std::min<std::size_t>(addresses, 64); ++i) {
     if (i != 0) tuple.local = next_source(tuple.remote);
     const auto port = ports_.pick(

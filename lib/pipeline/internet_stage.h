@@ -108,8 +108,8 @@ void Pipeline<D, A>::reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t 
     arrival.segment = whole.segment;
     arrival.segment.text = static_cast<std::uint32_t>(n);
     if (!text.empty()) {
-      arrival.segment.control = static_cast<std::uint8_t>(
-          whole.segment.control & ~(tcp::control::fin | tcp::control::psh));
+      arrival.segment.control = static_cast<std::uint8_t>(whole.segment.control &
+                                                          ~(tcp::control::fin | tcp::control::psh));
     }
     arrival.text_at = 0;
     arrival.frames = std::exchange(frames, 0);
@@ -161,14 +161,13 @@ void Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
   Connection& c = connections_[id.index()];
   if (!c.tcb.in_flight(error.sequence)) return;
   if (error.kind == internet::IcmpErrorKind::fragmentation_needed) {
-    const auto mtu = path_mtu_.learn(error.tuple.remote, error.next_hop_mtu, error.quoted_length,
-                                     now_);
+    const auto mtu =
+        path_mtu_.learn(error.tuple.remote, error.next_hop_mtu, error.quoted_length, now_);
     if (!mtu) return;
     tcp::path_mtu_changed(c.tcb, config_.tcp, *mtu);
     return make_ready(id.index(), pending::send);
   }
-  const Cause cause =
-      internet::is_hard(error.kind) ? Cause::refused : Cause::unreachable;
+  const Cause cause = internet::is_hard(error.kind) ? Cause::refused : Cause::unreachable;
   apply(id.index(), tcp::unreachable(c.tcb, cause, internet::is_hard(error.kind)));
 }
 
@@ -199,10 +198,10 @@ Drop Pipeline<D, A>::udp_in(const wire::Ipv4View& ip, bool verified, bool broadc
   if (drop != Drop::none) return drop;
   counters_.count(Event::udp_delivered);
   if constexpr (requires(const application::Datagram& d) { application_.on_datagram(*this, d); }) {
-    application_.on_datagram(
-        *this, application::Datagram{{ip.destination(), datagram.destination_port()},
-                                     {ip.source(), datagram.source_port()},
-                                     datagram.payload()});
+    application_.on_datagram(*this,
+                             application::Datagram{{ip.destination(), datagram.destination_port()},
+                                                   {ip.source(), datagram.source_port()},
+                                                   datagram.payload()});
   }
   return Drop::none;
 }
@@ -235,11 +234,10 @@ Result<std::monostate, application::StackError> Pipeline<D, A>::send_datagram(
   sum.add(wire::pseudo_header(local.address, remote.address, wire::protocol::udp, fields.length));
   sum.add(wire::Sum{bytes});
   wire::store_u16(header.data() + wire::UdpView::checksum_offset, wire::fold_udp(sum));
-  const bool sent = transmit_.send_bytes(header, bytes,
-                                         {.protocol = wire::protocol::udp,
-                                          .source = local.address,
-                                          .destination = remote.address},
-                                         path_mtu_.mtu(remote.address, now_), now_);
+  const bool sent = transmit_.send_bytes(
+      header, bytes,
+      {.protocol = wire::protocol::udp, .source = local.address, .destination = remote.address},
+      path_mtu_.mtu(remote.address, now_), now_);
   if (!sent) return StackError::no_route;
   counters_.count(Event::udp_sent);
   return std::monostate{};
@@ -251,8 +249,7 @@ void Pipeline<D, A>::expire() noexcept {
   reassembly_.expire(now_, [this](const internet::Reassembler::Expired& expired) noexcept {
     counters_.count(Drop::fragment_timeout, expired.frames);
     wire::Ipv4View first;
-    if (expired.first.empty() ||
-        wire::Ipv4View::parse_quoted(expired.first, first) != Drop::none) {
+    if (expired.first.empty() || wire::Ipv4View::parse_quoted(expired.first, first) != Drop::none) {
       return;
     }
     send_icmp_error(first, wire::IcmpFields::time_exceeded(wire::icmp_time_exceeded::in_reassembly),

@@ -62,15 +62,26 @@ Drop Pipeline<D, A>::arp_in(wire::MacAddress source, std::span<const std::byte> 
     transmit_.send_arp(*verdict.reply);
   }
   if (verdict.resolved) transmit_.resolved(*verdict.resolved);
+  for (auto* sibling : siblings_) {
+    // A full queue loses news that the sibling's next request brings again.
+    if (verdict.drop != Drop::arp_malformed && !verdict.conflict) {
+      static_cast<void>(sibling->push({packet->sender_protocol(), packet->sender_hardware()}));
+    }
+  }
   if (verdict.drop == Drop::none) counters_.count(Event::frames_delivered);
   return verdict.drop;
 }
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::link_expire() noexcept {
-  announcer_.advance(now_, addresses_, device_.mac(), [this](const link::ArpMessage& message) {
-    transmit_.send_arp(message);
-  });
+  while (!siblings_.empty()) {
+    const auto news = news_.pop();
+    if (!news) break;
+    const auto learned = transmit_.neighbors().learn(news->address, news->mac, false, now_);
+    if (learned.resolved) transmit_.resolved(*learned.resolved);
+  }
+  announcer_.advance(now_, addresses_, device_.mac(),
+                     [this](const link::ArpMessage& message) { transmit_.send_arp(message); });
   transmit_.neighbors().advance(now_, [this](const link::NeighborTable::Action& action) noexcept {
     if (action.kind == link::NeighborTable::Action::Kind::failed) {
       transmit_.failed(action.id,

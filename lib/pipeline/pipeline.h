@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "application/application.h"
 #include "base/counters.h"
@@ -41,7 +42,9 @@ namespace pollux::pipeline {
 
 /// Whether an application takes messages from other threads.
 template <class A>
-concept HasMessages = requires { typename A::Message; };
+concept HasMessages = requires {
+  typename A::Message;
+};
 
 /// One core's whole stack: a device's queue below, an application above, and every table between
 /// them, owned by the thread that polls. Run to completion: poll() takes a burst of frames all the
@@ -61,21 +64,26 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
+  /// Several pipelines serve one port with the same addresses, each a queue of it: what the others
+  /// hear by ARP reaches this one too, since an answer comes to any of them. Before start(), and on
+  /// each of the two.
+  void tell_neighbors_to(Pipeline& sibling) { siblings_.push_back(&sibling.news_); }
+
   /// Announces the own addresses and lets the application begin; before the first poll().
   void start(Instant now) noexcept;
 
   /// The data path: one burst, from the device through every layer and back.
   void poll(Instant now) noexcept {
     now_ = now;
-    device_.receive(frames_);          // rx burst
-    ethernet_in();                     // link:        -> ARP, datagrams_
-    ipv4_in();                         // internet:    -> ICMP, UDP, arrivals_
-    tcp_demux();                       // transport:   four-tuple -> entry   (buckets prefetched)
-    tcp_in();                          //              state machine -> ready connections
-    expire();                          // timers of every layer -> ready connections
-    application_in();                  // application: callbacks on ready connections
-    tcp_out();                         // transport:   next_segment until nothing -> link
-    transmit_.flush();                 // tx burst
+    device_.receive(frames_);  // rx burst
+    ethernet_in();             // link:        -> ARP, datagrams_
+    ipv4_in();                 // internet:    -> ICMP, UDP, arrivals_
+    tcp_demux();               // transport:   four-tuple -> entry   (buckets prefetched)
+    tcp_in();                  //              state machine -> ready connections
+    expire();                  // timers of every layer -> ready connections
+    application_in();          // application: callbacks on ready connections
+    tcp_out();                 // transport:   next_segment until nothing -> link
+    transmit_.flush();         // tx burst
   }
 
   /// When poll() has something to do although nothing arrives; nothing when only a frame can wake
@@ -147,6 +155,11 @@ class Pipeline {
     std::uint16_t text_at = 0;  // of the packet's first byte
     tcp::Segment segment;
     Packet packet;
+  };
+  /// What a sibling heard: this address is at that MAC.
+  struct NeighborNews {
+    wire::Ipv4Address address;
+    wire::MacAddress mac;
   };
   struct Reservation {
     std::uint32_t index = none;
@@ -290,6 +303,8 @@ class Pipeline {
   wire::AddressSet addresses_;
   Transmitter<D> transmit_;
   link::ArpDefence arp_defence_;
+  MessageQueue<NeighborNews> news_{256};
+  std::vector<MessageQueue<NeighborNews>*> siblings_;
   link::ArpAnnouncer announcer_;
   internet::Reassembler reassembly_;
   internet::PathMtuCache path_mtu_;

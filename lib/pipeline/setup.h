@@ -33,9 +33,9 @@ Result<std::unique_ptr<Pipeline<D, A>>> Pipeline<D, A>::make(const Config& confi
   if (!reassembly) return reassembly.error();
   auto tables = Tables::make(config, now);
   if (!tables) return tables.error();
-  return std::unique_ptr<Pipeline>(
-      new Pipeline(config, device, application, now, std::move(own), std::move(routes),
-                   std::move(*neighbors), std::move(*reassembly), std::move(*tables)));
+  return std::unique_ptr<Pipeline>(new Pipeline(config, device, application, now, std::move(own),
+                                                std::move(routes), std::move(*neighbors),
+                                                std::move(*reassembly), std::move(*tables)));
 }
 
 template <link::Device D, application::Application A>
@@ -65,18 +65,18 @@ Result<typename Pipeline<D, A>::Tables> Pipeline<D, A>::Tables::make(const Confi
   if (!app_timers) return app_timers.error();
   auto app_timers_wheel = TimerWheel::make(config.app_timers, now);
   if (!app_timers_wheel) return app_timers_wheel.error();
-  return Tables{std::move(*table),         std::move(*connections),    std::move(*half_open),
-                std::move(*time_wait),     std::move(*flights),        std::move(*send_pieces),
-                std::move(*receive_pieces), std::move(*wheel),         std::move(*half_open_wheel),
-                std::move(*app_timers),    std::move(*app_timers_wheel)};
+  return Tables{
+      std::move(*table),          std::move(*connections),     std::move(*half_open),
+      std::move(*time_wait),      std::move(*flights),         std::move(*send_pieces),
+      std::move(*receive_pieces), std::move(*wheel),           std::move(*half_open_wheel),
+      std::move(*app_timers),     std::move(*app_timers_wheel)};
 }
 
 /// What the device bounds: a segment fits its MTU.
 template <link::Device D, application::Application A>
 Config Pipeline<D, A>::checked(Config config, const D& device) noexcept {
   const std::uint16_t headers = wire::Ipv4Fields::size + wire::TcpFields::size;
-  config.tcp.mss =
-      std::min(config.tcp.mss, static_cast<std::uint16_t>(device.mtu() - headers));
+  config.tcp.mss = std::min(config.tcp.mss, static_cast<std::uint16_t>(device.mtu() - headers));
   return config;
 }
 

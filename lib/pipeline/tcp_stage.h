@@ -112,8 +112,7 @@ Drop Pipeline<D, A>::unconnected_arrives(const Arrival& arrival) noexcept {
       case tcp::ListenAction::reset_reply:
         break;
       case tcp::ListenAction::half_open:
-        return open_half(arrival,
-                         tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
+        return open_half(arrival, tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
     }
   }
   reset(arrival.tuple, arrival.segment);
@@ -222,8 +221,7 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   const tcp::Segment& segment = arrival.segment;
   if ((c.pending & pending::closed) != 0 || c.finished) return Drop::tcp_after_close;
   if (segment.text != 0 && !has_room_for_text(c, segment)) return Drop::tcp_no_buffer;
-  const tcp::Verdict verdict =
-      tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_);
+  const tcp::Verdict verdict = tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_);
   if (verdict.keep_text) {
     const tcp::SeqNum first =
         segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u) + verdict.text_offset;
@@ -346,8 +344,7 @@ void Pipeline<D, A>::tcp_expire() noexcept {
         send_segment(half.tuple, tcp::syn_ack(half, config_.tcp), nullptr);
         break;
       case tcp::HalfOpenTimeout::give_up:
-        table_.erase(tcp::hash(half.tuple, table_key_),
-                     {tcp::EntryId::Kind::half_open, index});
+        table_.erase(tcp::hash(half.tuple, table_key_), {tcp::EntryId::Kind::half_open, index});
         half_open_.release(index);
         break;
     }
@@ -460,7 +457,8 @@ void Pipeline<D, A>::reset(const wire::FourTuple& tuple, const tcp::Segment& seg
 }
 
 /// Builds the frame of one segment and hands it to the link. `queue` has the text; null without.
-/// False when nobody answers for the next hop; a segment lost for want of a buffer is TCP's to mend.
+/// False when nobody answers for the next hop; a segment lost for want of a buffer is TCP's to
+/// mend.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, const tcp::Segment& segment,
                                   SendQueue<Packet>* queue) noexcept {
@@ -490,9 +488,9 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, const tcp::Segme
   const wire::Sum pseudo =
       wire::pseudo_header(tuple.local, tuple.remote, wire::protocol::tcp, length);
   const bool offload = device_.capabilities().transmit_tcp_checksum;
-  wire::store_u16(header.data() + wire::TcpView::checksum_offset,
-                  offload ? pseudo.partial()
-                          : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
+  wire::store_u16(
+      header.data() + wire::TcpView::checksum_offset,
+      offload ? pseudo.partial() : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
   counters_.count(Event::tcp_segments_sent);
   return transmit_.send(std::move(packet),
                         {.tos = 0,

@@ -76,7 +76,8 @@ class Transmitter {
   bool empty() const noexcept { return out_.empty(); }
 
   /// Sends one whole datagram that the path takes, its transport header in front, with DF set.
-  /// False when nobody answers for the next hop, or there is none: the datagram is dropped, counted.
+  /// False when nobody answers for the next hop, or there is none: the datagram is dropped,
+  /// counted.
   bool send(Packet packet, const DatagramFields& fields, Instant now) noexcept {
     const std::size_t payload = packet.bytes().size();
     const auto header = packet.prepend(wire::Ipv4Fields::size);

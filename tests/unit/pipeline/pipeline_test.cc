@@ -65,8 +65,8 @@ struct Caller {
   void say(application::Stream auto& stream) noexcept {
     const auto n = std::min(line.size() - said, stream.writable());
     if (n != 0) {
-      static_cast<void>(stream.send({reinterpret_cast<const std::byte*>(line.data() + said),
-                                     static_cast<std::uint32_t>(n)}));
+      static_cast<void>(stream.send(
+          {reinterpret_cast<const std::byte*>(line.data() + said), static_cast<std::uint32_t>(n)}));
     }
     said += n;
     if (said == line.size()) stream.shutdown_send();
@@ -106,10 +106,10 @@ class PipelineTest : public testing::Test {
 
   void start(const sim::LinkOptions& link = {}) {
     world_.connect(server_device_, client_device_, link);
-    server_ = std::move(*Server::make(config_for(server_address, 1), server_device_, echo_,
-                                      world_.now()));
-    client_ = std::move(*Client::make(config_for(client_address, 2), client_device_, caller_,
-                                      world_.now()));
+    server_ = std::move(
+        *Server::make(config_for(server_address, 1), server_device_, echo_, world_.now()));
+    client_ = std::move(
+        *Client::make(config_for(client_address, 2), client_device_, caller_, world_.now()));
     world_.add_host(*server_, {&server_device_});
     world_.add_host(*client_, {&client_device_});
     server_->start(world_.now());

@@ -173,8 +173,8 @@ TEST_F(ReceiveQueueTest, RandomPiecesInRandomOrderGiveTheStream) {
     std::string got;
     while (rcv_nxt < size) {
       const auto first = static_cast<std::uint32_t>(rcv_nxt + prng.below(size - rcv_nxt));
-      const auto n = static_cast<std::uint16_t>(
-          std::min<std::uint64_t>(1 + prng.below(700), size - first));
+      const auto n =
+          static_cast<std::uint16_t>(std::min<std::uint64_t>(1 + prng.below(700), size - first));
       const std::uint32_t from = prng.chance(0.3) ? rcv_nxt : first;
       const auto length = static_cast<std::uint16_t>(std::min<std::uint32_t>(n, size - from));
       if (pieces_.available() < 10) break;
