@@ -136,7 +136,10 @@ struct Eal::State {
     remove_folder(folder);
   }
 
+  /// Sleeps until the jobs are done, because DPDK's own waiting spins on a processor that a worker
+  /// may need.
   void wait() {
+    for (std::size_t left = running; left != 0; left = running) running.wait(left);
     for (std::size_t i = 0; i < launched; ++i) rte_eal_wait_lcore(static_cast<unsigned>(i));
     launched = 0;
   }
@@ -148,6 +151,7 @@ struct Eal::State {
   std::function<void(std::size_t)> job;
   std::size_t launched = 0;
   std::atomic<std::size_t> up{0};
+  std::atomic<std::size_t> running{0};
   bool started = false;
 
   static int run(void* self) {
@@ -155,6 +159,7 @@ struct Eal::State {
     state.up.fetch_add(1);
     while (state.up.load() < state.launched) sched_yield();
     state.job(rte_lcore_id());
+    if (state.running.fetch_sub(1) == 1) state.running.notify_all();
     return 0;
   }
 };
@@ -274,6 +279,7 @@ void Eal::launch(std::size_t n, std::function<void(std::size_t)> job) {
   state_->job = std::move(job);
   state_->launched = n;
   state_->up = 0;
+  state_->running = n;
   for (std::size_t i = 0; i < n; ++i) {
     rte_eal_remote_launch(&State::run, state_.get(), static_cast<unsigned>(i));
   }

@@ -36,6 +36,15 @@ class RingQueue {
     const unsigned got =
         rte_ring_sc_dequeue_burst(in_, reinterpret_cast<void**>(as_array(burst.data() + before)),
                                   static_cast<unsigned>(burst.room()), nullptr);
+    // Each buffer was last touched by the other core: all of them are asked for at once, and then
+    // what the sender wrote, which begins in the headroom's second half.
+    rte_mbuf** const slots = as_array(burst.data() + before);
+    for (unsigned i = 0; i < got; ++i) __builtin_prefetch(slots[i]);
+    for (unsigned i = 0; i < got; ++i) {
+      __builtin_prefetch(reinterpret_cast<const std::byte*>(slots[i] + 1) +
+                         RTE_PKTMBUF_HEADROOM / 2);
+      __builtin_prefetch(reinterpret_cast<const std::byte*>(slots[i] + 1) + RTE_PKTMBUF_HEADROOM);
+    }
     burst.resize_after_fill(before + got);
     return got;
   }
@@ -69,7 +78,8 @@ struct RingLinkOptions {
   /// Frames that may be on their way in one direction of one queue; a power of two.
   std::uint32_t entries = 4'096;
   /// Buffers of each end of each queue: what is on its way, in the cores' caches and in the stack.
-  std::uint32_t buffers = 16'384;
+  /// No more than needed: 65,536 halve the rate of small frames, because all of them take turns.
+  std::uint32_t buffers = 8'192;
   std::uint16_t mtu = 1'500;
   std::array<wire::MacAddress, 2> macs{wire::MacAddress{{0x02, 0, 0, 0, 0, 0x01}},
                                        wire::MacAddress{{0x02, 0, 0, 0, 0, 0x02}}};

@@ -1,12 +1,11 @@
-// How many small frames a second a link carries between two cores: one sends and counts what comes
-// back, the other returns all it receives. Not a test; run by hand on an idle machine.
-//   bounce ring [seconds [buffers [entries [frame bytes [huge|no-huge]]]]]
+// How many frames a second a link carries between two cores: one sends and counts what comes back,
+// the other answers each frame. Not a test; run by hand on an idle machine.
+//   bounce ring|memif|virtio [seconds [buffers [entries [frame bytes [huge|no-huge [window]]]]]]
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
-#include <thread>
 
 #include "dpdk/clock.h"
 #include "dpdk/eal.h"
@@ -24,6 +23,7 @@ struct Arguments {
   std::uint32_t entries = 4'096;
   std::size_t frame = 60;
   bool no_huge = false;
+  std::size_t window = 512;
 };
 
 Arguments parse(int count, char** words) {
@@ -34,19 +34,21 @@ Arguments parse(int count, char** words) {
   if (count > 4) out.entries = static_cast<std::uint32_t>(std::atoi(words[4]));
   if (count > 5) out.frame = static_cast<std::size_t>(std::atoi(words[5]));
   if (count > 6) out.no_huge = std::string(words[6]) == "no-huge";
+  if (count > 7) out.window = static_cast<std::size_t>(std::atoi(words[7]));
   return out;
 }
 
-/// Sends as fast as it goes, with at most `window` frames under way, and counts what returns.
+/// Sends as fast as it goes until `end`, with at most `window` frames under way, and counts what
+/// returns.
 template <link::Device D>
 std::uint64_t send_and_count(D& device, std::size_t frame, std::size_t window,
-                             const std::atomic<bool>& stop) {
+                             const dpdk::TscClock& clock, Instant end) {
   packet::Burst<typename D::Packet, link::burst_size> in;
   packet::Burst<typename D::Packet, link::burst_size> out;
   std::uint64_t returned = 0;
   std::uint64_t under_way = 0;
   std::uint64_t sum = 0;
-  while (!stop.load(std::memory_order_relaxed)) {
+  while (clock.now() < end) {
     while (!out.full() && under_way + out.size() < window) {
       auto packet = device.allocate();
       if (!packet) break;
@@ -65,13 +67,22 @@ std::uint64_t send_and_count(D& device, std::size_t frame, std::size_t window,
   return sum == 1 ? 0 : returned;
 }
 
+/// Answers each frame with a new one of its length, as a stack does.
 template <link::Device D>
-void send_back(D& device, const std::atomic<bool>& stop) {
-  packet::Burst<typename D::Packet, link::burst_size> burst;
+void answer(D& device, const std::atomic<bool>& stop) {
+  packet::Burst<typename D::Packet, link::burst_size> in;
+  packet::Burst<typename D::Packet, link::burst_size> out;
   while (!stop.load(std::memory_order_relaxed)) {
-    device.receive(burst);
-    for (auto& packet : burst) packet.mutable_bytes()[0] = packet.bytes()[6];
-    device.transmit(burst);
+    if (out.empty()) device.receive(in);
+    for (auto& packet : in) {
+      auto reply = device.allocate();
+      if (!reply) break;
+      const auto bytes = reply.append(packet.bytes().size());
+      std::memcpy(bytes.data(), packet.bytes().data(), bytes.size() < 64 ? bytes.size() : 64);
+      out.push(std::move(reply));
+    }
+    in.clear();
+    device.transmit(out);
   }
 }
 
@@ -79,16 +90,21 @@ template <link::Device D>
 void measure(dpdk::Eal& eal, D& near, D& far, const Arguments& arguments) {
   std::atomic<bool> stop = false;
   std::uint64_t returned = 0;
-  const std::size_t window = arguments.entries / 2;
-  eal.launch(2, [&](std::size_t worker) {
-    if (worker == 0) returned = send_and_count(near, arguments.frame, window, stop);
-    if (worker == 1) send_back(far, stop);
-  });
+  const std::size_t window = arguments.window;
   const dpdk::TscClock clock;
-  std::this_thread::sleep_for(std::chrono::duration<double>(arguments.seconds));
-  stop = true;
+  const auto length =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(arguments.seconds));
+  Instant begin;
+  Instant end;
+  eal.launch(2, [&](std::size_t worker) {
+    if (worker == 1) return answer(far, stop);
+    begin = clock.now();
+    returned = send_and_count(near, arguments.frame, window, clock, begin + length);
+    end = clock.now();
+    stop = true;
+  });
   eal.wait();
-  const double seconds = std::chrono::duration<double>(clock.now().time_since_epoch()).count();
+  const double seconds = std::chrono::duration<double>(end - begin).count();
   std::printf("%s: %.2f M frames/s there and back (%s)\n", arguments.kind.c_str(),
               static_cast<double>(returned) / seconds / 1e6,
               std::string(eal.memory_reason()).c_str());
