@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <queue>
 #include <string>
@@ -441,8 +442,14 @@ class Conversation {
   std::uint64_t order_ = 0;
 };
 
+/// POLLUX_SEEDS=100000 in the environment for a longer run.
+std::uint64_t seeds() {
+  const char* const wanted = std::getenv("POLLUX_SEEDS");
+  return wanted == nullptr ? 2'000 : std::strtoull(wanted, nullptr, 10);
+}
+
 TEST(Conversation, EveryByteArrivesAndBothEndsEnd) {
-  for (std::uint64_t seed = 0; seed < 2'000; ++seed) {
+  for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
     const std::string failure = Conversation{seed}.run();
     ASSERT_EQ(failure, "") << "seed " << seed;
   }

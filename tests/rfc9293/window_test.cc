@@ -144,6 +144,36 @@ TEST(Persist, AcksInTheMeantimeLieInTheClosedWindow) {  // A.2: the peer could n
       .sends({.seq = 1_seq, .ack = 11_seq});
 }
 
+TEST(Persist, TwoEndsThatProbeEachOtherComeOutOfIt) {  // A.2, simultaneous window probes
+  // The peer has taken our probe, and we its; the ACKs of both were lost. Its next probe is old
+  // now, but carries the ACK that we wait for.
+  Script::established()
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
+      .writes(2000)
+      .at(200ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 1, .window = 0})
+      .at(240ms)
+      .sends({.seq = 1_seq, .ack = 2_seq})
+      .arrives({.seq = 1_seq, .ack = 2_seq, .text = 1, .window = 3000})
+      .verdict([](const tcp::Verdict& v) { return v.duplicate && v.acknowledged; })
+      .sends_full(1, 2_seq, 2_seq);
+}
+
+TEST(Persist, TwoFinsThatProbeEachOtherComeOutOfIt) {
+  Script::established()
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
+      .shuts_down()
+      .at(200ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .control = fin, .window = 0})
+      .sends({.seq = 1_seq, .ack = 2_seq})
+      .state(State::closing)
+      .arrives({.seq = 1_seq, .ack = 2_seq, .control = fin, .window = 0})
+      .sends({.seq = 2_seq, .ack = 2_seq})
+      .state(State::time_wait);
+}
+
 TEST(Persist, AFinIsProbedToo) {
   Script::established()
       .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
@@ -331,6 +361,18 @@ TEST(WindowScale, Over14Counts14) {  // RFC 7323 s.2.3
   Script::established({.peer_window = 1, .peer_scale = 200})
       .arrives({.seq = 1_seq, .ack = 1_seq})
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.snd_wnd, 1u << 14); });
+}
+
+TEST(WindowScale, AnEdgeThatRoundingTakesBackIsNotTakenBack) {  // RFC 7323 s.2.4
+  Script::established({.peer_window = 8, .peer_scale = 7})
+      .arrives({.seq = 1_seq, .ack = 1_seq})  // 1024 bytes
+      .writes(3000)
+      .sends_full(1, 1_seq, 1_seq)
+      // The peer has 1024 - 2 left and can only say 7 * 128; both ends lose each other's ACKs, and
+      // ours have to lie where the peer is.
+      .arrives({.seq = 1_seq, .ack = 3_seq, .text = 10, .window = 7})
+      .at(40ms)
+      .sends({.seq = 1001_seq, .ack = 11_seq});
 }
 
 TEST(WindowScale, RoundingNeverOffersMoreThanThereIs) {

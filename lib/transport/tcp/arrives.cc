@@ -158,14 +158,14 @@ void take_ack(Arrival& a) noexcept {
 
 // --- 3.10.7.4, the steps ---
 
-/// Table 6, with two allowances. A segment that spans the whole window is acceptable. And the
-/// sequence number after RCV.NXT will do where the window is closed and there is no text: a peer
-/// that has sent a probe may count it as sent (RFC 9293 A.2).
+/// Table 6, with three allowances. A segment that spans the whole window is acceptable. So is one
+/// without text at the window's very edge: a peer that has filled the window, and lost the first of
+/// it, cannot acknowledge otherwise. And the number after RCV.NXT will do where the window is
+/// closed: a peer that has sent a probe may count it as sent (RFC 9293 A.2).
 bool acceptable(const Tcb& tcb, SeqNum seq, std::uint32_t length) noexcept {
   const std::uint32_t window = tcb.rcv_wnd();
   if (length > 0) return window > 0 && seq < tcb.rcv_adv && tcb.rcv_nxt < seq + length;
-  if (window == 0) return seq == tcb.rcv_nxt || seq == tcb.rcv_nxt + 1;
-  return tcb.rcv_nxt <= seq && seq < tcb.rcv_adv;
+  return tcb.rcv_nxt <= seq && seq <= tcb.rcv_adv + (window == 0 ? 1 : 0);
 }
 
 /// Leaves the part of the segment that lies in the window.
@@ -190,6 +190,16 @@ bool peer_syn_again(const Tcb& tcb, const Segment& segment) noexcept {
          !segment.has(control::rst) && segment.seq == tcb.irs;
 }
 
+/// Whether the ACK of an unacceptable segment is read nevertheless: into a closed window (s.3.4,
+/// MUST-66), and where it lies one number too low. That number is what a probe uses up: when both
+/// ends have taken each other's probe while their own ACKs were lost, all that either sends is old
+/// to the other, and without this they would probe for ever (RFC 9293 A.2, simultaneous probes).
+bool ack_counts(const Tcb& tcb, const Segment& segment) noexcept {
+  if (segment.has(control::syn)) return false;
+  if (segment.seq == tcb.rcv_nxt) return tcb.rcv_wnd() == 0;
+  return segment.seq + 1 == tcb.rcv_nxt && segment.len() <= 1;
+}
+
 /// First, check sequence number.
 bool check_sequence(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
@@ -212,21 +222,18 @@ bool check_sequence(Arrival& a) noexcept {
     return go_on;
   }
   if (segment.has(control::rst)) return discard(a, Drop::tcp_bad_reset);
-  if (length > 0 && tcb.rcv_wnd() == 0 && segment.seq == tcb.rcv_nxt &&
-      !segment.has(control::syn)) {
-    // The window is closed, but its ACK counts: it may open ours. This may be a probe.
-    a.text = 0;
-    a.fin = false;
-    tcb.ack_now = true;
-    return go_on;
-  }
-  if (length == 0 || segment.has(control::syn)) {
+  const bool empty = length == 0 || segment.has(control::syn);
+  if (empty) {
     challenge(a);
   } else {
     a.verdict.duplicate = segment.text > 0 && segment.seq + length <= tcb.rcv_nxt;
     tcb.ack_now = true;
   }
-  return discard(a, Drop::tcp_bad_sequence);
+  if (!ack_counts(tcb, segment)) return discard(a, Drop::tcp_bad_sequence);
+  a.seq = tcb.rcv_nxt;
+  a.text = 0;
+  a.fin = false;
+  return go_on;
 }
 
 /// Second, check the RST bit, as RFC 5961 s.3 has it.

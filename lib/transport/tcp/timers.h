@@ -49,11 +49,16 @@ inline void disarm_all(Tcb& tcb) noexcept {
   tcb.idle_armed = false;
 }
 
-/// The sequence number of a segment without text: SND.NXT, or the edge of the peer's window where
-/// that lies before it because of a probe or a window that was taken back. The peer could not
-/// accept what lies behind the edge, and would not read the ACK in it (RFC 9293 A.2).
+/// The sequence number of a segment without text: SND.NXT, but the edge of the peer's window where
+/// that lies before it because of a probe, or of a window that was taken back. The peer could not
+/// accept what lies behind the edge, and would not read the ACK in it (RFC 9293 A.2). An edge that
+/// seems to be taken back by less than the scale's unit is a matter of rounding (RFC 7323 s.2.4).
 inline SeqNum next_seq(const Tcb& tcb) noexcept {
-  return tcb.syn_acked && tcb.in_flight() > tcb.snd_wnd ? tcb.snd_una + tcb.snd_wnd : tcb.snd_nxt;
+  if (!tcb.syn_acked || tcb.in_flight() <= tcb.snd_wnd) return tcb.snd_nxt;
+  const std::uint32_t beyond = tcb.in_flight() - tcb.snd_wnd;
+  const bool probing = tcb.snd_wnd == 0 && beyond == 1;
+  const bool rounding = beyond < (1u << tcb.snd_shift);
+  return rounding && !probing ? tcb.snd_nxt : tcb.snd_una + tcb.snd_wnd;
 }
 
 /// Whether next_segment() may find something to do.

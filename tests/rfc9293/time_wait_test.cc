@@ -1,0 +1,187 @@
+// RFC 9293 s.3.6.1 and 3.10.7.4 for TIME-WAIT, and the queue that holds its entries.
+
+#include "transport/tcp/time_wait.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "base/prng.h"
+#include "tests/rfc9293/reach.h"
+#include "tests/script.h"
+
+namespace pollux::test {
+namespace {
+
+TEST(TimeWait, RepeatedFinIsAcknowledgedAndTheWaitBeginsAgain) {  // 3.10.7.4, eighth
+  Script script = Script::established();
+  reach(script, State::time_wait);
+  script.at(30s)
+      .arrives({.seq = 1_seq, .ack = 2_seq, .control = fin})
+      .sends({.seq = 2_seq, .ack = 2_seq})
+      .at(90s - 1ms)
+      .state(State::time_wait)
+      .at(90s)
+      .state(State::closed);
+}
+
+TEST(TimeWait, RepeatedFinWithItsTextToo) {
+  Script::established()
+      .shuts_down()
+      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
+      .arrives({.seq = 1_seq, .ack = 2_seq, .control = fin, .text = 100})
+      .sends({.seq = 2_seq, .ack = 102_seq})
+      .state(State::time_wait)
+      .at(59s)
+      .arrives({.seq = 1_seq, .ack = 2_seq, .control = fin, .text = 100})
+      .sends({.seq = 2_seq, .ack = 102_seq})
+      .at(118s)
+      .state(State::time_wait);
+}
+
+TEST(TimeWait, ANewSynReopens) {  // MAY-2; RFC 1122 s.4.2.2.13
+  Script script = Script::established();
+  reach(script, State::time_wait);
+  script.arrives({.seq = 3_seq, .control = syn})
+      .state(State::syn_received)
+      .sends({.seq = 0_seq, .ack = 4_seq, .control = syn});
+}
+
+TEST(TimeWait, AnOldSynDoesNot) {
+  for (const SeqNum seq : {0_seq, 2_seq}) {
+    Script script = Script::established();
+    reach(script, State::time_wait);
+    script.arrives({.seq = seq, .control = syn})
+        .drops(Drop::tcp_unexpected_syn)
+        .sends({.seq = 2_seq, .ack = 2_seq})
+        .state(State::time_wait);
+  }
+}
+
+TEST(TimeWait, ResetIsIgnored) {  // RFC 1337
+  Script script = Script::established();
+  reach(script, State::time_wait);
+  script.arrives({.seq = 2_seq, .control = rst})
+      .sends_nothing()
+      .at(60s - 1ms)
+      .state(State::time_wait);
+}
+
+TEST(TimeWait, AnAckIsNotAnswered) {  // else two ends in TIME-WAIT would never stop
+  Script script = Script::established();
+  reach(script, State::time_wait);
+  script.arrives({.seq = 2_seq, .ack = 2_seq}).sends_nothing();
+}
+
+// --- the queue ---
+
+using tcp::TimeWaitQueue;
+
+tcp::TimeWait entry(std::uint16_t port, Instant now, const tcp::Config& config) {
+  wire::FourTuple tuple;
+  tuple.remote_port = port;
+  return tcp::make_time_wait(Tcb{}, tuple, config, now);
+}
+
+TEST(TimeWaitQueue, ExpiresInOrder) {
+  const tcp::Config config;
+  auto queue = *TimeWaitQueue::make(10);
+  EXPECT_FALSE(queue.next_deadline());
+  const auto nobody = [](std::uint32_t, const tcp::TimeWait&) { ADD_FAILURE(); };
+  for (std::uint16_t port = 1; port <= 3; ++port) {
+    const Instant now = Instant{} + port * 1s;
+    EXPECT_NE(queue.insert(entry(port, now, config), nobody), TimeWaitQueue::none);
+  }
+  EXPECT_EQ(queue.next_deadline(), Millis32{Instant{} + 61s});
+  std::vector<std::uint16_t> gone;
+  const auto note = [&](std::uint32_t, const tcp::TimeWait& e) {
+    gone.push_back(e.tuple.remote_port);
+  };
+  queue.expire(Instant{} + 61s - 1ms, note);
+  EXPECT_TRUE(gone.empty());
+  queue.expire(Instant{} + 62s, note);
+  EXPECT_EQ(gone, (std::vector<std::uint16_t>{1, 2}));
+  EXPECT_EQ(queue.size(), 1u);
+  queue.expire(Instant{} + 1000s, note);
+  EXPECT_EQ(gone.back(), 3);
+  EXPECT_FALSE(queue.next_deadline());
+}
+
+TEST(TimeWaitQueue, TheOldestGoesWhenItIsFull) {
+  const tcp::Config config;
+  auto queue = *TimeWaitQueue::make(2);
+  std::vector<std::uint16_t> evicted;
+  const auto note = [&](std::uint32_t index, const tcp::TimeWait& e) {
+    EXPECT_EQ(queue[index].tuple.remote_port, e.tuple.remote_port);  // still there
+    evicted.push_back(e.tuple.remote_port);
+  };
+  for (std::uint16_t port = 1; port <= 5; ++port) {
+    EXPECT_NE(queue.insert(entry(port, Instant{}, config), note), TimeWaitQueue::none);
+    EXPECT_LE(queue.size(), 2u);
+  }
+  EXPECT_EQ(evicted, (std::vector<std::uint16_t>{1, 2, 3}));
+}
+
+TEST(TimeWaitQueue, OfNoEntriesTakesNone) {
+  TimeWaitQueue queue;
+  EXPECT_EQ(queue.insert(entry(1, Instant{}, {}), [](std::uint32_t, const tcp::TimeWait&) {}),
+            TimeWaitQueue::none);
+}
+
+TEST(TimeWaitQueue, AgreesWithAModel) {
+  struct Model {
+    std::uint16_t port;
+    std::uint32_t index;
+    Instant until;
+  };
+  const tcp::Config config;
+  constexpr std::uint32_t capacity = 50;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Prng random{seed};
+    auto queue = *TimeWaitQueue::make(capacity);
+    std::vector<Model> model;
+    // Close to the wrap of 32 bits of milliseconds.
+    Instant now = Instant{} + std::chrono::milliseconds{0xFFFF'FFFF - 100'000};
+    const auto expect_gone = [&](std::uint32_t index, const tcp::TimeWait& e) {
+      ASSERT_FALSE(model.empty());
+      EXPECT_EQ(model.front().index, index);
+      EXPECT_EQ(model.front().port, e.tuple.remote_port);
+      model.erase(model.begin());
+    };
+    for (int step = 0; step < 3000; ++step) {
+      now += std::chrono::milliseconds{random.below(3000)};
+      const auto due = [&] { return !model.empty() && model.front().until <= now; };
+      switch (random.below(4)) {
+        case 0:
+        case 1: {
+          const auto port = static_cast<std::uint16_t>(random.below(65536));
+          const std::uint32_t index = queue.insert(entry(port, now, config), expect_gone);
+          model.push_back({port, index, now + 60s});
+          break;
+        }
+        case 2: {
+          if (model.empty()) break;
+          const std::size_t i = random.below(model.size());
+          Model moved = model[i];
+          model.erase(model.begin() + static_cast<std::ptrdiff_t>(i));
+          if (random.chance(0.5)) {
+            queue.erase(moved.index);
+          } else {
+            queue.restart(moved.index, config, now);
+            moved.until = now + 60s;
+            model.push_back(moved);
+          }
+          break;
+        }
+        case 3:
+          queue.expire(now, expect_gone);
+          EXPECT_FALSE(due());
+          break;
+      }
+      ASSERT_EQ(queue.size(), model.size()) << "seed " << seed << " step " << step;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pollux::test
