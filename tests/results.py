@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """What tools/test says at its end.
 
-    tests/results.py LOG...                    reads meson's testlog.json files; names what failed
-                                               and what was skipped, and why; last line:
-                                               `N passed, N failed, N skipped`; exit 1 on a failure
-    tests/results.py --targets BUILD SUITE...  the ninja targets that the tests of these suites (all,
-                                               when none is named) need
+    tests/results.py LOG...
+        Reads meson's testlog.json files; names what failed and what was skipped, and why. Last
+        line: `N passed, N failed, N skipped`; exit 1 on a failure.
+    tests/results.py --targets BUILD SUITE...
+        The ninja targets that the tests of these suites (all, when none is named) need.
     tests/results.py --self-test
 
 A GoogleTest program counts as many as it has cases, any other test as one.

@@ -63,6 +63,7 @@ WORDS_ALLOWED = {
 LINE = 100
 FILE_WARNING = 400
 FILE_LIMIT = 550
+TEST_LIMIT = 700  # tables of cases grow long without growing hard
 # Longer files that are one thing all the same, with the length that they may reach.
 FILE_ALLOWED = {}
 
@@ -143,7 +144,8 @@ class Tree:
                 self.fault("spaces", path, number, "a tab")
         if text and not text.endswith("\n"):
             self.fault("spaces", path, len(lines), "no line end at the end of the file")
-        limit = FILE_ALLOWED.get(path, FILE_LIMIT)
+        common = TEST_LIMIT if path.startswith("tests/") else FILE_LIMIT
+        limit = FILE_ALLOWED.get(path, common)
         length = text.count("\n")
         if length > limit:
             self.fault("file-length", path, 1, f"{length} lines, at most {limit}")
@@ -200,7 +202,7 @@ class Tree:
             elif first != room and first not in LADDER[room] and (room, name) not in LADDER_FILES:
                 self.fault("ladder", path, number, f"{room} may not include {name}")
         elif parts[0] == "apps":
-            if first == "sim" or (parts[1] == "cli" and first == "dpdk"):
+            if parts[1] == "cli" and first in ("dpdk", "sim"):
                 self.fault("ladder", path, number, f"apps/{parts[1]} may not include {name}")
 
     def check_header(self, path, code):
@@ -271,7 +273,7 @@ BAD = [
     ("ladder", "lib/wire/a.cc", "#include \"cli/options.h\"\n"),
     ("ladder", "apps/cli/a.cc", "#include \"dpdk/port.h\"\n"),
     ("ladder", "apps/cli/a.cc", "#include \"load/plan.h\"\n"),
-    ("ladder", "apps/load/a.cc", "#include \"sim/world.h\"\n"),
+    ("ladder", "apps/cli/a.cc", "#include \"sim/world.h\"\n"),
     ("ladder", "tests/unit/a.cc", "#include \"nowhere.h\"\n"),
     ("byte-order", "lib/wire/a.cc", "int f(int x) { return ntohs(x); }\n"),
     ("byte-order", "apps/load/a.cc", "int f(int x) { return __builtin_bswap32(x); }\n"),
@@ -291,6 +293,7 @@ BAD = [
     ("spaces", "lib/base/a.cc", "\tint x;\n"),
     ("spaces", "lib/base/a.cc", "int x;"),
     ("file-length", "lib/base/a.cc", "\n" * (FILE_LIMIT + 1)),
+    ("file-length", "tests/unit/a.cc", "\n" * (TEST_LIMIT + 1)),
     ("header", "lib/base/a.h", "#include <new>\n#pragma once\n"),
     ("header", "tests/unit/a.h", "\n"),
     ("header", "lib/base/a.h", "#pragma once\nusing namespace std;\n"),

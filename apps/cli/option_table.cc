@@ -392,7 +392,6 @@ const std::vector<NotYet>& not_yet() {
       {"--search", "", "several runs with --cps and --fail-if 'failed>0'"},
       {"--profile", "", "--cps, --ramp and --duration by hand"},
       {"--syn-only", "", "--cps max"},
-      {"--capture", "", "tcpdump or dumpcap on a tap device"},
   };
   return rows;
 }
