@@ -28,26 +28,34 @@ namespace {
 template <class MakeQueue>
 int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
              MakeQueue&& queue) {
-  using Queue = decltype(queue(0, 0));
+  using Queue = run::Recorded<decltype(queue(0, 0))>;
   using ServerLane = run::Lane<Queue, run::Responder>;
   using ClientLane = run::Lane<Queue, load::Generator>;
   const bool huge = eal.huge_pages();
   const dpdk::TscClock clock;
+  const auto recorder = run::make_recorder(options.shared, clock, {"server", "client"});
+  if (!recorder) return cli::print_error(recorder.error());
+  const auto recorded = [&](std::size_t end, std::size_t i) {
+    return Queue{queue(end, i), recorder->get(), static_cast<std::uint32_t>(end)};
+  };
   run::Fleet<ServerLane, ClientLane> fleet{plan.cores.size()};
   for (std::size_t i = 0; i < plan.pairs; ++i) {
     auto responder = run::make_responder(options.server);
     if (!responder) return cli::print_error(responder.error());
-    auto server = ServerLane::make(queue(0, i), std::move(*responder),
+    auto server = ServerLane::make(recorded(0, i), std::move(*responder),
                                    plan.server_config(options, i, huge), clock.now());
     if (!server) return cli::print_error(server.error());
     fleet.servers[plan.server_core(i)].push_back(std::move(*server));
-    auto client = ClientLane::make(
-        queue(1, i), std::make_unique<load::Generator>(generator_options(options, plan, i)),
-        plan.client_config(options, i, huge), clock.now());
+    auto generator = generator_options(options, plan, i);
+    if (!generator) return cli::print_error(generator.error());
+    auto client =
+        ClientLane::make(recorded(1, i), std::make_unique<load::Generator>(std::move(*generator)),
+                         plan.client_config(options, i, huge), clock.now());
     if (!client) return cli::print_error(client.error());
     fleet.clients[plan.client_core(i)].push_back(std::move(*client));
   }
   auto outcome = fleet.run(options.shared, options.client.warmup, eal, clock);
+  if (const int code = run::finish_recording(recorder->get()); code != 0) return code;
   run::Facts facts{"pollux-bench",
                    std::string{cli::name(options.link)},
                    "none (one queue for each pair of cores)",
@@ -84,21 +92,20 @@ int bench(const cli::BenchOptions& options) {
   if (!eal) return cli::print_error(eal.error());
   std::FILE* const out = options.shared.human();
   fmt::print(out, "{}", cli::banner_line("link", cli::name(options.link)));
-  fmt::print(out, "{}",
-             cli::banner_line("memory", fmt::format("{} ({})",
-                                                    eal->huge_pages() ? "huge pages"
-                                                                      : "ordinary pages",
-                                                    eal->memory_reason())));
+  fmt::print(
+      out, "{}",
+      cli::banner_line("memory",
+                       fmt::format("{} ({})", eal->huge_pages() ? "huge pages" : "ordinary pages",
+                                   eal->memory_reason())));
   if (rings) {
     auto link = dpdk::RingLink::create(ring);
     if (!link) return cli::print_error(link.error());
     return run_over(options, *plan, *eal,
                     [&](std::size_t end, std::size_t i) { return link->queue(end, i); });
   }
-  auto pair = dpdk::PortPair::open(*eal,
-                                   options.link == cli::Link::memif ? dpdk::PairKind::memif
-                                                                    : dpdk::PairKind::virtio,
-                                   port);
+  auto pair = dpdk::PortPair::open(
+      *eal, options.link == cli::Link::memif ? dpdk::PairKind::memif : dpdk::PairKind::virtio,
+      port);
   if (!pair) return cli::print_error(pair.error());
   return run_over(options, *plan, *eal, [&](std::size_t end, std::size_t i) {
     return (end == 0 ? pair->near : pair->far).queue(static_cast<std::uint16_t>(i));

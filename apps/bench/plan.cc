@@ -24,8 +24,8 @@ Result<Plan> Plan::make(const cli::BenchOptions& options, const std::vector<unsi
   Plan plan;
   plan.seed = seed;
   if (options.shared.cores.empty()) {
-    plan.cores.assign(allowed.begin(), allowed.begin() + std::min<std::ptrdiff_t>(
-                                                             2, std::ssize(allowed)));
+    plan.cores.assign(allowed.begin(),
+                      allowed.begin() + std::min<std::ptrdiff_t>(2, std::ssize(allowed)));
   } else {
     plan.cores.assign(options.shared.cores.begin(), options.shared.cores.end());
   }
@@ -67,11 +67,11 @@ pipeline::Config Plan::client_config(const cli::BenchOptions& options, std::size
   return config;
 }
 
-load::GeneratorOptions generator_options(const cli::BenchOptions& options, const Plan& plan,
-                                         std::size_t pair) {
-  auto out = load::generator_options(options.client, plan.pairs, pair);
-  out.targets = {plan.target(options, pair)};
-  return out;
+Result<load::GeneratorOptions> generator_options(const cli::BenchOptions& options, const Plan& plan,
+                                                 std::size_t pair) {
+  cli::ClientOptions client = options.client;
+  client.targets = {plan.target(options, pair)};
+  return load::generator_options(client, plan.pairs, pair);
 }
 
 }  // namespace pollux::bench

@@ -36,8 +36,8 @@ struct Plan {
                                  bool huge_pages) const;
 };
 
-/// What the generator of one pair is to do, from the options and the scenario.
-load::GeneratorOptions generator_options(const cli::BenchOptions& options, const Plan& plan,
-                                         std::size_t pair);
+/// What the generator of one pair is to do.
+Result<load::GeneratorOptions> generator_options(const cli::BenchOptions& options, const Plan& plan,
+                                                 std::size_t pair);
 
 }  // namespace pollux::bench

@@ -10,12 +10,14 @@
 
 #include "application/application.h"
 #include "application/http_client.h"
+#include "base/result.h"
 #include "base/time.h"
+#include "cli/options.h"
 #include "run/tally.h"
 
 namespace pollux::load {
 
-enum class Close : std::uint8_t { server, client, reset };
+using cli::Close;
 
 /// One core's share of what pollux-load was asked for.
 struct GeneratorOptions {
@@ -29,12 +31,12 @@ struct GeneratorOptions {
   bool hold = false;
   Duration hold_interval = 30s;
   Duration ramp{0};
-  application::HttpRequest request;
+  application::HttpClientRequest request;
 };
 
 /// Share number `share` of `shares` equal ones of what the options ask for.
-GeneratorOptions generator_options(const cli::ClientOptions& options, std::size_t shares,
-                                   std::size_t share);
+Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, std::size_t shares,
+                                           std::size_t share);
 
 /// The client's side: opens connections at a rate or as fast as answers come, sends requests,
 /// checks every reply, and measures. A latency counts from the moment at which a connection was
@@ -46,11 +48,11 @@ class Generator {
   static constexpr std::uint32_t burst = 64;
 
   struct Session {
-    Instant due{};           // when it was to be opened
-    Instant asked{};         // when the oldest unanswered request was sent
-    Instant closing{};       // when its close began
-    std::uint64_t sent = 0;      // requests
-    std::uint64_t answered = 0;  // of them
+    Instant due{};                // when it was to be opened
+    Instant asked{};              // when the oldest unanswered request was sent
+    Instant closing{};            // when its close began
+    std::uint64_t sent = 0;       // requests
+    std::uint64_t answered = 0;   // of them
     std::uint32_t body_sent = 0;  // bytes of a request that did not fit whole
     bool counted = false;         // began in the measured time
     bool established = false;
@@ -169,8 +171,8 @@ class Generator {
     const double ramp = std::chrono::duration<double>(options_.ramp).count();
     const auto k = static_cast<double>(opened_) + 1;
     const double in_ramp = *options_.rate * ramp / 2;
-    const double at = k < in_ramp ? std::sqrt(2 * ramp * k / *options_.rate)
-                                  : k / *options_.rate + ramp / 2;
+    const double at =
+        k < in_ramp ? std::sqrt(2 * ramp * k / *options_.rate) : k / *options_.rate + ramp / 2;
     return started_ + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(at));
   }
 
@@ -215,8 +217,7 @@ class Generator {
         session.asked = stream.stack().now();
         session.first_byte = false;
       }
-      if (piece != 0 &&
-          !stream.send({bytes.data() + session.body_sent, piece})) {
+      if (piece != 0 && !stream.send({bytes.data() + session.body_sent, piece})) {
         return;
       }
       session.body_sent += piece;
@@ -272,8 +273,7 @@ class Generator {
     if (session.answered < options_.requests && !session.said_close) {
       if (!options_.hold) return ask(stream);
       const auto id = stream.id();
-      stream.stack().after(options_.hold_interval,
-                           std::uint64_t{id.index} << 32 | id.generation);
+      stream.stack().after(options_.hold_interval, std::uint64_t{id.index} << 32 | id.generation);
       return;
     }
     session.done = session.answered == options_.requests;

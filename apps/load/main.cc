@@ -1,7 +1,9 @@
 // pollux-load: the generator behind one or more devices.
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "cli/error.h"
 #include "cli/options.h"
@@ -16,7 +18,7 @@
 namespace pollux::load {
 namespace {
 
-using Lane = run::Lane<dpdk::Queue, Generator>;
+using Lane = run::Lane<run::Recorded<dpdk::Queue>, Generator>;
 
 int generate(const cli::LoadOptions& options) {
   auto devices = run::Devices::open(options.shared);
@@ -24,6 +26,10 @@ int generate(const cli::LoadOptions& options) {
   devices->print_banner(options.shared);
   const dpdk::TscClock clock;
   const std::uint64_t seed = run::seed_of(options.shared);
+  std::vector<std::string> interfaces;
+  for (const auto& device : options.shared.devices) interfaces.push_back(device.spec);
+  const auto recorder = run::make_recorder(options.shared, clock, interfaces);
+  if (!recorder) return cli::print_error(recorder.error());
   run::Fleet<run::NoLane, Lane> fleet{devices->eal->cores().size()};
   const std::size_t shares = devices->ports.size() * fleet.clients.size();
   std::size_t share = 0;
@@ -31,17 +37,23 @@ int generate(const cli::LoadOptions& options) {
     for (std::size_t core = 0; core < fleet.clients.size(); ++core) {
       auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + share);
       config.interface = options.shared.devices[d].interface;
-      auto lane = Lane::make(
-          devices->ports[d].queue(static_cast<std::uint16_t>(core)),
-          std::make_unique<Generator>(generator_options(options.client, shares, share)), config,
-          clock.now());
+      auto generator = generator_options(options.client, shares, share);
+      if (!generator) return cli::print_error(generator.error());
+      auto lane =
+          Lane::make(run::Recorded{devices->ports[d].queue(static_cast<std::uint16_t>(core)),
+                                   recorder->get(), static_cast<std::uint32_t>(d)},
+                     std::make_unique<Generator>(std::move(*generator)), config, clock.now());
       if (!lane) return cli::print_error(lane.error());
+      for (std::size_t other = 0; other < core; ++other) {
+        run::introduce(*fleet.clients[other].back(), **lane);
+      }
       fleet.clients[core].push_back(std::move(*lane));
       ++share;
     }
   }
   auto outcome = fleet.run(options.shared, options.client.warmup, *devices->eal, clock,
                            [&] { devices->tend(); });
+  if (const int code = run::finish_recording(recorder->get()); code != 0) return code;
   run::Facts facts{"pollux-load",
                    options.shared.devices.front().spec,
                    run::steering_text(devices->ports.front()),

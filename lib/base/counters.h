@@ -15,7 +15,6 @@ enum class Drop : std::uint8_t {
   // link
   ethernet_truncated,
   ethernet_not_for_us,
-  ethernet_own_source,
   ethernet_unknown_type,
   vlan_other,
   arp_malformed,
@@ -42,7 +41,6 @@ enum class Drop : std::uint8_t {
   icmp_unknown_type,
   icmp_not_ours,
   icmp_ignored,
-  icmp_echo_limited,
   // transport
   udp_truncated,
   udp_bad_length,

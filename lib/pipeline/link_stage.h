@@ -25,7 +25,6 @@ Drop Pipeline<D, A>::frame_arrives(Packet& frame) noexcept {
   const wire::MacAddress destination = ethernet->destination();
   const bool to_group = destination.is_group();
   if (!to_group && destination != device_.mac()) return Drop::ethernet_not_for_us;
-  if (ethernet->source() == device_.mac()) return Drop::ethernet_own_source;
   std::uint16_t type = ethernet->type();
   std::span<const std::byte> payload = ethernet->payload();
   std::size_t header = wire::EthernetView::header_size;
