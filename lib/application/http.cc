@@ -34,6 +34,20 @@ void HttpResponder::remember_head(std::span<const std::byte> head,
   std::memcpy(last_head_.data(), head.data(), head.size());
   last_head_size_ = head.size();
   last_request_ = request;
+  last_persistence_ = persistence_of(request);
+  last_reply_ = {};
+  if (request.target != HttpRequest::Target::body || request.has_body()) return;
+  const Kind kind = HttpReplies::body(last_persistence_);
+  const std::uint64_t size = replies_.size(kind, request.method == HttpRequest::Method::head);
+  StaticSpan reply = replies_.piece(kind, 0);
+  if (size > reply.size) return;
+  reply.size = static_cast<std::uint32_t>(size);
+  last_reply_ = reply;
+}
+
+HttpPersistence HttpResponder::persistence_of(const HttpRequest& request) const noexcept {
+  if (!request.keep_alive || !options_.keep_alive) return HttpPersistence::close;
+  return request.version_1_0 ? HttpPersistence::keep_1_0 : HttpPersistence::keep_1_1;
 }
 
 /// What does not fit into a Session: the framing of chunks, and what is to be answered behind a
@@ -46,10 +60,7 @@ bool HttpResponder::keeps_parser(const HttpRequest& request) noexcept {
 /// The head is read: what comes next.
 void HttpResponder::begin(Session& session, const HttpRequest& request) noexcept {
   if (request.status != 200) return refuse(session, request.status);
-  const bool stays = request.keep_alive && options_.keep_alive;
-  session.persistence = !stays                ? HttpPersistence::close
-                        : request.version_1_0 ? HttpPersistence::keep_1_0
-                                              : HttpPersistence::keep_1_1;
+  session.persistence = persistence_of(request);
   session.head_only = request.method == HttpRequest::Method::head;
   session.head_sent = false;
   if (request.target == HttpRequest::Target::echo) {

@@ -188,6 +188,7 @@ class HttpResponder {
   bool equals_last_head(std::span<const std::byte> bytes) const noexcept;
   void remember_head(std::span<const std::byte> head, const HttpRequest& request) noexcept;
   static bool keeps_parser(const HttpRequest& request) noexcept;
+  HttpPersistence persistence_of(const HttpRequest& request) const noexcept;
   void begin(Session& session, const HttpRequest& request) noexcept;
   void answer(Session& session, const HttpRequest& request) noexcept;
   void refuse(Session& session, std::uint16_t status) noexcept;
@@ -211,6 +212,9 @@ class HttpResponder {
   std::array<std::byte, longest_short_cut> last_head_;
   std::size_t last_head_size_ = 0;  // 0: none yet
   HttpRequest last_request_;
+  /// The answer to it, when that is one span and nothing else need be known.
+  StaticSpan last_reply_;
+  HttpPersistence last_persistence_ = HttpPersistence::close;
 
   /// A ring of connections that wait for a parser, each at most once.
   std::vector<StreamId> waiting_;

@@ -13,6 +13,10 @@ inline HttpResponder::Go HttpResponder::read_head(Stream auto& stream, Session& 
     if (equals_last_head(bytes)) [[likely]] {
       counters_.add(Count::short_cuts);
       stream.consume(last_head_size_);
+      if (last_reply_.size != 0 && stream.send(last_reply_)) [[likely]] {
+        session.persistence = last_persistence_;
+        return finish_reply(stream, session);
+      }
       begin(session, last_request_);
       return Go::on;
     }
