@@ -7,6 +7,7 @@
 
 #include "cli/error.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 #include "dpdk/device_spec.h"
 
 namespace pollux::run {
@@ -75,7 +76,7 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
   }
   for (dpdk::Port& port : out.ports) {
     const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait);
-    if (Status up = port.wait_for_link(limit); !up) return up.error();
+    if (Status up = port.wait_for_link(limit, cli::stop_requested); !up) return up.error();
   }
   return out;
 }

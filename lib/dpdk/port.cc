@@ -340,9 +340,13 @@ bool Port::link_up() const noexcept {
          link.link_status == RTE_ETH_LINK_UP;
 }
 
-Status Port::wait_for_link(std::chrono::milliseconds limit) {
+Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() noexcept) {
   const auto begin = std::chrono::steady_clock::now();
   while (!link_up()) {
+    if (given_up != nullptr && given_up()) {
+      if (!state_->started) state_->gate.port = PortGate::closed;
+      return std::monostate{};
+    }
     if (std::chrono::steady_clock::now() - begin >= limit) {
       const bool waits_for_peer =
           state_->spec.kind == Kind::memif || state_->spec.kind == Kind::vhost;
