@@ -44,6 +44,11 @@ def tool(name, package=None):
     return path
 
 
+def busy():
+    """By how much longer than on an idle machine something may take."""
+    return max(1.0, os.getloadavg()[0] / len(CPUS))
+
+
 def need_tun():
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise unittest.SkipTest("/dev/net/tun cannot be opened")
