@@ -277,6 +277,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   table_changed_ = true;
   Connection& c = connections_[index];
   c.tuple = tuple;
+  c.hash = hash;
   c.active = true;
   tcp::SeqNum iss = tcp::initial_sequence_number(tuple, isn_key_, now_);
   if (reused_above_) iss = max(iss, *reused_above_ + 1);

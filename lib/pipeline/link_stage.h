@@ -9,12 +9,16 @@ namespace pollux::pipeline {
 /// Leaves in datagrams_ the frames that carry IPv4 for us, beginning with their IPv4 header.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::ethernet_in() noexcept {
+  if (frames_.empty()) return;
+  std::uint64_t bytes = 0;
+  for (Packet& frame : frames_) __builtin_prefetch(frame.bytes().data());
   for (Packet& frame : frames_) {
-    counters_.count(Event::frames_received);
-    counters_.count(Event::bytes_received, frame.bytes().size());
+    bytes += frame.bytes().size();
     const Drop drop = frame_arrives(frame);
     if (drop != Drop::none) counters_.count(drop);
   }
+  counters_.count(Event::frames_received, frames_.size());
+  counters_.count(Event::bytes_received, bytes);
   frames_.clear();
 }
 

@@ -167,6 +167,7 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
   if (made == Connections::none) return Drop::tcp_connections_full;
   Connection& c = connections_[made];
   c.tuple = half.tuple;
+  c.hash = arrival.hash;
   c.tcb = tcp::accept(half, config_.tcp, now_);
   start_queues(c);
   table_.replace(arrival.hash, arrival.entry, {tcp::EntryId::Kind::connection, made});
@@ -420,7 +421,7 @@ void Pipeline<D, A>::release(std::uint32_t index) noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::leave_table(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
-  const std::uint64_t hash = tcp::hash(c.tuple, table_key_);
+  const std::uint64_t hash = c.hash;
   const tcp::EntryId id{tcp::EntryId::Kind::connection, index};
   c.detached = true;
   table_changed_ = true;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -178,13 +179,23 @@ class Transmitter {
     }
   }
 
+  /// The next hop of a destination, or 0.0.0.0 where there is none. Routes stay as they are, so
+  /// that what was found once holds: the table is asked when another destination comes by.
+  wire::Ipv4Address next_hop(wire::Ipv4Address destination) noexcept {
+    Hop& hop = hops_[destination.value() % hops_.size()];
+    if (hop.destination != destination) [[unlikely]] {
+      hop = {destination, routes_.next_hop(destination).value_or(wire::Ipv4Address{})};
+    }
+    return hop.next;
+  }
+
   bool route(Packet packet, wire::Ipv4Address destination, Instant now) noexcept {
-    const auto next_hop = routes_.next_hop(destination);
-    if (!next_hop) {
+    const wire::Ipv4Address next = next_hop(destination);
+    if (next.is_any()) {
       counters_.count(SendDrop::no_route);
       return false;
     }
-    const auto found = neighbors_.lookup(*next_hop, now);
+    const auto found = neighbors_.lookup(next, now);
     switch (found.state) {
       case link::NeighborTable::State::resolved:
         frame(std::move(packet), found.mac, wire::ether_type::ipv4);
@@ -213,9 +224,15 @@ class Transmitter {
     out_.push(std::move(packet));
   }
 
+  struct Hop {
+    wire::Ipv4Address destination;
+    wire::Ipv4Address next;
+  };
+
   D& device_;
   Counters& counters_;
   packet::Burst<Packet, link::burst_size> out_;
+  std::array<Hop, 256> hops_{};
   link::NeighborTable neighbors_;
   internet::RouteTable routes_;
   link::WaitingQueue<Packet> waiting_;
