@@ -207,9 +207,10 @@ Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
   std::vector<std::string> words{"pollux", "--lcores=" + lcores, "--main-lcore=" + main,
                                  "--file-prefix=" + file_prefix, "--no-shconf"};
   if (!options.telemetry && !has(extra, "--telemetry")) words.emplace_back("--no-telemetry");
-  if (!options.pci && !has(extra, "-a") && !has(extra, "--allow")) {
+  if (!options.pci && options.pci_devices.empty() && !has(extra, "-a") && !has(extra, "--allow")) {
     words.insert(words.end(), {"--no-pci", "--iova-mode=va"});
   }
+  for (const std::string& address : options.pci_devices) words.push_back("--allow=" + address);
   if (!has(extra, "-m") && !has(extra, "--socket-mem")) {
     const std::size_t bytes = options.memory_bytes + eal_own_bytes;
     words.insert(words.end(), {"-m", std::to_string((bytes + (1u << 20) - 1) >> 20)});

@@ -268,6 +268,8 @@ Status Port::State::start() {
 void Port::State::detach() noexcept {
   gate.port = PortGate::closed;
   if (id == PortGate::closed) return;
+  // libxdp has something to say when its program is taken off an interface.
+  const HushedOutput hushed(!eal->log().verbose());
   if (started) rte_eth_dev_stop(number());
   started = false;
   if (spec.kind == Kind::pci) {
