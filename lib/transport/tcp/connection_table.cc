@@ -65,12 +65,16 @@ void ConnectionTable::erase(std::uint64_t hash, EntryId id) noexcept {
 }
 
 ConnectionTable::Place ConnectionTable::locate(std::uint64_t hash, EntryId id) noexcept {
-  for (Bucket* bucket = &home(hash);; bucket = after(bucket)) {
+  Bucket* const first = &home(hash);
+  Bucket* bucket = first;
+  do {
     for (std::size_t i = 0; i < slots; ++i) {
       if (bucket->ids[i] == id.raw()) return {bucket, i};
     }
-    if (bucket->passed == 0) return {};
-  }
+    if (bucket->passed == 0) break;
+    bucket = after(bucket);
+  } while (bucket != first);
+  return {};
 }
 
 void ConnectionTable::write(Bucket& bucket, std::size_t slot, std::uint32_t tag,

@@ -81,7 +81,9 @@ class ConnectionTable {
   template <class Same>
   EntryId find(std::uint64_t hash, Same&& same) const noexcept {
     const std::uint32_t tag = tag_of(hash);
-    for (const Bucket* bucket = &home(hash);; bucket = after(bucket)) {
+    const Bucket* const first = &home(hash);
+    const Bucket* bucket = first;
+    do {
       for (std::uint32_t match = matches(*bucket, tag); match != 0; match &= match - 1) {
         const EntryId id = EntryId::from_raw(bucket->ids[std::countr_zero(match)]);
         if (same(id)) [[likely]]
@@ -89,7 +91,9 @@ class ConnectionTable {
       }
       if (bucket->passed == 0) [[likely]]
         return {};
-    }
+      bucket = after(bucket);
+    } while (bucket != first);  // in a small table every bucket may have been passed
+    return {};
   }
 
   /// False when the table holds capacity() entries already.

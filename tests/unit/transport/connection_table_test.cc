@@ -102,6 +102,38 @@ TEST(ConnectionTable, OneHashForAllIsSlowButRight) {
   EXPECT_EQ(table.size(), 0u);
 }
 
+TEST(ConnectionTable, ASearchEndsWhereEveryBucketWasPassed) {
+  // Two buckets of seven slots, each full once and each left behind by an entry of its own.
+  ConnectionTable table = table_for(11);
+  const std::uint64_t low = 0x0000'0000'0000'0005;
+  const std::uint64_t high = 0xffff'ffff'0000'0005;
+  const auto id = [](std::uint32_t i) { return EntryId{Kind::connection, i}; };
+  for (std::uint32_t i = 0; i < 8; ++i) ASSERT_TRUE(table.insert(high, id(i)));
+  for (std::uint32_t i = 0; i < 5; ++i) table.erase(high, id(i));
+  for (std::uint32_t i = 10; i < 18; ++i) ASSERT_TRUE(table.insert(low, id(i)));
+  for (const std::uint64_t h : {low, high, low + 1, high + 1}) {
+    EXPECT_TRUE(find_exactly(table, h, id(99)).is_none());
+  }
+  EXPECT_TRUE(table.consistent([&](EntryId e) { return e.index() < 10 ? high : low; }));
+  // And so with any small table, filled and emptied at random.
+  for (std::uint32_t capacity = 1; capacity < 40; ++capacity) {
+    ConnectionTable small = table_for(capacity);
+    Prng prng{capacity};
+    std::vector<std::uint64_t> hashes;
+    for (std::uint32_t i = 0; i < 2000; ++i) {
+      if (hashes.size() < capacity && prng.chance(0.6)) {
+        hashes.push_back(prng.next());
+        ASSERT_TRUE(small.insert(hashes.back(), id(i)));
+      } else if (!hashes.empty()) {
+        std::swap(hashes[prng.below(hashes.size())], hashes.back());
+        small.erase(hashes.back(), small.find(hashes.back(), [](EntryId) { return true; }));
+        hashes.pop_back();
+      }
+      ASSERT_TRUE(small.find(prng.next(), [](EntryId) { return false; }).is_none());
+    }
+  }
+}
+
 TEST(ConnectionTable, ThePredicateDecidesAmongEqualTags) {
   ConnectionTable table = table_for(20);
   ASSERT_TRUE(table.insert(42, {Kind::connection, 1}));
