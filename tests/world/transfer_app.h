@@ -37,6 +37,7 @@ struct TransferOptions {
   double pause = 0.02;  // chance that a reader stops for a while after a chunk
   Duration pause_up_to = 20ms;
   double never_closes = 0.3;  // chance to shut down but not call close() where both would do
+  bool keepalive = false;
   /// A connection may fail for reasons of the world, not of the stack: not a finding.
   bool may_fail = false;
 };
@@ -159,6 +160,7 @@ class TransferApp {
     session.up = true;
     session.opener = opener;
     session.manner = static_cast<Manner>(port - first_port);
+    if (options_.keepalive) stream.options({.keepalive = true});
     if (!silent(session)) {
       const std::uint32_t size = random_size();
       session.number = ledger_.begin(size);

@@ -12,6 +12,9 @@
 #include "text.h"
 
 namespace pollux::world {
+
+int polling = 0;
+
 namespace {
 
 using Stack = pipeline::Pipeline<sim::Device, TransferApp>;
@@ -23,6 +26,13 @@ struct Host {
   sim::Device& device;
   TransferApp app;
   std::unique_ptr<Stack> stack;
+
+  void poll(Instant now) {
+    polling = 1;
+    stack->poll(now);
+    polling = 0;
+  }
+  std::optional<Instant> next_event() const { return stack->next_event(); }
 };
 
 wire::Ipv4Address address_of(std::uint32_t host) {
@@ -100,7 +110,7 @@ class Run {
     }
     for (Host& host : hosts_) {
       if (!host.stack) return;
-      world_.add_host(*host.stack, {&host.device},
+      world_.add_host(host, {&host.device},
                       {.name = host.device.options().name, .wake_delay = plan_.wake_delay});
     }
   }

@@ -13,6 +13,9 @@
 
 namespace pollux::world {
 
+/// 1 while a stack is polled, else 0: for a program that counts what happens meanwhile.
+extern int polling;
+
 /// Everything that one world of transfers depends on. `clients` stacks open connections to all of
 /// `servers`; with two_way the servers open as many to the clients. One of each is joined by a
 /// cable, more by a switch.

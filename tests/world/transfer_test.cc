@@ -1,0 +1,204 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include "transfer_world.h"
+
+namespace {
+
+std::uint64_t allocated_in_poll = 0;
+
+void* allocate(std::size_t size) {
+  if (pollux::world::polling != 0) ++allocated_in_poll;
+  return std::malloc(size == 0 ? 1 : size);
+}
+
+}  // namespace
+
+// Every allocation of this program comes by here, so that those of poll() can be counted.
+void* operator new(std::size_t size) {
+  if (void* const at = allocate(size)) return at;
+  throw std::bad_alloc{};
+}
+void* operator new[](std::size_t size) { return operator new(size); }
+void operator delete(void* at) noexcept { std::free(at); }
+void operator delete[](void* at) noexcept { std::free(at); }
+void operator delete(void* at, std::size_t) noexcept { std::free(at); }
+void operator delete[](void* at, std::size_t) noexcept { std::free(at); }
+
+namespace pollux::world {
+namespace {
+
+std::string told(const TransferPlan& plan, const TransferReport& report) {
+  std::string out = "seed " + std::to_string(plan.seed) + "\n";
+  out += to_string(plan);
+  for (const std::string& problem : report.problems) out += "\n  problem: " + problem;
+  out += "\n  " + report.ledger + report.counters;
+  return out;
+}
+
+/// A plan like the seed's, on a link that does no harm.
+TransferPlan clean_plan(std::uint64_t seed, std::uint32_t connections) {
+  TransferPlan plan = rough_plan(seed, connections);
+  plan.there =
+      plan.back = {.bits_per_second = 10'000'000'000, .queue_bytes = 1 << 26, .delay = 1ms};
+  plan.stack.tcp.delayed_ack = 40ms;
+  plan.stack.tcp.min_rto = 200ms;
+  return plan;
+}
+
+/// The value of `name=` in the counters of a report, added up over its stacks.
+std::uint64_t count_of(const TransferReport& report, const std::string& name) {
+  const std::string key = " " + name + "=";
+  std::uint64_t sum = 0;
+  for (std::size_t at = report.counters.find(key); at != std::string::npos;
+       at = report.counters.find(key, at + 1)) {
+    sum += std::strtoull(report.counters.c_str() + at + key.size(), nullptr, 10);
+  }
+  return sum;
+}
+
+TEST(Transfers, ACleanLinkNeedsNoRetransmission) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    TransferPlan plan = clean_plan(seed, 200);
+    plan.transfers.concurrency = 10;  // as many datagrams as may wait for an ARP reply
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    EXPECT_EQ(count_of(report, "tcp_retransmitted"), 0u) << told(plan, report);
+    EXPECT_EQ(count_of(report, "tcp_resets_sent"), 0u) << told(plan, report);
+    EXPECT_EQ(report.connections, 400u);
+  }
+}
+
+TEST(Transfers, TheSameSeedIsTheSameRun) {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const TransferReport first = run(rough_plan(seed, 100));
+    const TransferReport second = run(rough_plan(seed, 100));
+    EXPECT_EQ(first.trace, second.trace);
+    EXPECT_EQ(first.counters, second.counters);
+    EXPECT_NE(first.trace, run(rough_plan(seed + 1000, 100)).trace);
+  }
+}
+
+TEST(Transfers, PollAllocatesNothing) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    allocated_in_poll = 0;
+    const TransferPlan plan = rough_plan(seed, 200);
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    EXPECT_EQ(allocated_in_poll, 0u);
+  }
+}
+
+TEST(Transfers, OneClientAndManyServers) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = rough_plan(seed, 500);
+    plan.servers = 7;
+    plan.two_way = false;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    EXPECT_EQ(report.connections, 500u);
+  }
+}
+
+TEST(Transfers, EverybodyWithEverybody) {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    TransferPlan plan = rough_plan(seed, 100);
+    plan.clients = 3;
+    plan.servers = 3;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    EXPECT_EQ(report.connections, 600u);
+  }
+}
+
+TEST(Transfers, LargeStreamsOverARoughLink) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = rough_plan(seed, 5);
+    plan.transfers.largest = 5'000'000;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+  }
+}
+
+TEST(Transfers, LossesInBursts) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = rough_plan(seed, 200);
+    plan.there.burst_loss = plan.back.burst_loss =
+        sim::BurstLoss{.enter = 0.005, .leave = 0.1, .loss = 1};
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+  }
+}
+
+TEST(Transfers, ALinkThatIsDownForAWhile) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = clean_plan(seed, 300);
+    plan.down_at = 20ms;
+    plan.up_at = 25s;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    EXPECT_GT(count_of(report, "down"), 0u);
+  }
+}
+
+TEST(Transfers, ASlowLinkWithAShortQueue) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = clean_plan(seed, 100);
+    plan.transfers.concurrency = 50;
+    plan.there = plan.back = {.bits_per_second = 2'000'000, .queue_bytes = 20'000, .delay = 20ms};
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    EXPECT_GT(count_of(report, "queue_full"), 0u);
+  }
+}
+
+TEST(Transfers, PacketMemoryThatFailsAtRandom) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = clean_plan(seed, 200);
+    plan.device.allocate_failure = 0.1;
+    plan.device.transmit_refusal = 0.1;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    EXPECT_GT(count_of(report, "no_buffer"), 0u);
+  }
+}
+
+TEST(Transfers, VeryLittlePacketMemory) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = clean_plan(seed, 200);
+    plan.device.frames = 64;
+    plan.device.receive_room = 32;
+    plan.device.transmit_room = 16;
+    plan.transfers.concurrency = 10;
+    // What is kept, sent or received, must leave some to send with.
+    plan.stack.send_pieces = 16;
+    plan.stack.receive_pieces = 16;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+  }
+}
+
+TEST(Transfers, VerySmallTables) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = clean_plan(seed, 200);
+    plan.transfers.concurrency = 50;
+    plan.transfers.may_fail = true;  // evicted from TIME-WAIT, refused for want of an entry
+    plan.transfers.keepalive = true;
+    plan.stack.tcp.keepalive_idle = 60s;
+    plan.stack.tcp.keepalive_interval = 10s;
+    plan.stack.connections = 40;
+    plan.stack.half_open = 8;
+    plan.stack.time_wait = 16;
+    plan.stack.flights = 4;
+    plan.stack.send_pieces = 64;
+    plan.stack.receive_pieces = 64;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+  }
+}
+
+}  // namespace
+}  // namespace pollux::world
