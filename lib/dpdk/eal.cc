@@ -1,28 +1,23 @@
 #include "dpdk/eal.h"
 
-#include <dirent.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_version.h>
 #include <sched.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <charconv>
 #include <sstream>
 #include <utility>
 
 #include "dpdk/huge_pages.h"
+#include "dpdk/run_folder.h"
 
 namespace pollux::dpdk {
 namespace {
 
-constexpr std::string_view prefix_stem = "pollux-";
 /// Rings, ports, virtual queues and the heaps' own bookkeeping.
 constexpr std::size_t eal_own_bytes = std::size_t{48} << 20;
 
@@ -76,39 +71,6 @@ Status check_cores(const std::vector<unsigned>& cores, const std::vector<unsigne
   return std::monostate{};
 }
 
-bool process_lives(std::string_view digits) {
-  pid_t pid = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-  if (error != std::errc{} || end != digits.data() + digits.size() || pid <= 0) return true;
-  return kill(pid, 0) == 0 || errno != ESRCH;
-}
-
-/// Removes a folder and the files in it; folders within are not ours and stay.
-void remove_folder(const std::string& path) {
-  if (DIR* const dir = opendir(path.c_str()); dir != nullptr) {
-    while (const dirent* entry = readdir(dir)) {
-      if (entry->d_type != DT_DIR) unlinkat(dirfd(dir), entry->d_name, 0);
-    }
-    closedir(dir);
-  }
-  rmdir(path.c_str());
-}
-
-/// Removes what earlier processes of ours that were killed have left beside our own folder.
-void remove_stale_folders(const std::string& own) {
-  const std::string parent = own.substr(0, own.rfind('/'));
-  std::vector<std::string> stale;
-  DIR* const dir = opendir(parent.c_str());
-  if (dir == nullptr) return;
-  while (const dirent* entry = readdir(dir)) {
-    const std::string_view name = entry->d_name;
-    if (!name.starts_with(prefix_stem) || process_lives(name.substr(prefix_stem.size()))) continue;
-    stale.push_back(parent + "/" + std::string(name));
-  }
-  closedir(dir);
-  for (const std::string& path : stale) remove_folder(path);
-}
-
 Error start_failure(int reason, const std::string& complaint, const EalOptions& options) {
   std::string why = complaint.empty() ? rte_strerror(reason) : complaint;
   if (!options.extra.empty()) {
@@ -129,11 +91,8 @@ struct Eal::State {
   ~State() {
     if (!started) return;
     wait();
-    {
-      const HushedOutput hushed(!log.verbose());
-      rte_eal_cleanup();
-    }
-    remove_folder(folder);
+    const HushedOutput hushed(!log.verbose());
+    rte_eal_cleanup();
   }
 
   /// Sleeps until the jobs are done, because DPDK's own waiting spins on a processor that a worker
@@ -147,7 +106,7 @@ struct Eal::State {
   LogSink log;
   std::vector<unsigned> cores;
   HugePages memory;
-  std::string folder;
+  RunFolder folder;
   std::function<void(std::size_t)> job;
   std::size_t launched = 0;
   std::atomic<std::size_t> up{0};
@@ -240,9 +199,8 @@ Result<Eal> Eal::start(const EalOptions& options) {
   } else {
     state->memory = HugePages::find(options.memory_bytes + eal_own_bytes);
   }
-  const std::string file_prefix = std::string(prefix_stem) + std::to_string(getpid());
   Result<std::vector<std::string>> words =
-      eal_arguments(options, allowed, state->memory.usable, file_prefix);
+      eal_arguments(options, allowed, state->memory.usable, RunFolder::file_prefix());
   if (!words) return words.error();
   state->cores = options.cores;
   if (state->cores.empty()) state->cores = {allowed.front()};
@@ -262,8 +220,7 @@ Result<Eal> Eal::start(const EalOptions& options) {
     return start_failure(reason, complaint.empty() ? printed : complaint, options);
   }
   state->started = true;
-  state->folder = rte_eal_get_runtime_dir();
-  remove_stale_folders(state->folder);
+  state->folder.adopt(rte_eal_get_runtime_dir());
   return Eal{std::move(state)};
 }
 
@@ -271,7 +228,7 @@ bool Eal::huge_pages() const noexcept { return state_->memory.usable; }
 std::string_view Eal::memory_reason() const noexcept { return state_->memory.reason; }
 const std::vector<unsigned>& Eal::cores() const noexcept { return state_->cores; }
 std::string Eal::version() { return rte_version(); }
-const std::string& Eal::folder() const noexcept { return state_->folder; }
+const std::string& Eal::folder() const noexcept { return state_->folder.path(); }
 LogSink& Eal::log() const noexcept { return state_->log; }
 
 void Eal::launch(std::size_t n, std::function<void(std::size_t)> job) {

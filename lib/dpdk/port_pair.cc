@@ -11,6 +11,12 @@ std::size_t PortPair::bytes_for(const PortOptions& options) noexcept {
 }
 
 Result<PortPair> PortPair::open(const Eal& eal, PairKind kind, const PortOptions& options) {
+  if (eal.folder().empty()) {
+    return Error{.kind = Error::Kind::machine,
+                 .what = "the link between both ends",
+                 .why = "there is no folder for its socket that this user may write to",
+                 .remedy = "XDG_RUNTIME_DIR=/some/folder, or --link ring"};
+  }
   const bool memif = kind == PairKind::memif;
   const std::string socket = eal.folder() + (memif ? "/memif.sock" : "/vhost.sock");
   DeviceSpec near_spec{.kind = DeviceSpec::Kind::vhost, .target = socket};
