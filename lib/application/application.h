@@ -19,6 +19,7 @@ struct StreamId {
   friend constexpr bool operator==(const StreamId&, const StreamId&) noexcept = default;
 };
 
+/// One end of a connection or datagram.
 struct Endpoint {
   wire::Ipv4Address address;
   std::uint16_t port = 0;
@@ -32,10 +33,12 @@ struct StaticSpan {
   std::uint32_t size = 0;
 };
 
+/// What every connection of a listener starts with.
 struct ListenOptions {
   bool nagle = true;
 };
 
+/// Where an active open comes from, and what it starts with.
 struct ConnectOptions {
   wire::Ipv4Address local_address{};  // 0: any own address, in turn
   std::uint16_t local_port = 0;       // 0: an ephemeral port (RFC 6056)
@@ -44,12 +47,12 @@ struct ConnectOptions {
 
 /// Why listen(), connect() or send() of a datagram did nothing.
 enum class StackError : std::uint8_t {
-  in_use,             // the port or four-tuple is taken
-  no_ports,           // every local port towards that endpoint is in use
-  no_memory,          // a bound known at start is reached
-  no_route,           // no own address or next hop for that destination
-  too_big,            // a datagram over 65,507 bytes
-  invalid             // port 0, or an address that nobody can have
+  in_use,     // the port or four-tuple is taken
+  no_ports,   // every local port towards that endpoint is in use
+  no_memory,  // a bound known at start is reached
+  no_route,   // no own address or next hop for that destination
+  too_big,    // a datagram over 65,507 bytes
+  invalid     // port 0, or an address that nobody can have
 };
 
 /// Per-connection switches (RFC 9293 s.3.8.4, 3.8.7.1; RFC 5482).
@@ -62,55 +65,72 @@ struct StreamOptions {
 /// A connection lent to an application for one callback; never stored (its id() may be).
 template <class S>
 concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
-  { c.id() } noexcept -> std::same_as<StreamId>;
-  { c.local() } noexcept -> std::same_as<Endpoint>;
-  { c.remote() } noexcept -> std::same_as<Endpoint>;
+  { c.id() }
+  noexcept->std::same_as<StreamId>;
+  { c.local() }
+  noexcept->std::same_as<Endpoint>;
+  { c.remote() }
+  noexcept->std::same_as<Endpoint>;
   /// The application's own part of the connection.
   s.session();
   /// The next received bytes that lie in one piece; empty when there are none yet. Valid until
   /// consume() or the end of the callback.
-  { c.readable() } noexcept -> std::same_as<std::span<const std::byte>>;
+  { c.readable() }
+  noexcept->std::same_as<std::span<const std::byte>>;
   /// Gives n <= readable().size() bytes back; the receive window opens as this is called.
-  { s.consume(n) } noexcept;
+  { s.consume(n) }
+  noexcept;
   /// Every byte that the peer sent has been consumed, and its FIN has come.
-  { c.at_end() } noexcept -> std::same_as<bool>;
+  { c.at_end() }
+  noexcept->std::same_as<bool>;
   /// Bytes that send() and commit() would take now.
-  { c.writable() } noexcept -> std::same_as<std::size_t>;
+  { c.writable() }
+  noexcept->std::same_as<std::size_t>;
   /// Queues all of `bytes`, or nothing and false when they are more than writable().
-  { s.send(bytes) } noexcept -> std::same_as<bool>;
+  { s.send(bytes) }
+  noexcept->std::same_as<bool>;
   /// Packet memory for up to n bytes (possibly fewer, possibly none); commit(k) sends its first k.
   /// Nothing else may be called on the stream between the two.
-  { s.reserve(n) } noexcept -> std::same_as<std::span<std::byte>>;
-  { s.commit(n) } noexcept;
+  { s.reserve(n) }
+  noexcept->std::same_as<std::span<std::byte>>;
+  { s.commit(n) }
+  noexcept;
   /// No more bytes from us: FIN behind the last one; receiving goes on.
-  { s.shutdown_send() } noexcept;
+  { s.shutdown_send() }
+  noexcept;
   /// The same, and what the peer still sends is not wanted. on_closed() follows when it is over.
-  { s.close() } noexcept;
+  { s.close() }
+  noexcept;
   /// RST now. on_closed(id, Cause::aborted) follows.
-  { s.abort() } noexcept;
+  { s.abort() }
+  noexcept;
   s.stack();
 };
 
 /// What a stack calls. `Session` lives in the connection: bounded, trivially destructible, made
 /// fresh for each. Every callback but on_closed may use the stream that it is lent.
 ///
-///   void on_start(auto& stack)                            once, before the first packet: listen, connect, set timers
-///   void on_accepted(Stream auto&)                        a peer's handshake is complete
-///   void on_connected(Stream auto&)                       ours is
-///   void on_readable(Stream auto&)                        more bytes to read (again only when still more arrive)
-///   void on_writable(Stream auto&)                        after a send() that was refused or a writable() of less
-///                                                         than asked for, there is room again
-///   void on_peer_closed(Stream auto&)                     the peer's FIN has come: after the last readable byte
-///   void on_closed(auto& stack, StreamId, Session&, Cause)    over; also after a failed connect()
-///   void on_timer(auto& stack, uint64_t token)            a timer of stack.after()
-///   void on_datagram(auto& stack, const Datagram&)        UDP
-///   void on_message(auto& stack, Message&&)               stack.post() of another thread
-///   void on_poll(auto& stack)                             each poll, before sending
+///   void on_start(auto& stack)        once, before the first packet: listen, connect, set timers
+///   void on_accepted(Stream auto&)    a peer's handshake is complete
+///   void on_connected(Stream auto&)   ours is
+///   void on_readable(Stream auto&)    more bytes to read (again only when still more arrive)
+///   void on_writable(Stream auto&)    after a send() that was refused or a writable() of less than
+///                                     asked for, there is room again
+///   void on_peer_closed(Stream auto&) the peer's FIN has come: after the last readable byte
+///   void on_closed(auto& stack, StreamId, Session&, Cause)
+///                                     over; also after a failed connect()
+///   void on_timer(auto& stack, uint64_t token)
+///                                     a timer of stack.after()
+///   void on_datagram(auto& stack, const Datagram&)
+///                                     UDP
+///   void on_message(auto& stack, Message&&)
+///                                     stack.post() of another thread
+///   void on_poll(auto& stack)         each poll, before sending
 ///
 /// Only Session, on_start and on_closed are required; a missing one costs nothing.
 template <class A>
 concept Application = std::is_trivially_destructible_v<typename A::Session> &&
-                      std::default_initializable<typename A::Session>;
+    std::default_initializable<typename A::Session>;
 
 /// One received UDP datagram, lent for the callback.
 struct Datagram {

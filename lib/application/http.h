@@ -52,6 +52,7 @@ class HttpCounters {
   std::array<std::uint64_t, static_cast<std::size_t>(Count::count_)> values_{};
 };
 
+/// What an HttpResponder is made with.
 struct HttpOptions {
   std::vector<std::uint16_t> ports = {80};
   std::vector<std::byte> body = default_body(128);

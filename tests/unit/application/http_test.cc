@@ -3,123 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <optional>
+#include <set>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/prng.h"
-#include "fake_stack.h"
+#include "http_talk.h"
 
 namespace pollux::application {
 namespace {
-
-using Count = HttpCounters::Count;
-using Stack = FakeStack<HttpResponder::Session>;
-
-static_assert(Application<HttpResponder>);
-static_assert(Stream<Stack::Stream>);
-
-std::vector<std::byte> body_of(std::string_view text) {
-  const auto bytes = std::as_bytes(std::span{text.data(), text.size()});
-  return {bytes.begin(), bytes.end()};
-}
-
-HttpResponder responder(HttpOptions options = {}) {
-  auto made = HttpResponder::make(std::move(options));
-  EXPECT_TRUE(made.ok());
-  return std::move(made).value();
-}
-HttpOptions with_body(std::string_view body) {
-  HttpOptions options;
-  options.body = body_of(body);
-  options.parsers = 8;
-  return options;
-}
-
-/// A client of one connection: what it sends and in which pieces, how slowly it reads.
-struct Client {
-  std::vector<std::string> pieces;
-  bool half_closes = true;
-  std::size_t window = 1 << 30;
-  std::size_t most_reserved = 1 << 30;
-
-  struct Seen {
-    std::string output;
-    bool fin = false;
-    bool reset = false;
-    std::size_t unread = 0;
-    friend bool operator==(const Seen&, const Seen&) = default;
-  };
-
-  /// Everything that the responder says, until nothing moves any more.
-  Seen run(HttpResponder& http) const {
-    Stack stack;
-    auto stream = stack.open();
-    auto& c = stack.connections[0];
-    c.window = window;
-    c.most_reserved = most_reserved;
-    const auto settle = [&] {
-      http.on_poll(stack);
-      while (c.taken != c.output.size()) {
-        c.taken = c.output.size();
-        if (c.wants_room && !c.closed) {
-          c.wants_room = false;
-          http.on_writable(stream);
-        }
-        http.on_poll(stack);
-      }
-    };
-    for (const std::string& piece : pieces) {
-      if (piece.empty()) continue;
-      if (c.closed) break;
-      c.input.push_back(piece);
-      http.on_readable(stream);
-      settle();
-    }
-    if (half_closes && !c.closed) {
-      c.peer_closed = true;
-      http.on_peer_closed(stream);
-      settle();
-    }
-    Seen seen{c.output, c.shut, c.reset, 0};
-    for (const std::string& left : c.input) seen.unread += left.size();
-    EXPECT_TRUE(!c.shut || c.fin_at == c.output.size()) << "bytes after the FIN";
-    http.on_closed(stack, stream.id(), c.session, Cause::by_peer);
-    EXPECT_EQ(http.parsers_in_use(), 0u);
-    return seen;
-  }
-};
-
-std::string answer_to(std::string_view input, HttpOptions options = with_body("hello"),
-                      bool half_closes = true) {
-  HttpResponder http = responder(std::move(options));
-  return Client{.pieces = {std::string{input}}, .half_closes = half_closes}.run(http).output;
-}
-
-const std::string hello_keep = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-const std::string hello_close =
-    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-const std::string hello_keep_1_0 =
-    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello";
-const std::string bad_request =
-    "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-const std::string not_implemented =
-    "HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const std::string get_close = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-const std::string chunked_head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-
-std::string post(std::string_view path, std::string_view fields, std::string_view body) {
-  return "POST " + std::string{path} + " HTTP/1.1\r\nHost: a\r\n" + std::string{fields} + "\r\n" +
-         std::string{body};
-}
-std::string reply_200(std::string_view body, std::string_view fields = "") {
-  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
-         std::string{fields} + "\r\n" + std::string{body};
-}
 
 TEST(Http, ListensOnItsPortsAndTellsWhichItCouldNotHave) {
   HttpOptions options;
@@ -420,107 +312,6 @@ TEST(Http, AClientThatDoesNotReadIsNotReadEither) {
   EXPECT_EQ(c.output, reply_200(std::string(1'000'000, 'x')));
 }
 
-/// A conversation that has everything.
-std::string long_conversation() {
-  return "\r\n" + get + "HEAD /bytes/7 HTTP/1.1\r\nHost: a\r\n\r\n" +
-         post("/echo", "Content-Length: 11\r\n", "GET / HTTP/") +
-         "GET /bytes/300 HTTP/1.1\r\nHost: a\r\n\r\n" +
-         post("/echo", "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n",
-              "b;ext=1\r\nhello\r\nwor\n\r\n2\r\nld\r\n0\r\nTrailer: x\r\n\r\n") +
-         get + get + post("/discard", "Content-Length: 4\r\n", "\r\n\r\n") +
-         post("/discard", "Transfer-Encoding: chunked\r\n", "1\r\n0\r\n0\r\n\r\n") +
-         "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" +
-         "GET /bytes/5 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
-}
-std::string long_answer() {
-  const auto pattern = [](std::size_t n) {
-    std::string out(n, '\0');
-    for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<char>(i % 251);
-    return out;
-  };
-  return hello_keep + "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n" + reply_200("GET / HTTP/") +
-         reply_200(pattern(300)) + go_on + chunked_head +
-         "b\r\nhello\r\nwor\n\r\n2\r\nld\r\n0\r\n\r\n" + hello_keep + hello_keep + hello_keep +
-         hello_keep + hello_keep_1_0 + reply_200(pattern(5));
-}
-
-const std::string endings[] = {"",
-                               get_close,
-                               "NOPE / HTTP/1.1\r\n\r\n",
-                               "GET nope\r\n\r\n",
-                               "GET / HTTP/1.1\r\nHost: a\r\n fold\r\n\r\n",
-                               post("/echo", "Transfer-Encoding: chunked\r\n", "xx\r\n")};
-
-TEST(Http, EveryCutOfTheInputGivesTheSameAnswer) {
-  for (const std::string& ending : endings) {
-    const std::string input = long_conversation() + ending;
-    HttpResponder http = responder(with_body("hello"));
-    const Client::Seen whole = Client{.pieces = {input}}.run(http);
-    ASSERT_EQ(whole.output.substr(0, long_answer().size()), long_answer());
-    ASSERT_TRUE(whole.fin && !whole.reset);
-    std::vector<std::string> singles;
-    for (const char c : input) singles.emplace_back(1, c);
-    EXPECT_EQ(Client{.pieces = singles}.run(http).output, whole.output);
-    for (std::size_t cut = 1; cut < input.size(); ++cut) {
-      const Client client{.pieces = {input.substr(0, cut), input.substr(cut)}};
-      ASSERT_EQ(client.run(http), whole) << "cut at " << cut;
-    }
-  }
-}
-
-TEST(Http, AnyCutsAndWindowsGiveTheSameAnswer) {
-  Prng prng{99};
-  for (int round = 0; round < 3'000; ++round) {
-    const std::string input = long_conversation() + endings[prng.below(std::size(endings))];
-    HttpResponder http = responder(with_body("hello"));
-    const Client::Seen whole = Client{.pieces = {input}}.run(http);
-    Client client;
-    client.window = 1 + prng.below(prng.chance(0.5) ? 10 : 500);
-    client.most_reserved = 1 + prng.below(prng.chance(0.5) ? 5 : 200);
-    for (std::size_t at = 0; at < input.size();) {
-      const std::size_t n = 1 + prng.below(prng.chance(0.5) ? 4 : 200);
-      client.pieces.push_back(input.substr(at, n));
-      at += n;
-    }
-    ASSERT_EQ(client.run(http), whole) << "round " << round;
-  }
-}
-
-TEST(Http, TheShortCutChangesNothing) {
-  Prng prng{5};
-  const std::string requests[] = {
-      get,
-      get_close,
-      "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
-      "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
-      "GET /bytes/9 HTTP/1.1\r\nHost: a\r\n\r\n",
-      "GET / HTTP/1.1\r\nHost: a\r\n\r",
-      "GET / HTTP/1.1\r\n\r\n",
-      "GET / HTTP/1.0\r\n\r\n",
-      post("/echo", "Content-Length: 2\r\n", "ab"),
-      post("/echo", "Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\n\r\n")};
-  for (int round = 0; round < 300; ++round) {
-    HttpOptions slow_options = with_body("hello");
-    slow_options.short_cut = false;
-    HttpResponder slow = responder(std::move(slow_options));
-    HttpResponder fast = responder(with_body("hello"));
-    for (int i = 0; i < 30; ++i) {
-      Client client;
-      client.half_closes = prng.chance(0.5);
-      std::string input;
-      for (std::uint64_t n = 1 + prng.below(4); n-- > 0;) {
-        input += requests[prng.chance(0.6) ? 0 : prng.below(std::size(requests))];
-      }
-      const std::size_t cut = prng.chance(0.5) ? input.size() : prng.below(input.size());
-      client.pieces = {input.substr(0, cut), input.substr(cut)};
-      ASSERT_EQ(client.run(fast), client.run(slow));
-    }
-    EXPECT_EQ(slow.counters()[Count::short_cuts], 0u);
-    EXPECT_GT(fast.counters()[Count::short_cuts], 0u);
-    EXPECT_EQ(fast.counters().answered(), slow.counters().answered());
-  }
-}
-
 TEST(Http, RequestsWaitForAParserAndAreServedInTurn) {
   HttpOptions options = with_body("hello");
   options.parsers = 1;
@@ -563,33 +354,6 @@ TEST(Http, RequestsWaitForAParserAndAreServedInTurn) {
   EXPECT_EQ(http.parsers_in_use(), 0u);
   arrives(whole, "GET / ");
   EXPECT_EQ(http.parsers_in_use(), 1u);
-}
-
-TEST(Http, NoiseIsAnsweredAtMostWithRefusals) {
-  Prng prng{4242};
-  for (int round = 0; round < 5'000; ++round) {
-    std::string input = long_conversation();
-    for (std::uint64_t n = 1 + prng.below(5); n-- > 0;) {
-      const std::size_t at = prng.below(input.size());
-      if (prng.chance(0.5)) {
-        input[at] = static_cast<char>(prng.next());
-      } else {
-        input.erase(at, 1 + prng.below(20));
-      }
-    }
-    HttpResponder http = responder(with_body("hello"));
-    const Client::Seen whole = Client{.pieces = {input}}.run(http);
-    EXPECT_TRUE(whole.fin);
-    Client client;
-    client.window = 1 + prng.below(300);
-    for (std::size_t at = 0; at < input.size();) {
-      const std::size_t n = 1 + prng.below(100);
-      client.pieces.push_back(input.substr(at, n));
-      at += n;
-    }
-    const Client::Seen cut = client.run(http);
-    ASSERT_EQ(cut.output, whole.output) << "round " << round;
-  }
 }
 
 }  // namespace
