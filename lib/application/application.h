@@ -63,49 +63,38 @@ struct StreamOptions {
 };
 
 /// A connection lent to an application for one callback; never stored (its id() may be).
+// clang-format off: version 14 does not know how to lay out a requirement.
 template <class S>
 concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
-  { c.id() }
-  noexcept->std::same_as<StreamId>;
-  { c.local() }
-  noexcept->std::same_as<Endpoint>;
-  { c.remote() }
-  noexcept->std::same_as<Endpoint>;
+  { c.id() } noexcept -> std::same_as<StreamId>;
+  { c.local() } noexcept -> std::same_as<Endpoint>;
+  { c.remote() } noexcept -> std::same_as<Endpoint>;
   /// The application's own part of the connection.
   s.session();
   /// The next received bytes that lie in one piece; empty when there are none yet. Valid until
   /// consume() or the end of the callback.
-  { c.readable() }
-  noexcept->std::same_as<std::span<const std::byte>>;
+  { c.readable() } noexcept -> std::same_as<std::span<const std::byte>>;
   /// Gives n <= readable().size() bytes back; the receive window opens as this is called.
-  { s.consume(n) }
-  noexcept;
+  { s.consume(n) } noexcept;
   /// Every byte that the peer sent has been consumed, and its FIN has come.
-  { c.at_end() }
-  noexcept->std::same_as<bool>;
+  { c.at_end() } noexcept -> std::same_as<bool>;
   /// Bytes that send() and commit() would take now.
-  { c.writable() }
-  noexcept->std::same_as<std::size_t>;
+  { c.writable() } noexcept -> std::same_as<std::size_t>;
   /// Queues all of `bytes`, or nothing and false when they are more than writable().
-  { s.send(bytes) }
-  noexcept->std::same_as<bool>;
+  { s.send(bytes) } noexcept -> std::same_as<bool>;
   /// Packet memory for up to n bytes (possibly fewer, possibly none); commit(k) sends its first k.
   /// Nothing else may be called on the stream between the two.
-  { s.reserve(n) }
-  noexcept->std::same_as<std::span<std::byte>>;
-  { s.commit(n) }
-  noexcept;
+  { s.reserve(n) } noexcept -> std::same_as<std::span<std::byte>>;
+  { s.commit(n) } noexcept;
   /// No more bytes from us: FIN behind the last one; receiving goes on.
-  { s.shutdown_send() }
-  noexcept;
+  { s.shutdown_send() } noexcept;
   /// The same, and what the peer still sends is not wanted. on_closed() follows when it is over.
-  { s.close() }
-  noexcept;
+  { s.close() } noexcept;
   /// RST now. on_closed(id, Cause::aborted) follows.
-  { s.abort() }
-  noexcept;
+  { s.abort() } noexcept;
   s.stack();
 };
+// clang-format on
 
 /// What a stack calls. `Session` lives in the connection: bounded, trivially destructible, made
 /// fresh for each. Every callback but on_closed may use the stream that it is lent.
