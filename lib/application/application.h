@@ -62,8 +62,9 @@ struct StreamOptions {
   Duration user_timeout{0};  // 0: the stack's own number of retries
 };
 
+// Version 14 does not know how to lay out a requirement.
+// clang-format off
 /// A connection lent to an application for one callback; never stored (its id() may be).
-// clang-format off: version 14 does not know how to lay out a requirement.
 template <class S>
 concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
   { c.id() } noexcept -> std::same_as<StreamId>;
