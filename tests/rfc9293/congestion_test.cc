@@ -35,6 +35,15 @@ TEST(SlowStart, BeginsWithTheInitialWindow) {
   Script::established({.config = initial_window(3)}).writes(20'000).sends_full(3, 1_seq, 1_seq);
 }
 
+TEST(SlowStart, BeginsWithFewerSegmentsWhereTheyAreLarge) {  // RFC 6928 s.2
+  tcp::Config config;
+  config.mss = 8960;
+  Script::established({.config = config, .peer_mss = 8960})
+      .check(cwnd_is(2 * 8960))
+      .writes(100'000)
+      .sends_full(2, 1_seq, 1_seq, 8960);
+}
+
 TEST(SlowStart, BeginsWithOneSegmentAfterALostSyn) {
   Script::active()
       .sends({.seq = 0_seq, .control = syn})

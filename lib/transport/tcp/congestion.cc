@@ -11,8 +11,12 @@ namespace {
 /// The largest window that a peer can offer (RFC 7323 s.2.3): more would change nothing.
 constexpr std::uint32_t max_cwnd = 1u << 30;
 
+/// IW of RFC 6928 s.2, for another number of segments than ten: large segments count for more, yet
+/// at least two are allowed.
 std::uint32_t initial_window(const Tcb& tcb, const Config& config) noexcept {
-  return std::uint32_t{config.initial_window} * tcb.mss;
+  constexpr std::uint32_t ordinary_mss = 1460;
+  const std::uint32_t segments = config.initial_window;
+  return std::min(segments * tcb.mss, std::max(2u * tcb.mss, segments * ordinary_mss));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 /// recovery.h.
 namespace pollux::tcp {
 
-/// The initial window, config.initial_window segments (RFC 6928), or one where a SYN was lost; the
+/// The initial window (RFC 6928), or one segment where a SYN was lost (RFC 5681 s.3.1); the
 /// Tcb's mss is known by then.
 void open_congestion_window(Tcb& tcb, const Config& config) noexcept;
 
