@@ -353,15 +353,16 @@ class Conversation {
     for (int events = 0; !(ends_[0].over() && ends_[1].over()); ++events) {
       if (events > 2'000'000) return "it does not come to an end" + status();
       pick_up();
-      std::optional<Instant> next = wire_.empty() ? std::nullopt : std::optional{wire_.top().at};
+      Instant next = Instant::max();
       const auto consider = [&](std::optional<Instant> at) {
-        if (at && (!next || *at < *next)) next = at;
+        if (at) next = std::min(next, *at);
       };
+      if (!wire_.empty()) consider(wire_.top().at);
       for (const End& end : ends_) consider(end.next_event(now_));
       const bool idle = ends_[0].idle_application() && ends_[1].idle_application();
       if (!idle) consider(next_act);
-      if (!next) return "nothing will ever happen again" + status();
-      now_ = std::max(now_, *next);
+      if (next == Instant::max()) return "nothing will ever happen again" + status();
+      now_ = std::max(now_, next);
       if (now_ > Instant{} + 48h) return "it takes for ever" + status();
       if (!idle && next_act <= now_) {
         for (End& end : ends_) end.act(now_);
