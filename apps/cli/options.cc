@@ -262,6 +262,11 @@ void fill_in(const About& about, Draft& draft) {
       if (!draft.has("--requests")) draft.client.requests = 100;
       break;
   }
+  if (draft.client.hold) {
+    // What is held was opened at the start, and asks for as long as it is held.
+    if (!draft.has("--warmup")) draft.client.warmup = 0s;
+    if (!draft.has("--requests")) draft.client.requests = UINT64_MAX;
+  }
 }
 
 /// The connections of the client must fit where they are kept; unless a bound was asked for, the

@@ -46,6 +46,10 @@ class Generator {
  public:
   /// The bound on connections opened in one poll, so that a late poll makes no burst.
   static constexpr std::uint32_t burst = 64;
+  /// How many are opened, and for how long, before anybody has been heard: until the next hop's
+  /// address is known a few frames wait for it, and each SYN beyond them comes back a second later.
+  static constexpr std::uint32_t before_answer = 16;
+  static constexpr Duration patience = 100ms;
 
   struct Session {
     Instant due{};                // when it was to be opened
@@ -85,6 +89,7 @@ class Generator {
   void on_connected(application::Stream auto& stream) noexcept {
     Session& session = stream.session();
     session.established = true;
+    heard_ = true;
     const Instant now = stream.stack().now();
     if (session.counted) {
       ++tally_.established;
@@ -117,6 +122,7 @@ class Generator {
 
   void on_closed(auto& stack, application::StreamId, Session& session, Cause cause) noexcept {
     --tally_.live;
+    heard_ = true;
     parser_.release(session.reply);
     const bool orderly = cause == Cause::by_us || cause == Cause::by_peer;
     const bool reset_by_plan =
@@ -159,7 +165,10 @@ class Generator {
       return missing < 1 ? 0 : static_cast<std::uint32_t>(std::min<double>(missing, burst));
     }
     const double share = since < ramp ? since / ramp : 1.0;
-    const auto wanted = static_cast<std::uint64_t>(share * options_.concurrency);
+    auto wanted = static_cast<std::uint64_t>(share * options_.concurrency);
+    if (!heard_ && now - started_ < patience) {
+      wanted = std::min<std::uint64_t>(wanted, before_answer);
+    }
     return wanted <= tally_.live
                ? 0
                : static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted - tally_.live, burst));
@@ -303,6 +312,7 @@ class Generator {
   std::size_t next_target_ = 0;
   bool measuring_ = false;
   bool winding_down_ = false;
+  bool heard_ = false;  // of a connection that was opened or refused
   std::optional<run::Leftover> leftover_;
 };
 

@@ -66,6 +66,14 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
   const Instant started = now;
 
   for (;;) {
+    // Before the poll, so that without a warm-up the first one counts.
+    if (phase == Phase::warm_up && now >= shared.schedule.measure_from) {
+      phase = Phase::measuring;
+      measured_from = now;
+      each([&](auto& lane) { lane.begin_measuring(now); });
+      report.stalls.restart(now);
+      report.busy = busy;
+    }
     std::uint64_t frames = 0;
     each([&](auto& lane) { frames += lane.poll(now); });
     const Instant after = clock.now();
@@ -77,13 +85,6 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
     report.total_ns.store(static_cast<std::uint64_t>((now - started).count()),
                           std::memory_order_relaxed);
 
-    if (phase == Phase::warm_up && now >= shared.schedule.measure_from) {
-      phase = Phase::measuring;
-      measured_from = now;
-      each([&](auto& lane) { lane.begin_measuring(now); });
-      report.stalls.restart(now);
-      report.busy = busy;
-    }
     const bool stopped = cli::stop_requested();
     if (phase != Phase::winding_down && (now >= shared.schedule.measure_until || stopped)) {
       if (phase == Phase::warm_up) {
