@@ -30,6 +30,7 @@
 #include "pipeline/stream.h"
 #include "pipeline/transmit.h"
 #include "transport/tcp/connection_table.h"
+#include "transport/tcp/invariants.h"
 #include "transport/tcp/isn.h"
 #include "transport/tcp/listener.h"
 #include "transport/tcp/tcp.h"

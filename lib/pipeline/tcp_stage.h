@@ -280,6 +280,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   count_verdict(verdict);
   if (news != 0) make_ready(index, news);
   arm(index);
+  POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp).empty());
 }
 
 template <link::Device D, application::Application A>
@@ -403,6 +404,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
       if ((c.pending & pending::closed) != 0) break;
     }
   }
+  POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp).empty());
   return true;
 }
 
