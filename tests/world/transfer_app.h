@@ -38,6 +38,9 @@ struct TransferOptions {
   Duration pause_up_to = 20ms;
   double never_closes = 0.3;  // chance to shut down but not call close() where both would do
   bool keepalive = false;
+  double abort = 0;  // chance that a write ends in an abort instead
+  /// Local ports to open from, one after the other; 0: the stack's choice.
+  std::uint16_t local_ports = 0;
   /// A connection may fail for reasons of the world, not of the stack: not a finding.
   bool may_fail = false;
 };
@@ -139,8 +142,15 @@ class TransferApp {
     const auto manner = prng_.chance(0.5) ? std::uint64_t{0}
                                           : prng_.below(static_cast<std::uint64_t>(Manner::count_));
     to.port = static_cast<std::uint16_t>(first_port + manner);
-    if (!stack.connect(to, {.nagle = prng_.chance(0.7)})) {
-      if (!options_.may_fail) ledger_.find(Wrong::connect_failed, opened_, to.port);
+    application::ConnectOptions options{.nagle = prng_.chance(0.7)};
+    if (options_.local_ports != 0) {
+      options.local_port = static_cast<std::uint16_t>(2000 + next_port_++ % options_.local_ports);
+    }
+    const auto opened = stack.connect(to, options);
+    if (!opened) {
+      const bool taken =
+          options.local_port != 0 && opened.error() == application::StackError::in_use;
+      if (!options_.may_fail && !taken) ledger_.find(Wrong::connect_failed, opened_, to.port);
       if (!stack.after(100ms, retry_open)) ledger_.find(Wrong::connect_failed, opened_, 1);
       return;
     }
@@ -197,6 +207,10 @@ class TransferApp {
   void write(auto& stream) {
     Session& session = stream.session();
     if (session.shut) return end(stream);
+    if (options_.abort > 0 && prng_.chance(options_.abort)) {
+      session.shut = true;
+      return stream.abort();
+    }
     const std::uint32_t allowed_now = allowed(session);
     while (session.sent < allowed_now) {
       const std::size_t n = std::min<std::size_t>(allowed_now - session.sent, random_chunk());
@@ -333,6 +347,7 @@ class TransferApp {
   Prng prng_;
   std::uint32_t opened_ = 0;
   std::uint32_t ended_ = 0;
+  std::uint32_t next_port_ = 0;
   std::uint32_t closed_ = 0;
 };
 

@@ -181,6 +181,54 @@ TEST(Transfers, VeryLittlePacketMemory) {
   }
 }
 
+// Packets that send queues own can be all there are: then nothing can be sent that would free them.
+TEST(Transfers, DISABLED_WhatIsKeptLeavesPacketsToSendWith) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    TransferPlan plan = clean_plan(seed, 200);
+    plan.device.frames = 48;
+    plan.transfers.concurrency = 20;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+  }
+}
+
+TEST(Transfers, FewPortsAreUsedAgainAndAgain) {
+  // The same four-tuples over and over, within TIME-WAIT, while duplicates of their last lives are
+  // still on the way.
+  std::uint64_t reused = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    TransferPlan plan = rough_plan(seed, 200);
+    plan.transfers.concurrency = 20;
+    plan.transfers.local_ports = 20;
+    plan.two_way = false;
+    // A peer that still waits for the ACK of its FIN is reset by its four-tuple's next life, when
+    // it has all its bytes: that is the price of reuse within TIME-WAIT.
+    plan.transfers.may_fail = true;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    EXPECT_EQ(report.complete, report.streams) << told(plan, report);
+    EXPECT_EQ(report.connections, 200u);
+    reused += count_of(report, "tcp_time_wait_reused");
+  }
+  EXPECT_GT(reused, 100u);
+}
+
+TEST(Transfers, AbortsAtAnyMoment) {
+  std::uint64_t aborted = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    TransferPlan plan = rough_plan(seed, 200);
+    plan.transfers.abort = 0.1;
+    plan.transfers.may_fail = true;
+    plan.transfers.keepalive = true;  // a RST may be lost, and is not sent again
+    plan.stack.tcp.keepalive_idle = 60s;
+    plan.stack.tcp.keepalive_interval = 10s;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    aborted += count_of(report, "tcp_aborted");
+  }
+  EXPECT_GT(aborted, 500u);
+}
+
 TEST(Transfers, VerySmallTables) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     TransferPlan plan = clean_plan(seed, 200);

@@ -209,6 +209,8 @@ class Run {
     }
     report_.ledger = ledger_.to_string();
     report_.connections = opened;
+    report_.streams = ledger_.begun();
+    report_.complete = ledger_.completed();
     report_.bytes = ledger_.bytes();
     report_.trace = world_.trace_hash();
   }

@@ -52,6 +52,8 @@ struct TransferReport {
   std::string ledger;    // Ledger::to_string()
   std::string counters;  // of each stack, all that are not zero
   std::uint32_t connections = 0;
+  std::uint32_t streams = 0;   // that were begun
+  std::uint32_t complete = 0;  // of them, verified to the last byte
   std::uint64_t frames = 0;
   std::uint64_t trace = 0;  // World::trace_hash()
   std::uint64_t bytes = 0;
