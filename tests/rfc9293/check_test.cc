@@ -78,6 +78,16 @@ TEST(CheckSequence, AnswersToEmptySegmentsAreLimited) {  // two confused ends mu
       .sends({.seq = 1_seq, .ack = 1_seq});
 }
 
+TEST(CheckSequence, TheFirstAnswerIsNeverLimited) {
+  // The limit is kept as a time modulo 131 s: none of its values may mean "just now" at first.
+  for (Duration time = 0s; time < 132s; time += 500ms) {
+    Script::established()
+        .at(time)
+        .arrives({.seq = 0_seq, .ack = 1_seq})
+        .sends({.seq = 1_seq, .ack = 1_seq});
+  }
+}
+
 TEST(CheckSequence, ClosedWindowStillReadsTheAckOfText) {  // "special allowance"; MUST-66
   tcp::Config config;
   config.receive_buffer = 1000;

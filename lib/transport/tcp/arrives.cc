@@ -1,9 +1,6 @@
 #include <algorithm>
 
-#include "transport/tcp/congestion.h"
-#include "transport/tcp/recovery.h"
-#include "transport/tcp/rtt.h"
-#include "transport/tcp/tcp.h"
+#include "transport/tcp/arrival.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/window.h"
 
@@ -12,149 +9,6 @@
 namespace pollux::tcp {
 
 namespace {
-
-/// One segment on its way through the steps.
-struct Arrival {
-  Tcb& tcb;
-  const Config& config;
-  const Segment& segment;
-  FlightPool& flights;
-  Instant now;
-  Verdict verdict{};
-  // What is left of the segment after trimming: it begins at `seq`, `offset` bytes into the text.
-  SeqNum seq;
-  std::uint32_t offset = 0;
-  std::uint32_t text = 0;
-  bool fin = false;
-};
-
-constexpr bool go_on = true;
-constexpr bool done = false;
-
-bool discard(Arrival& a, Drop drop) noexcept {
-  a.verdict.drop = drop;
-  return done;
-}
-
-/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, at most once in 512 ms where the segment may itself be such
-/// an answer (RFC 5961 s.7), so that two ends that disagree do not talk for ever.
-void challenge(Arrival& a) noexcept {
-  const auto slot = static_cast<std::uint8_t>(Millis32{a.now}.raw() / 512 % 255 + 1);
-  if (slot == a.tcb.challenge_slot) return;
-  a.tcb.challenge_slot = slot;
-  a.tcb.ack_now = true;
-  a.verdict.challenge_ack = true;
-}
-
-bool end(Arrival& a, Cause cause) noexcept {
-  a.verdict.closed = true;
-  a.verdict.cause = cause;
-  disarm_all(a.tcb);
-  a.tcb.state = State::closed;
-  return done;
-}
-
-void enter_time_wait(Arrival& a) noexcept {
-  end(a, Cause::by_us);
-  a.verdict.time_wait = true;
-  a.tcb.state = State::time_wait;
-}
-
-/// Both sides' options are known: what holds for the connection from here on.
-void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& options) noexcept {
-  const std::uint16_t peer = options.mss.value_or(default_mss);  // MUST-15
-  tcb.mss = std::max(std::min(peer, tcb.mss), min_mss);          // MUST-16
-  if (!tcb.scale_offered || !options.window_scale) return;       // RFC 7323 s.2.2: both or neither
-  tcb.snd_shift = std::min(*options.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
-  tcb.rcv_shift = std::min(config.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
-}
-
-void take_window(Tcb& tcb, SeqNum seq, std::uint32_t window) noexcept {
-  // What the probes of a closed window have added says nothing about the path.
-  if (tcb.snd_wnd == 0 && window != 0) tcb.backoff = 0;
-  tcb.snd_wnd = window;
-  tcb.snd_wl1 = seq;
-  tcb.max_snd_wnd = std::max(tcb.max_snd_wnd, window);
-}
-
-void enter_established(Arrival& a) noexcept {
-  Tcb& tcb = a.tcb;
-  // A FIN that was queued before goes out as soon as there is a connection.
-  tcb.state = tcb.fin_queued ? State::fin_wait_1 : State::established;
-  a.verdict.established = true;
-  tcb.backoff = 0;  // RFC 6298 (5.7): the RTO begins anew with the text
-  open_congestion_window(tcb, a.config);
-  if (tcb.keepalive) arm_idle(tcb, a.now, a.config.keepalive_idle);
-}
-
-/// The window field as bytes: that of a SYN is never scaled.
-std::uint32_t window_of(const Tcb& tcb, const Segment& segment) noexcept {
-  if (segment.has(control::syn)) return segment.window;
-  return std::uint32_t{segment.window} << tcb.snd_shift;
-}
-
-/// RFC 5681 s.2, DUPLICATE ACKNOWLEDGMENT, (a) to (e). What answers the probes of a closed window
-/// looks the same, and says nothing about a loss.
-bool duplicate_ack(const Tcb& tcb, const Segment& segment) noexcept {
-  return tcb.in_flight() > 0 && tcb.snd_wnd > 0 && segment.text == 0 &&
-         !segment.has(control::syn | control::fin) && segment.ack == tcb.snd_una &&
-         window_of(tcb, segment) == tcb.snd_wnd;
-}
-
-/// SND.UNA < SEG.ACK =< SND.NXT.
-void take_new_ack(Arrival& a) noexcept {
-  Tcb& tcb = a.tcb;
-  const SeqNum ack = a.segment.ack;
-  auto text = static_cast<std::uint32_t>(ack - tcb.snd_una);
-  if (!tcb.syn_acked) --text;  // the ACK of a SYN must not open cwnd (RFC 5681 s.3.1)
-  tcb.syn_acked = true;
-  tcb.snd_una = ack;
-  tcb.snd_pos = max(tcb.snd_pos, ack);
-  a.verdict.acknowledged = true;
-
-  if (tcb.timing && tcb.timed_seq <= ack) {
-    sample_round_trip(tcb, Micros32{a.now} - tcb.timed_at);
-    tcb.timing = false;
-  }
-  Restart restart = Restart::yes;
-  if (text > 0) restart = recover_on_new_ack(tcb, text);
-  tcb.retries = 0;
-  tcb.probe = false;
-  tcb.resend_first = tcb.resend_first && tcb.in_flight() > 0;
-  if (tcb.in_flight() == 0) {
-    tcb.retransmit_armed = false;  // RFC 6298 (5.2)
-  } else if (restart == Restart::yes) {
-    tcb.sent_at = Millis32{a.now};
-    arm_retransmit(tcb, a.config, a.now);  // (5.3)
-  }
-}
-
-/// The processing of the ACK in ESTABLISHED, which other states add to.
-void take_ack(Arrival& a) noexcept {
-  Tcb& tcb = a.tcb;
-  const Segment& segment = a.segment;
-  if (tcb.keepalive) {  // the peer is there
-    tcb.keepalive_probes = 0;
-    if (!tcb.receive_closed) arm_idle(tcb, a.now, a.config.keepalive_idle);
-  }
-  if (segment.ack < tcb.snd_una) return;
-  // SND.WL1 =< SEG.SEQ (see snd_wl1 for why SND.WL2 is not asked), or the highest ACK so far, as
-  // s.3.8.6 refines it: a window is counted from its own ACK, and would be too large from a later
-  // one that came with an old sequence number, in a retransmission.
-  const bool take = tcb.snd_una < segment.ack || tcb.snd_wl1 <= segment.seq;
-  if (tcb.snd_una < segment.ack) {
-    take_new_ack(a);
-  } else if (duplicate_ack(tcb, segment)) {
-    a.verdict.fast_retransmit = recover_on_duplicate_ack(tcb);
-  }
-  if (take) take_window(tcb, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
-  if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {
-    // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
-    tcb.retries = 0;
-    tcb.sent_at = Millis32{a.now};
-    if (tcb.user_timeout_ms != 0) arm_retransmit(tcb, a.config, a.now);  // it counts from here
-  }
-}
 
 // --- 3.10.7.4, the steps ---
 
@@ -178,10 +32,8 @@ void trim(Arrival& a) noexcept {
     a.text -= cut;
     a.seq += cut;
   }
-  if (a.text > 0 && tcb.rcv_adv < a.seq + a.text) {
-    a.text = static_cast<std::uint32_t>(tcb.rcv_adv - a.seq);
-    a.fin = false;
-  }
+  const SeqNum end = a.seq + a.text;
+  if (a.text > 0 && tcb.rcv_adv < end) a.text -= static_cast<std::uint32_t>(end - tcb.rcv_adv);
   if (a.fin && tcb.rcv_adv <= a.seq + a.text) a.fin = false;
 }
 
@@ -275,168 +127,20 @@ bool check_syn(Arrival& a) noexcept {
   return discard(a, Drop::tcp_unexpected_syn);
 }
 
-/// Fifth, check the ACK field.
-bool check_ack(Arrival& a) noexcept {
-  Tcb& tcb = a.tcb;
-  const Segment& segment = a.segment;
-  if (!segment.has(control::ack)) return discard(a, Drop::tcp_no_ack);
-  if (tcb.state == State::syn_received) {
-    if (segment.ack <= tcb.snd_una || tcb.snd_nxt < segment.ack) {
-      a.verdict.reset_reply = true;
-      return discard(a, Drop::tcp_bad_ack);
-    }
-    enter_established(a);
-    tcb.snd_wl1 = segment.seq;
-  } else if (segment.ack < tcb.snd_una - tcb.max_snd_wnd || tcb.snd_nxt < segment.ack) {
-    challenge(a);  // RFC 5961 s.5
-    return discard(a, Drop::tcp_bad_ack);
-  }
-  take_ack(a);
-  if (!tcb.fin_acked()) return go_on;
-  switch (tcb.state) {
-    case State::fin_wait_1:
-      tcb.state = State::fin_wait_2;
-      if (tcb.receive_closed) arm_idle(tcb, a.now, a.config.fin_wait_2_timeout);
-      return go_on;
-    case State::closing:
-      enter_time_wait(a);
-      return done;
-    case State::last_ack:
-      return end(a, Cause::by_peer);
-    case State::fin_wait_2:
-    case State::established:
-    case State::close_wait:
-    case State::closed:
-    case State::listen:
-    case State::syn_sent:
-    case State::syn_received:
-    case State::time_wait:
-      break;
-  }
-  return go_on;
-}
-
-/// The Flight of this connection, borrowed now if it has none; null when the pool is empty.
-Flight* borrow_flight(Arrival& a) noexcept {
-  if (a.tcb.flight == FlightPool::none) a.tcb.flight = a.flights.acquire();
-  if (a.tcb.flight == FlightPool::none) {
-    a.verdict.flights_exhausted = true;
-    return nullptr;
-  }
-  return &a.flights[a.tcb.flight];
-}
-
-void keep_text(Arrival& a) noexcept {
-  a.verdict.keep_text = true;
-  a.verdict.text_offset = static_cast<std::uint16_t>(a.offset);
-  a.verdict.text_length = static_cast<std::uint16_t>(a.text);
-}
-
-/// What begins past RCV.NXT is held, and the gap is shown to the peer at once (RFC 5681 s.4.2).
-bool hold_out_of_order(Arrival& a) noexcept {
-  a.tcb.ack_now = true;
-  a.verdict.out_of_order = true;
-  Flight* const flight = borrow_flight(a);
-  if (flight == nullptr) return discard(a, Drop::tcp_no_buffer);
-  if (a.text > 0) {
-    switch (flight->out_of_order.add(a.seq, a.seq + a.text)) {
-      case OutOfOrder::Added::new_text:
-        keep_text(a);
-        break;
-      case OutOfOrder::Added::nothing_new:
-        a.verdict.duplicate = true;
-        break;
-      case OutOfOrder::Added::full:
-        return discard(a, Drop::tcp_no_buffer);
-    }
-  }
-  if (a.fin) flight->out_of_order.add_fin(a.seq + a.text);
-  return done;
-}
-
-/// Seventh, process the segment text (the sixth step's urgent data is read like any other).
-bool process_text(Arrival& a) noexcept {
-  Tcb& tcb = a.tcb;
-  if (!tcb.may_receive()) {
-    a.text = 0;
-    a.fin = false;
-    return go_on;
-  }
-  if (a.text > 0 && tcb.receive_closed) {
-    // SHLD-3: nobody will read it, and the peer has to know. abort() needs the state as it is.
-    a.verdict.abort = true;
-    a.verdict.closed = true;
-    a.verdict.cause = Cause::aborted;
-    return discard(a, Drop::tcp_after_close);
-  }
-  if (a.text == 0 && !a.fin) return go_on;
-  if (a.seq != tcb.rcv_nxt) return hold_out_of_order(a);
-  if (a.text == 0) return go_on;
-
-  SeqNum next = tcb.rcv_nxt + a.text;
-  if (tcb.flight != FlightPool::none) {
-    // A segment that fills a gap, or a part of it, is acknowledged at once (RFC 5681 s.4.2).
-    next = a.flights[tcb.flight].out_of_order.advance(next);
-    tcb.ack_now = true;
-  }
-  tcb.unread += static_cast<std::uint32_t>(next - tcb.rcv_nxt);
-  tcb.rcv_nxt = next;
-  keep_text(a);
-  a.verdict.readable = true;
-  if (++tcb.ack_pending >= 2) {  // SHLD-19
-    tcb.ack_now = true;
-  } else if (!tcb.ack_armed && !tcb.ack_now) {
-    tcb.ack_at = later(a.now, a.config.delayed_ack);
-    tcb.ack_armed = true;
-  }
-  return go_on;
-}
-
-/// Eighth, check the FIN bit.
-void check_fin(Arrival& a) noexcept {
-  Tcb& tcb = a.tcb;
-  bool fin = a.fin && a.seq + a.text == tcb.rcv_nxt;
-  if (tcb.flight != FlightPool::none) {
-    const OutOfOrder& held = a.flights[tcb.flight].out_of_order;
-    fin = fin || held.fin_at(tcb.rcv_nxt);
-    if (fin || held.empty()) release(tcb, a.flights);
-  }
-  if (!fin) return;
-  tcb.rcv_nxt += 1;
-  tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt);
-  tcb.ack_now = true;
-  a.verdict.peer_closed = true;
-  switch (tcb.state) {
-    case State::established:
-      tcb.state = State::close_wait;
-      break;
-    case State::fin_wait_1:  // had our FIN been acknowledged, this would be FIN-WAIT-2
-      tcb.state = State::closing;
-      break;
-    case State::fin_wait_2:
-      enter_time_wait(a);
-      break;
-    case State::close_wait:
-    case State::closing:
-    case State::last_ack:
-    case State::closed:
-    case State::listen:
-    case State::syn_sent:
-    case State::syn_received:
-    case State::time_wait:
-      break;
-  }
-}
-
-void text_and_fin(Arrival& a) noexcept {
-  if (process_text(a)) check_fin(a);
-}
-
 void other_states(Arrival& a) noexcept {
   if (check_sequence(a) && check_reset(a) && check_syn(a) && check_ack(a)) text_and_fin(a);
 }
 
 // --- 3.10.7.3 ---
+
+/// Both sides' options are known: what holds for the connection from here on.
+void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& options) noexcept {
+  const std::uint16_t peer = options.mss.value_or(default_mss);  // MUST-15
+  tcb.mss = std::max(std::min(peer, tcb.mss), min_mss);          // MUST-16
+  if (!tcb.scale_offered || !options.window_scale) return;       // RFC 7323 s.2.2: both or neither
+  tcb.snd_shift = std::min(*options.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
+  tcb.rcv_shift = std::min(config.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
+}
 
 /// Fourth, check the SYN bit: the peer's SYN is here.
 void take_peer_syn(Arrival& a) noexcept {
@@ -482,11 +186,33 @@ void syn_sent(Arrival& a) noexcept {
   if (segment.has(control::syn)) {
     take_peer_syn(a);
   } else {
-    discard(a, Drop::tcp_no_connection);  // fifth
+    discard(a, Drop::tcp_bad_sequence);  // fifth: what cannot be validated
   }
 }
 
 }  // namespace
+
+void challenge(Arrival& a) noexcept {
+  const auto slot = static_cast<std::uint8_t>(Millis32{a.now}.raw() / 512 % 255 + 1);
+  if (slot == a.tcb.challenge_slot) return;
+  a.tcb.challenge_slot = slot;
+  a.tcb.ack_now = true;
+  a.verdict.challenge_ack = true;
+}
+
+bool end(Arrival& a, Cause cause) noexcept {
+  a.verdict.closed = true;
+  a.verdict.cause = cause;
+  disarm_all(a.tcb);
+  a.tcb.state = State::closed;
+  return done;
+}
+
+void enter_time_wait(Arrival& a) noexcept {
+  end(a, Cause::by_us);
+  a.verdict.time_wait = true;
+  a.tcb.state = State::time_wait;
+}
 
 Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, FlightPool& flights,
                         Instant now) noexcept {

@@ -1,0 +1,142 @@
+#include <algorithm>
+
+#include "transport/tcp/arrival.h"
+#include "transport/tcp/congestion.h"
+#include "transport/tcp/recovery.h"
+#include "transport/tcp/rtt.h"
+#include "transport/tcp/timers.h"
+
+/// RFC 9293 s.3.10.7.4, fifth: what an acknowledgment does.
+namespace pollux::tcp {
+
+namespace {
+
+/// The window field as bytes: that of a SYN is never scaled.
+std::uint32_t window_of(const Tcb& tcb, const Segment& segment) noexcept {
+  if (segment.has(control::syn)) return segment.window;
+  return std::uint32_t{segment.window} << tcb.snd_shift;
+}
+
+/// RFC 5681 s.2, DUPLICATE ACKNOWLEDGMENT, (a) to (e). What answers the probes of a closed window
+/// looks the same, and says nothing about a loss.
+bool duplicate_ack(const Tcb& tcb, const Segment& segment) noexcept {
+  return tcb.in_flight() > 0 && tcb.snd_wnd > 0 && segment.text == 0 &&
+         !segment.has(control::syn | control::fin) && segment.ack == tcb.snd_una &&
+         window_of(tcb, segment) == tcb.snd_wnd;
+}
+
+/// SND.UNA < SEG.ACK =< SND.NXT.
+void take_new_ack(Arrival& a) noexcept {
+  Tcb& tcb = a.tcb;
+  const SeqNum ack = a.segment.ack;
+  auto text = static_cast<std::uint32_t>(ack - tcb.snd_una);
+  if (!tcb.syn_acked) --text;  // the ACK of a SYN must not open cwnd (RFC 5681 s.3.1)
+  tcb.syn_acked = true;
+  tcb.snd_una = ack;
+  tcb.snd_pos = max(tcb.snd_pos, ack);
+  a.verdict.acknowledged = true;
+
+  if (tcb.timing && tcb.timed_seq <= ack) {
+    sample_round_trip(tcb, Micros32{a.now} - tcb.timed_at);
+    tcb.timing = false;
+  }
+  Restart restart = Restart::yes;
+  if (text > 0) restart = recover_on_new_ack(tcb, text);
+  tcb.retries = 0;
+  tcb.probe = false;
+  tcb.resend_first = tcb.resend_first && tcb.in_flight() > 0;
+  if (tcb.in_flight() == 0) {
+    tcb.retransmit_armed = false;  // RFC 6298 (5.2)
+  } else if (restart == Restart::yes) {
+    tcb.sent_at = Millis32{a.now};
+    arm_retransmit(tcb, a.config, a.now);  // (5.3)
+  }
+}
+
+}  // namespace
+
+void take_window(Tcb& tcb, SeqNum seq, std::uint32_t window) noexcept {
+  // What the probes of a closed window have added says nothing about the path.
+  if (tcb.snd_wnd == 0 && window != 0) tcb.backoff = 0;
+  tcb.snd_wnd = window;
+  tcb.snd_wl1 = seq;
+  tcb.max_snd_wnd = std::max(tcb.max_snd_wnd, window);
+}
+
+void enter_established(Arrival& a) noexcept {
+  Tcb& tcb = a.tcb;
+  // A FIN that was queued before goes out as soon as there is a connection.
+  tcb.state = tcb.fin_queued ? State::fin_wait_1 : State::established;
+  a.verdict.established = true;
+  tcb.backoff = 0;  // RFC 6298 (5.7): the RTO begins anew with the text
+  open_congestion_window(tcb, a.config);
+  if (tcb.keepalive) arm_idle(tcb, a.now, a.config.keepalive_idle);
+}
+
+void take_ack(Arrival& a) noexcept {
+  Tcb& tcb = a.tcb;
+  const Segment& segment = a.segment;
+  if (tcb.keepalive) {  // the peer is there
+    tcb.keepalive_probes = 0;
+    if (!tcb.receive_closed) arm_idle(tcb, a.now, a.config.keepalive_idle);
+  }
+  if (segment.ack < tcb.snd_una) return;
+  // SND.WL1 =< SEG.SEQ (see snd_wl1 for why SND.WL2 is not asked), or the highest ACK so far, as
+  // s.3.8.6 refines it: a window is counted from its own ACK, and would be too large from a later
+  // one that came with an old sequence number, in a retransmission.
+  const bool take = tcb.snd_una < segment.ack || tcb.snd_wl1 <= segment.seq;
+  if (tcb.snd_una < segment.ack) {
+    take_new_ack(a);
+  } else if (duplicate_ack(tcb, segment)) {
+    a.verdict.fast_retransmit = recover_on_duplicate_ack(tcb);
+  }
+  if (take) take_window(tcb, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
+  if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {
+    // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
+    tcb.retries = 0;
+    tcb.sent_at = Millis32{a.now};
+    if (tcb.user_timeout_ms != 0) arm_retransmit(tcb, a.config, a.now);  // it counts from here
+  }
+}
+
+bool check_ack(Arrival& a) noexcept {
+  Tcb& tcb = a.tcb;
+  const Segment& segment = a.segment;
+  if (!segment.has(control::ack)) return discard(a, Drop::tcp_no_ack);
+  if (tcb.state == State::syn_received) {
+    if (segment.ack <= tcb.snd_una || tcb.snd_nxt < segment.ack) {
+      a.verdict.reset_reply = true;
+      return discard(a, Drop::tcp_bad_ack);
+    }
+    enter_established(a);
+    tcb.snd_wl1 = segment.seq;
+  } else if (segment.ack < tcb.snd_una - tcb.max_snd_wnd || tcb.snd_nxt < segment.ack) {
+    challenge(a);  // RFC 5961 s.5
+    return discard(a, Drop::tcp_bad_ack);
+  }
+  take_ack(a);
+  if (!tcb.fin_acked()) return go_on;
+  switch (tcb.state) {
+    case State::fin_wait_1:
+      tcb.state = State::fin_wait_2;
+      if (tcb.receive_closed) arm_idle(tcb, a.now, a.config.fin_wait_2_timeout);
+      return go_on;
+    case State::closing:
+      enter_time_wait(a);
+      return done;
+    case State::last_ack:
+      return end(a, Cause::by_peer);
+    case State::fin_wait_2:
+    case State::established:
+    case State::close_wait:
+    case State::closed:
+    case State::listen:
+    case State::syn_sent:
+    case State::syn_received:
+    case State::time_wait:
+      break;
+  }
+  return go_on;
+}
+
+}  // namespace pollux::tcp
