@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What tools/demo and tools/test share. Sourced, with the working folder at the top of the tree.
 
 fail() {  # CODE WHAT WHY TRY
