@@ -76,6 +76,7 @@ struct Port::State {
   State& operator=(const State&) = delete;
   ~State() { detach(); }
 
+  Status open();
   Status attach();
   Status configure();
   Status start();
@@ -117,6 +118,12 @@ std::size_t Queue::straighten(rte_mbuf** frames, std::size_t count) noexcept {
     }
   }
   return kept;
+}
+
+Status Port::State::open() {
+  if (const Status done = attach(); !done) return done.error();
+  if (const Status done = configure(); !done) return done.error();
+  return start();
 }
 
 Status Port::State::attach() {
@@ -304,7 +311,7 @@ bool Port::State::mend() {
   if (spec.kind == Kind::virtio_user) {
     if (!check_machine(spec)) return false;
     detach();
-    return attach().ok() && configure().ok() && start().ok();
+    return open().ok();
   }
   return true;
 }
@@ -329,9 +336,7 @@ Result<Port> Port::open(const Eal& eal, const DeviceSpec& spec, const PortOption
   }
   // Some drivers, and the libraries below them, print without asking.
   const HushedOutput hushed(!eal.log().verbose());
-  if (const Status done = state->attach(); !done) return done.error();
-  if (const Status done = state->configure(); !done) return done.error();
-  if (const Status done = state->start(); !done) return done.error();
+  if (const Status done = state->open(); !done) return done.error();
   state->gate.port = state->id;
   return Port{std::move(state)};
 }
