@@ -23,6 +23,7 @@ enum class Offload : std::uint8_t {
   lies_always_good  // says good of every received sum
 };
 
+/// One device: who it is, how much it holds, and how it fails.
 struct DeviceOptions {
   std::string name{};
   wire::MacAddress mac{};

@@ -29,6 +29,7 @@ concept Host = requires(H host, const H seen, Instant now) {
   { seen.next_event() } -> std::convertible_to<std::optional<Instant>>;
 };
 
+/// How a World deals with one host.
 struct HostOptions {
   std::string name{};
   /// A host that something arrives for is polled up to this much later, as if its core had been
@@ -36,6 +37,7 @@ struct HostOptions {
   Duration wake_delay{0};
 };
 
+/// A World's bounds, and what it keeps account of.
 struct WorldOptions {
   std::size_t frames = 16'384;
   std::size_t frame_room = 2048;

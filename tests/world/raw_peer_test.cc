@@ -1,0 +1,164 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "base/prng.h"
+#include "raw_host.h"
+#include "sim/world.h"
+#include "stack_setup.h"
+#include "wire/icmp.h"
+
+namespace pollux::world {
+namespace {
+
+/// A stack, and a host that sends it what the test makes.
+class RawPeer : public testing::Test {
+ protected:
+  sim::World world{1};
+  sim::Device& raw_device = world.add_device({.name = "raw", .mac = left_mac});
+  sim::Device& device = world.add_device({.name = "stack", .mac = right_mac});
+  sim::Cable cable = world.connect(raw_device, device, {.delay = 1ms});
+  RawHost raw{raw_device, left_address};
+  ProbeApp app;
+  std::unique_ptr<Stack> stack =
+      std::move(*Stack::make(config_of(right_address), device, app, world.now()));
+
+  void SetUp() override {
+    world.add_host(raw, {&raw_device}, {.name = "raw"});
+    world.add_host(*stack, {&device}, {.name = "stack"});
+    stack->start(world.now());
+    run_for(10s);
+    raw.datagrams.clear();
+  }
+  void TearDown() override {
+    const Counters& counters = stack->counters();
+    EXPECT_EQ(counters[Event::frames_received],
+              counters[Event::frames_delivered] + counters.dropped() + stack->frames_held());
+    EXPECT_EQ(world.frames().live(), 0u);
+  }
+  void run_for(Duration time) {
+    const Status status = world.run_for(time);
+    ASSERT_TRUE(status.ok()) << status.error().what << ": " << status.error().why;
+  }
+  static std::vector<std::byte> echo_request(std::size_t size) {
+    std::vector<std::byte> message(size);
+    for (std::size_t i = 0; i < size; ++i) message[i] = static_cast<std::byte>(i % 251);
+    wire::IcmpFields::echo_request(0x1234, 1).write(message);
+    return message;
+  }
+  /// Sends the message in pieces of `piece` bytes, in the order of `order` (all, when empty).
+  void send_pieces(std::span<const std::byte> message, std::size_t piece,
+                   std::vector<std::size_t> order, std::uint16_t identification) {
+    const std::size_t count = (message.size() + piece - 1) / piece;
+    if (order.empty()) {
+      order.resize(count);
+      std::iota(order.begin(), order.end(), std::size_t{0});
+    }
+    for (const std::size_t i : order) {
+      const std::size_t at = i * piece;
+      const auto part = message.subspan(at, std::min(piece, message.size() - at));
+      wire::Ipv4Fields ip;
+      ip.identification = identification;
+      ip.more_fragments = i + 1 != count;
+      ip.fragment_offset_bytes = static_cast<std::uint16_t>(at);
+      ip.protocol = wire::protocol::icmp;
+      ip.destination = right_address;
+      raw.send(right_mac, ip, part);
+    }
+  }
+  /// The payload of all that came, put together by offset; empty when a piece is missing.
+  std::vector<std::byte> reassembled() const {
+    std::vector<std::byte> out(65'536);
+    std::size_t got = 0;
+    std::size_t end = 0;
+    for (const auto& datagram : raw.datagrams) {
+      wire::Ipv4View ip;
+      if (wire::Ipv4View::parse(datagram, ip) != Drop::none || !ip.checksum_ok()) return {};
+      std::copy(ip.payload().begin(), ip.payload().end(), out.begin() + ip.fragment_offset_bytes());
+      got += ip.payload().size();
+      if (!ip.more_fragments()) end = ip.fragment_offset_bytes() + ip.payload().size();
+    }
+    out.resize(got == end ? end : 0);
+    return out;
+  }
+};
+
+TEST_F(RawPeer, PingIsAnsweredWithTheSameBytes) {
+  const auto message = echo_request(64);
+  send_pieces(message, 64, {}, 1);
+  run_for(100ms);
+  const auto reply = reassembled();
+  wire::IcmpView view;
+  ASSERT_EQ(wire::IcmpView::parse(reply, view), Drop::none);
+  EXPECT_EQ(view.type(), wire::icmp_type::echo_reply);
+  EXPECT_TRUE(view.checksum_ok());
+  EXPECT_EQ(view.identifier(), 0x1234);
+  EXPECT_TRUE(std::equal(reply.begin() + 8, reply.end(), message.begin() + 8, message.end()));
+}
+
+TEST_F(RawPeer, PingInFragmentsOfAnyOrderIsAnswered) {
+  const auto message = echo_request(5000);
+  const std::vector<std::vector<std::size_t>> orders{
+      {}, {4, 3, 2, 1, 0}, {2, 0, 4, 1, 3}, {0, 0, 1, 2, 2, 3, 4}};
+  std::uint16_t identification = 1;
+  for (const auto& order : orders) {
+    raw.datagrams.clear();
+    send_pieces(message, 1000, order, identification++);
+    run_for(100ms);
+    const auto reply = reassembled();
+    wire::IcmpView view;
+    ASSERT_EQ(wire::IcmpView::parse(reply, view), Drop::none) << identification;
+    EXPECT_TRUE(view.checksum_ok());
+    EXPECT_EQ(view.type(), wire::icmp_type::echo_reply);
+    EXPECT_TRUE(std::equal(reply.begin() + 8, reply.end(), message.begin() + 8, message.end()));
+    EXPECT_EQ(raw.datagrams.size(), 4u) << "5,000 bytes in an MTU of 1,500";
+  }
+  EXPECT_EQ(stack->counters()[Event::icmp_echoes_answered], orders.size());
+}
+
+TEST_F(RawPeer, AMissingFragmentIsForgottenAndSaid) {
+  const auto message = echo_request(5000);
+  send_pieces(message, 1000, {0, 1, 3, 4}, 9);
+  run_for(1s);
+  EXPECT_EQ(stack->frames_held(), 4u);
+  run_for(2min);
+  EXPECT_EQ(stack->frames_held(), 0u);
+  EXPECT_EQ(stack->counters()[Drop::fragment_timeout], 4u);
+  // RFC 1122 s.3.3.2: time exceeded, when fragment zero was there.
+  ASSERT_EQ(raw.datagrams.size(), 1u);
+  wire::Ipv4View ip;
+  ASSERT_EQ(wire::Ipv4View::parse(raw.datagrams[0], ip), Drop::none);
+  wire::IcmpView view;
+  ASSERT_EQ(wire::IcmpView::parse(ip.payload(), view), Drop::none);
+  EXPECT_EQ(view.type(), wire::icmp_type::time_exceeded);
+  EXPECT_EQ(view.code(), wire::icmp_time_exceeded::in_reassembly);
+}
+
+TEST_F(RawPeer, RandomFramesAreAllCounted) {
+  Prng prng{3};
+  for (int i = 0; i < 20'000; ++i) {
+    std::vector<std::byte> payload(prng.below(120));
+    for (std::byte& byte : payload) byte = static_cast<std::byte>(prng.next());
+    wire::Ipv4Fields ip;
+    ip.protocol =
+        prng.chance(0.5) ? wire::protocol::tcp : static_cast<std::uint8_t>(prng.below(256));
+    ip.more_fragments = prng.chance(0.05);
+    ip.fragment_offset_bytes =
+        prng.chance(0.05) ? static_cast<std::uint16_t>(prng.below(8192) * 8) : std::uint16_t{0};
+    ip.destination = prng.chance(0.9) ? right_address
+                                      : wire::Ipv4Address{static_cast<std::uint32_t>(prng.next())};
+    raw.send(prng.chance(0.95) ? right_mac : wire::MacAddress::broadcast(), ip, payload);
+    if (i % 32 == 31) run_for(1ms);
+  }
+  run_for(5min);
+  EXPECT_EQ(stack->connections_in_use(), 0u);
+  EXPECT_EQ(stack->frames_held(), 0u);
+  EXPECT_GT(stack->counters().dropped(), 15'000u);
+}
+
+}  // namespace
+}  // namespace pollux::world
