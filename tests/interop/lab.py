@@ -492,6 +492,9 @@ class Report(unittest.TestResult):
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
+        if hasattr(test, "test_case"):  # a part of a test, which goes on
+            print(f"without {test}: {reason}")
+            return
         cases = [test]
         if not isinstance(test, unittest.TestCase):  # a whole class
             name = re.search(r"\((.*)\)", test.id())

@@ -59,6 +59,8 @@ def differences(wanted, found, where="$"):
 class Commands(lab.Case):
     @classmethod
     def setUpClass(cls):
+        lab.program("pollux-httpd")
+        lab.program("pollux-load")
         super().setUpClass()
         cls.ns = cls.namespace()
 
@@ -313,7 +315,6 @@ class Failures(Commands):
     @classmethod
     def setUpClass(cls):
         lab.need_tun()
-        lab.program("pollux-load")
         super().setUpClass()
         lab.premade_tap(cls.ns, "px0", "10.0.0.2/24")
 

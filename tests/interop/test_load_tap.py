@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""pollux-load against servers that others wrote, on the kernel's TCP behind a tap."""
+
+import os
+import sys
+import unittest
+
+import lab
+
+KERNEL = "10.0.0.2"
+NGINX = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  keepalive_requests 1000000;
+  server {{
+    listen {address}:80 backlog=4096;
+    root {folder}/files;
+    location = /posted {{ client_max_body_size 10m; return 200 "taken"; }}
+    location = /busy {{ return 503; }}
+  }}
+}}
+"""
+
+
+class LoadOnTap(lab.Case):
+    """The tap, and the kernel's address on it, are there before pollux-load."""
+
+    @classmethod
+    def setUpClass(cls):
+        lab.program("pollux-load")
+        super().setUpClass()
+        cls.ns = cls.namespace()
+        lab.premade_tap(cls.ns, "px0", KERNEL + "/24")
+        os.mkdir(cls.path("files"))
+        cls.write("files/index.html", b"x" * 1000)
+        cls.write("files/large", bytes(i % 251 for i in range(300_000)))
+
+    runs = 0
+
+    def run_load(self, *options, port=80):
+        report = self.path("load.json")
+        # An address of its own: the kernel remembers the connections of the run before.
+        LoadOnTap.runs += 1
+        code, out, err = self.ns.run(
+            lab.program("pollux-load"), "--device", "tap:px0", "--address",
+            f"10.0.0.{10 + LoadOnTap.runs}/24", "--target", f"{KERNEL}:{port}", "--warmup", "0.2",
+            "--json", report, *lab.SMALL, *options, within=60)
+        self.assertEqual((code, err), (0, ""), out)
+        return lab.json_of(report)
+
+    def load(self, *options, **kwargs):
+        summary = self.run_load(*options, **kwargs)
+        self.assert_faultless(summary)
+        return summary
+
+    def assert_all_answered(self, summary, least, status="200"):
+        requests = summary["requests"]
+        self.assertGreaterEqual(summary["connections"]["completed"], least)
+        self.assertEqual(list(requests["status"]), [status], requests)
+        self.assertEqual(requests["answered"], requests["status"][status])
+        self.assertGreaterEqual(requests["sent"], requests["answered"])
+
+
+class Nginx(LoadOnTap):
+    @classmethod
+    def setUpClass(cls):
+        nginx = lab.tool("nginx")
+        super().setUpClass()
+        config = cls.write("nginx.conf",
+                           NGINX.format(folder=cls.folder, address=KERNEL).encode())
+        os.chmod(cls.path("files"), 0o755)
+        cls.server = cls.class_process(nginx, "-p", cls.folder, "-c", config, "-e", "stderr",
+                                       namespace=cls.ns)
+        cls.server.until(lambda: lab.answers(cls.ns, KERNEL), "nginx listens")
+
+    def test_many_connections(self):
+        summary = self.load("--duration", "2", "--concurrency", "200")
+        self.assert_all_answered(summary, 1000)
+        self.assertEqual(summary["connections"]["open"], 0, summary["connections"])
+        for clock in ("connect", "first_byte"):
+            latency = summary["latency_us"][clock]
+            self.assertTrue(0 < latency["min"] <= latency["p50"] <= latency["p99"] <=
+                            latency["max"], latency)
+
+    def test_rate_is_kept(self):
+        summary = self.load("--duration", "3", "--cps", "500")
+        self.assert_all_answered(summary, 1000)
+        self.assertAlmostEqual(summary["connections"]["attempted"], 1500, delta=150)
+
+    def test_many_requests_on_a_connection(self):
+        summary = self.load("--duration", "1.5", "--concurrency", "20", "--requests", "50")
+        self.assertGreater(summary["requests"]["answered"], 1000)
+        self.assertEqual(list(summary["requests"]["status"]), ["200"])
+
+    def test_pipelined_requests(self):
+        summary = self.load("--duration", "1.5", "--concurrency", "20", "--requests", "64",
+                            "--pipeline", "8")
+        self.assertGreater(summary["requests"]["answered"], 1000)
+
+    def test_client_closes_first(self):
+        summary = self.load("--duration", "1.5", "--concurrency", "50", "--close", "client")
+        self.assert_all_answered(summary, 100)
+
+    def test_client_resets(self):
+        summary = self.load("--duration", "1.5", "--concurrency", "50", "--reset")
+        self.assert_all_answered(summary, 100)
+
+    def test_large_bodies(self):
+        summary = self.load("--duration", "1.5", "--concurrency", "10", "--path", "/large")
+        self.assert_all_answered(summary, 10)
+        self.assertGreater(summary["bytes"]["rx"], 10 * 300_000)
+
+    def test_post(self):
+        data = self.write("data", os.urandom(50_000))
+        summary = self.load("--duration", "1.5", "--concurrency", "10", "--path", "/posted",
+                            "--data", "@" + data)
+        self.assert_all_answered(summary, 10)
+        self.assertGreater(summary["bytes"]["tx"], 10 * 50_000)
+
+    def test_other_statuses_are_counted(self):
+        summary = self.load("--duration", "1", "--concurrency", "10", "--path", "/busy")
+        self.assert_all_answered(summary, 10, status="503")
+
+    def test_head(self):
+        summary = self.load("--duration", "1", "--concurrency", "10", "--method", "HEAD", "--path",
+                            "/large")
+        self.assert_all_answered(summary, 10)
+
+    def test_held_connections(self):
+        summary = self.load("--duration", "2.5", "--hold", "--concurrency", "500",
+                            "--hold-interval", "0.5", "--warmup", "0")
+        connections = summary["connections"]
+        self.assertEqual([connections[key] for key in ("attempted", "open", "peak_open")],
+                         [500] * 3, connections)
+        # One when it is open, and one every half second then.
+        self.assertGreaterEqual(summary["requests"]["answered"], 1500)
+
+    def test_two_cores(self):
+        if len(lab.CPUS) < 2:
+            raise unittest.SkipTest("one CPU")
+        summary = self.run_load("--duration", "1.5", "--concurrency", "100", "--cores",
+                                f"{lab.CPUS[0]},{lab.CPUS[1]}")
+        if summary["environment"]["steering"].startswith("the peer's"):
+            raise unittest.SkipTest("replies come in on the queue that the kernel likes, and "
+                                    "pollux-load does not take them to the core that asked yet")
+        self.assert_faultless(summary)
+        self.assert_all_answered(summary, 1000)
+        self.assertEqual(len(summary["cores"]), 2)
+
+
+class Python(LoadOnTap):
+    """An HTTP/1.0 server that closes each connection, and makes a thread for each."""
+
+    def test_http_server(self):
+        server = self.process(sys.executable, "-m", "http.server", "--bind", KERNEL, "8000",
+                              "--directory", self.path("files"), namespace=self.ns)
+        server.until(lambda: lab.answers(self.ns, KERNEL, 8000), "http.server listens")
+        # It lets five wait for being accepted, and the kernel drops the others' SYNs.
+        summary = self.load("--duration", "2", "--concurrency", "4", port=8000)
+        self.assert_all_answered(summary, 20)
+
+    def test_tap_that_the_program_makes(self):
+        ns = self.namespace()
+        report = self.path("own.json")
+        load = self.process(lab.program("pollux-load"), "--device", "tap:px1", "--address",
+                            "10.0.0.1/24", "--target", f"{KERNEL}:8000", "--concurrency", "4",
+                            "--warmup", "3", "--duration", "2", "--json", report, *lab.SMALL,
+                            namespace=ns)
+        load.until(lambda: ns.has("px1"), "the tap")
+        ns.must("ip", "addr", "add", KERNEL + "/24", "dev", "px1")
+        ns.must("ip", "link", "set", "px1", "up")
+        server = self.process(sys.executable, "-m", "http.server", "--bind", KERNEL, "8000",
+                              "--directory", self.path("files"), namespace=ns)
+        self.assertEqual(load.wait(), 0, load.story() + server.story())
+        summary = lab.json_of(report)
+        self.assert_faultless(summary)
+        self.assert_all_answered(summary, 20)
+
+
+if __name__ == "__main__":
+    lab.main(lab.need_tun)
