@@ -97,9 +97,12 @@ Json json_of(const Summary& s) {
   out["program"] = s.program;
   out["duration_s"] = rounded(s.duration_s);
   out["connections"] = json_of_connections(s);
-  out["failures"] = {{"refused", s.failures.refused}, {"unreachable", s.failures.unreachable},
-                     {"no_arp", s.failures.no_arp},   {"timeout", s.failures.timeout},
-                     {"reset", s.failures.reset},     {"bad_reply", s.failures.bad_reply},
+  out["failures"] = {{"refused", s.failures.refused},
+                     {"unreachable", s.failures.unreachable},
+                     {"no_arp", s.failures.no_arp},
+                     {"timeout", s.failures.timeout},
+                     {"reset", s.failures.reset},
+                     {"bad_reply", s.failures.bad_reply},
                      {"no_resources", s.failures.no_resources}};
   out["cps"] = json_of_cps(s.cps);
   out["requests"] = json_of_requests(s.requests);
@@ -216,17 +219,19 @@ Status write_json(const std::string& path, const std::string& json) {
   using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
   struct stat status {};
   const bool exists = ::stat(path.c_str(), &status) == 0;
-  if (exists && !S_ISREG(status.st_mode)) {
+  const auto write_in_place = [&]() -> Status {
     const File file(std::fopen(path.c_str(), "w"), std::fclose);
     if (!file || !write_all(file.get(), json)) return not_written(path);
     return std::monostate{};
-  }
+  };
+  if (exists && !S_ISREG(status.st_mode)) return write_in_place();
   // A symbolic link stays one: what it points at is replaced.
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
   const std::string target = real ? std::string{real.get()} : path;
   std::string temporary = target + ".XXXXXX";
   const int descriptor = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (descriptor < 0) return not_written(path);
+  // The file may be ours where the folder is not.
+  if (descriptor < 0) return exists ? write_in_place() : not_written(path);
   const mode_t mask = ::umask(0);
   ::umask(mask);
   ::fchmod(descriptor, exists ? status.st_mode & 07777 : 0666 & ~mask);
