@@ -392,6 +392,7 @@ const std::vector<NotYet>& not_yet() {
       {"--search", "", "several runs with --cps and --fail-if 'failed>0'"},
       {"--profile", "", "--cps, --ramp and --duration by hand"},
       {"--syn-only", "", "--cps max"},
+      {"--steering", "software", "--steering auto, or one core"},
   };
   return rows;
 }

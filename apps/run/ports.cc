@@ -72,6 +72,10 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
   for (const auto& [spec, port_options] : wanted) {
     auto port = dpdk::Port::open(*out.eal, spec, port_options);
     if (!port) return port.error();
+    if (options.steering == cli::Steering::rss && cores.size() > 1 && !port->spreads_flows()) {
+      return Error{Error::Kind::machine, "--steering rss",
+                   port->driver() + " does not spread flows over its queues", "--steering auto"};
+    }
     out.ports.push_back(std::move(*port));
   }
   for (dpdk::Port& port : out.ports) {

@@ -141,7 +141,7 @@ TEST(Options, EverythingOfTheMachine) {
   ASSERT_TRUE(parsed.options) << parsed.text;
   const SharedOptions& shared = parsed.options->shared;
   EXPECT_THAT(shared.cores, ElementsAre(2, 0, 1));
-  EXPECT_EQ(shared.steering, Steering::software);
+  EXPECT_EQ(shared.steering, Steering::rss);
   EXPECT_TRUE(shared.no_huge);
   EXPECT_EQ(shared.connections, 5000u);
   EXPECT_EQ(shared.wait, 500ms);
