@@ -378,6 +378,7 @@ void Run::sends(const Seg& expected) {
   if (sent_.empty()) return fail("nothing was sent");
   const Segment actual = sent_.front();
   sent_.pop_front();
+  if (actual.has(wire::control::psh) && actual.text == 0) return fail("a push of nothing");
   Segment wanted = actual;
   wanted.seq = iss_ + expected.seq.value();
   wanted.control = expected.control;

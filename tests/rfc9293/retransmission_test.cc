@@ -128,6 +128,17 @@ TEST(Retransmission, AnAckThatJumpsAheadSkipsWhatThePeerHolds) {
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.snd_pos, tcb.snd_nxt); });
 }
 
+TEST(Retransmission, IsCalledOffByAnAckInTheSamePoll) {
+  Script::established()
+      .writes(1000)
+      .sends_full(1, 1_seq, 1_seq)
+      .hold()
+      .at(200ms)
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .flush()
+      .sends_nothing();
+}
+
 TEST(Retransmission, MayBeCutAnew) {  // s.3.8.6: repackaging; small writes leave as one segment
   Script::established()
       .sets({.nagle = false})

@@ -255,6 +255,16 @@ TEST(Trim, FinWithoutRoomForItIsCutOff) {
       .state(State::close_wait);
 }
 
+TEST(Trim, FinAloneIntoAClosedWindowIsNotTaken) {  // table 6
+  Script::established({.config = small_buffer(1000)})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 1000})
+      .at(40ms)
+      .sends({.seq = 1_seq, .ack = 1001_seq, .window = 0})
+      .arrives({.seq = 1001_seq, .ack = 1_seq, .control = fin})
+      .sends({.seq = 1_seq, .ack = 1001_seq, .window = 0})
+      .state(State::established);
+}
+
 TEST(Trim, ASegmentThatSpansTheWholeWindowIsCutAtBothEnds) {
   Script::established({.config = small_buffer(1000)})
       .arrives({.seq = 1_seq, .ack = 1_seq, .text = 500})
