@@ -145,13 +145,14 @@ TEST_F(GeneratorTest, AStallOfTheGeneratorShowsInTheLatenciesOfAllThatWereDue) {
   auto options = to_server();
   options.cps = 1'000;
   start(options, {.delay = 1ms});
-  responder_->begin_measuring(world_.now());
-  generator_->begin_measuring(world_.now());
+  run_for(50ms);
   // With the cable out nothing wakes the client's core for 100 ms. What was due meanwhile is opened
   // late, and counts from when it was due.
   cable_->set_up(false);
+  run_for(5ms);
+  generator_->begin_measuring(world_.now());
   ASSERT_TRUE(world_.run_for(100ms));
-  EXPECT_EQ(tally().attempted, 0u);
+  EXPECT_LE(tally().attempted, 2u);
   cable_->set_up(true);
   run_for(300ms);
   EXPECT_GE(tally().connect.max(), 95'000'000u);
