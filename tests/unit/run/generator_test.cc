@@ -146,17 +146,17 @@ TEST_F(GeneratorTest, AStallOfTheGeneratorShowsInTheLatenciesOfAllThatWereDue) {
   options.cps = 1'000;
   start(options, {.delay = 1ms});
   run_for(50ms);
-  // With the cable out nothing wakes the client's core for 100 ms. What was due meanwhile is opened
-  // late, and counts from when it was due.
+  // With the cable out nothing wakes the client's core for most of 100 ms, but a timer. What was
+  // due meanwhile is opened late, and counts from when it was due.
   cable_->set_up(false);
   run_for(5ms);
   generator_->begin_measuring(world_.now());
   ASSERT_TRUE(world_.run_for(100ms));
-  EXPECT_LE(tally().attempted, 2u);
+  EXPECT_LE(tally().attempted, 64u);
   cable_->set_up(true);
   run_for(300ms);
-  EXPECT_GE(tally().connect.max(), 95'000'000u);
-  EXPECT_GE(tally().connect.percentile(95), 70'000'000u);
+  EXPECT_GE(tally().connect.max(), 50'000'000u);
+  EXPECT_GE(tally().connect.percentile(95), 30'000'000u);
 }
 
 TEST_F(GeneratorTest, ARampReachesTheRateSlowly) {
