@@ -83,7 +83,7 @@ class BothEnds(Devices):
                                ("vhost:{}", "virtio-user:{}")):
             with self.subTest(server=server):
                 ns = self.namespace()
-                path = self.path("again.sock")
+                path = self.path(server.partition(":")[0] + "-again.sock")
                 report = self.report()
                 httpd = self.process(lab.program("pollux-httpd"), "--device", server.format(path),
                                      "--address", "10.0.0.1/24", "--json", report, *lab.SMALL,

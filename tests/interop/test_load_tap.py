@@ -98,31 +98,31 @@ class Nginx(LoadOnTap):
         self.assertAlmostEqual(summary["connections"]["attempted"], 1500, delta=150)
 
     def test_many_requests_on_a_connection(self):
-        summary = self.load("--duration", "1.5", "--concurrency", "20", "--requests", "50")
+        summary = self.load("--duration", "1", "--concurrency", "20", "--requests", "50")
         self.assertGreater(summary["requests"]["answered"], 1000)
         self.assertEqual(list(summary["requests"]["status"]), ["200"])
 
     def test_pipelined_requests(self):
-        summary = self.load("--duration", "1.5", "--concurrency", "20", "--requests", "64",
+        summary = self.load("--duration", "1", "--concurrency", "20", "--requests", "64",
                             "--pipeline", "8")
         self.assertGreater(summary["requests"]["answered"], 1000)
 
     def test_client_closes_first(self):
-        summary = self.load("--duration", "1.5", "--concurrency", "50", "--close", "client")
+        summary = self.load("--duration", "1", "--concurrency", "50", "--close", "client")
         self.assert_all_answered(summary, 100)
 
     def test_client_resets(self):
-        summary = self.load("--duration", "1.5", "--concurrency", "50", "--reset")
+        summary = self.load("--duration", "1", "--concurrency", "50", "--reset")
         self.assert_all_answered(summary, 100)
 
     def test_large_bodies(self):
-        summary = self.load("--duration", "1.5", "--concurrency", "10", "--path", "/large")
+        summary = self.load("--duration", "1", "--concurrency", "10", "--path", "/large")
         self.assert_all_answered(summary, 10)
         self.assertGreater(summary["bytes"]["rx"], 10 * 300_000)
 
     def test_post(self):
         data = self.write("data", os.urandom(50_000))
-        summary = self.load("--duration", "1.5", "--concurrency", "10", "--path", "/posted",
+        summary = self.load("--duration", "1", "--concurrency", "10", "--path", "/posted",
                             "--data", "@" + data)
         self.assert_all_answered(summary, 10)
         self.assertGreater(summary["bytes"]["tx"], 10 * 50_000)
@@ -148,7 +148,7 @@ class Nginx(LoadOnTap):
     def test_two_cores(self):
         if len(lab.CPUS) < 2:
             raise unittest.SkipTest("one CPU")
-        summary = self.run_load("--duration", "1.5", "--concurrency", "100", "--cores",
+        summary = self.run_load("--duration", "1", "--concurrency", "100", "--cores",
                                 f"{lab.CPUS[0]},{lab.CPUS[1]}")
         if summary["environment"]["steering"].startswith("the peer's"):
             raise unittest.SkipTest("replies come in on the queue that the kernel likes, and "
