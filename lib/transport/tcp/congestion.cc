@@ -42,8 +42,10 @@ void grow_congestion_window(Tcb& tcb, std::uint32_t acked) noexcept {
 }
 
 void restart_after_idle(Tcb& tcb, const Config& config, Instant now) noexcept {
+  const std::uint32_t restart_window = initial_window(tcb, config);  // RW = min(IW, cwnd)
+  if (tcb.cwnd <= restart_window) return;
   if (Millis32{now} - tcb.sent_at <= retransmission_timeout(tcb, config)) return;
-  tcb.cwnd = std::min(tcb.cwnd, initial_window(tcb, config));  // RW = min(IW, cwnd)
+  tcb.cwnd = restart_window;
 }
 
 }  // namespace pollux::tcp

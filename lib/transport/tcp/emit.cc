@@ -169,7 +169,7 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool&, Instant now, Segm
   }
   const Plan plan = make_plan(tcb);
   if (plan.what != Plan::What::nothing) write(tcb, config, plan, now, out);
-  const bool more = make_plan(tcb).what != Plan::What::nothing;
+  const bool more = may_send_something(tcb) && make_plan(tcb).what != Plan::What::nothing;
   if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
       tcb.snd_pos != tcb.stream_end()) {
     // Something waits and nothing is in flight whose ACK would call us back: the window is closed
