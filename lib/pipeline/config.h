@@ -16,6 +16,7 @@ struct AddressRange {
   std::uint32_t count = 1;
 };
 
+/// Where datagrams to one prefix go: to `next_hop`, which is on link.
 struct Route {
   wire::Ipv4Prefix destination;
   wire::Ipv4Address next_hop;

@@ -6,6 +6,7 @@
 
 namespace pollux::tcp {
 
+/// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582).
 enum class Congestion : std::uint8_t { reno };
 
 /// What all connections of a stack share; fixed at start.

@@ -43,6 +43,7 @@ Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept;
 /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the answer to an unacceptable segment.
 Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept;
 
+/// What a segment means for a half-open entry, and what its owner does about it.
 struct HalfOpenVerdict {
   enum class Action : std::uint8_t {
     ignore,
@@ -58,6 +59,7 @@ struct HalfOpenVerdict {
 HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
                                 const Segment& segment) noexcept;
 
+/// What passing time means for it.
 enum class HalfOpenTimeout : std::uint8_t { early, resend, give_up };
 /// entry.deadline has passed: send syn_ack() again, or forget the entry.
 HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, Instant now) noexcept;

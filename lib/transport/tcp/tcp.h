@@ -53,6 +53,7 @@ struct Verdict {
   std::uint16_t text_length = 0;
 };
 
+/// Whether next_segment() has given a segment, and whether another call may give one more.
 enum class Emit : std::uint8_t { none, last, more };
 
 /// A connection's own switches; the defaults are RFC 9293's.

@@ -16,6 +16,7 @@
 /// TIME-WAIT (RFC 9293 s.3.6.1, 3.10.7.4): all that is left of a connection that we closed first.
 namespace pollux::tcp {
 
+/// What a connection leaves behind, in half a cache line.
 struct TimeWait {
   wire::FourTuple tuple;
   SeqNum snd_nxt;
@@ -34,6 +35,7 @@ TimeWait make_time_wait(const Tcb& tcb, const wire::FourTuple& tuple, const Conf
 /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>. The window is closed: everything has been received.
 Segment acknowledgment(const TimeWait& entry) noexcept;
 
+/// What a segment means for such an entry, and what its owner does about it.
 struct TimeWaitVerdict {
   enum class Action : std::uint8_t {
     ignore,
