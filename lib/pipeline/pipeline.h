@@ -237,6 +237,7 @@ class Pipeline {
   void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void arm(std::uint32_t index) noexcept;
   void tcp_expire() noexcept;
+  // tcp_out_stage.h
   void tcp_out() noexcept;
   bool send_all(std::uint32_t index) noexcept;
   void release(std::uint32_t index) noexcept;
@@ -343,4 +344,5 @@ class Pipeline {
 #include "pipeline/internet_stage.h"
 #include "pipeline/link_stage.h"
 #include "pipeline/setup.h"
+#include "pipeline/tcp_out_stage.h"
 #include "pipeline/tcp_stage.h"

@@ -1,0 +1,166 @@
+#pragma once
+
+// The transport stage of Pipeline that sends: segments of ready connections, resets, and what is
+// left of a connection at its end. Included by pipeline.h alone.
+
+#include "pipeline/pipeline.h"
+
+namespace pollux::pipeline {
+
+/// Sends what every ready connection has to send, and lets go of the finished ones. A connection
+/// that the device or the packet pool has no room for stays on the list.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::tcp_out() noexcept {
+  std::uint32_t index = ready_head_;
+  ready_head_ = ready_tail_ = none;
+  while (index != none) {
+    Connection& c = connections_[index];
+    const std::uint32_t next = c.next_ready;
+    c.ready = false;
+    bool blocked = false;
+    if ((c.pending & pending::send) != 0) {
+      c.pending = static_cast<std::uint16_t>(c.pending & ~pending::send);
+      blocked = !send_all(index);
+    }
+    if (blocked) {
+      make_ready(index, pending::send);
+    } else if (c.finished) {
+      release(index);
+    } else if ((c.pending & pending::closed) != 0) {
+      // Over, but for a reader that has yet to take the rest: the four-tuple is free already.
+      if (!c.detached) leave_table(index);
+    } else {
+      if (c.pending != 0) make_ready(index, 0);
+      arm(index);
+    }
+    index = next;
+  }
+}
+
+/// False when something is left to send that there was no room for.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (c.detached) return true;
+  tcp::Emit emit = tcp::Emit::more;
+  while (emit == tcp::Emit::more) {
+    if (!transmit_.has_room()) return false;
+    tcp::Segment segment;
+    const tcp::SeqNum sent_before = c.tcb.snd_nxt;
+    emit = tcp::next_segment(c.tcb, config_.tcp, flights_, now_, segment);
+    if (emit == tcp::Emit::none) break;
+    if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
+    if (!send_segment(c.tuple, segment, &c.send)) {
+      apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
+      if ((c.pending & pending::closed) != 0) break;
+    }
+  }
+  POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp).empty());
+  return true;
+}
+
+/// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::release(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  if (!c.detached) leave_table(index);
+  if (c.armed) wheel_.cancel(index);
+  c.send.clear(send_pieces_);
+  c.receive.clear(receive_pieces_);
+  tcp::release(c.tcb, flights_);
+  connections_.release(index);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::leave_table(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  const std::uint64_t hash = c.hash;
+  const tcp::EntryId id{tcp::EntryId::Kind::connection, index};
+  c.detached = true;
+  table_changed_ = true;
+  if (!c.time_wait) {
+    table_.erase(hash, id);
+    return;
+  }
+  counters_.count(Event::tcp_time_wait);
+  const std::uint32_t entry = time_wait_.insert(
+      tcp::make_time_wait(c.tcb, c.tuple, config_.tcp, now_),
+      [this](std::uint32_t oldest, const tcp::TimeWait& evicted) noexcept {
+        counters_.count(Event::tcp_time_wait_evicted);
+        table_.erase(tcp::hash(evicted.tuple, table_key_), {tcp::EntryId::Kind::time_wait, oldest});
+      });
+  table_.replace(hash, id, {tcp::EntryId::Kind::time_wait, entry});
+}
+
+/// Tells the peer that the connection is no more (RFC 9293 s.3.10.5).
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::send_reset(Connection& c) noexcept {
+  if (const auto segment = tcp::abort(c.tcb)) {
+    counters_.count(Event::tcp_resets_sent);
+    send_segment(c.tuple, *segment, nullptr);
+  }
+}
+
+/// Answers a segment that belongs to nothing (RFC 9293 s.3.10.7.1).
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept {
+  if (const auto answer = tcp::reset_for(segment)) {
+    counters_.count(Event::tcp_resets_sent);
+    send_segment(tuple, *answer, nullptr);
+  }
+}
+
+/// Builds the frame of one segment and hands it to the link. `queue` has the text; null without.
+/// False when nobody answers for the next hop; a segment lost for want of a buffer is TCP's to
+/// mend.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, const tcp::Segment& segment,
+                                  SendQueue<Packet>* queue) noexcept {
+  Packet packet = device_.allocate();
+  if (!packet || packet.tailroom() < segment.text) {
+    counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
+    return true;
+  }
+  wire::Sum sum;
+  if (segment.text != 0) {
+    const tcp::SeqNum first = segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u);
+    sum = queue->copy(send_pieces_, first, packet.append(segment.text));
+  }
+  const std::size_t options = wire::options_size(segment.options);
+  const auto header = packet.prepend(wire::TcpFields::size + options);
+  wire::TcpFields fields;
+  fields.source_port = tuple.local_port;
+  fields.destination_port = tuple.remote_port;
+  fields.seq = segment.seq;
+  fields.ack = segment.has(tcp::control::ack) ? segment.ack : tcp::SeqNum{};
+  fields.control = segment.control;
+  fields.options_length = static_cast<std::uint8_t>(options);
+  fields.window = segment.window;
+  fields.write(header);
+  if (options != 0) wire::write_options(segment.options, header.subspan(wire::TcpFields::size));
+  const auto length = static_cast<std::uint16_t>(header.size() + segment.text);
+  const wire::Sum pseudo =
+      wire::pseudo_header(tuple.local, tuple.remote, wire::protocol::tcp, length);
+  const bool offload = device_.capabilities().transmit_tcp_checksum;
+  wire::store_u16(
+      header.data() + wire::TcpView::checksum_offset,
+      offload ? pseudo.partial() : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
+  counters_.count(Event::tcp_segments_sent);
+  return transmit_.send(std::move(packet),
+                        {.tos = 0,
+                         .protocol = wire::protocol::tcp,
+                         .source = tuple.local,
+                         .destination = tuple.remote,
+                         .tcp_checksum = offload},
+                        now_);
+}
+
+/// A connection's queues begin where its numbers do, and its segments fit the path.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::start_queues(Connection& c) noexcept {
+  c.send.start_at(c.tcb.iss + 1);
+  const std::uint16_t mtu = path_mtu_.mtu(c.tuple.remote, now_);
+  if (mtu < device_.mtu()) tcp::path_mtu_changed(c.tcb, config_.tcp, mtu);
+}
+
+}  // namespace pollux::pipeline
