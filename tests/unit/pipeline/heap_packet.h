@@ -95,7 +95,8 @@ class ThreadDevice {
   std::size_t ring_of(const HeapPacket& packet) const noexcept {
     const auto bytes = packet.bytes();
     if (bytes.size() < 38 || bytes[23] != std::byte{6}) return 0;
-    const unsigned low = std::to_integer<unsigned>(bytes[35]) + std::to_integer<unsigned>(bytes[37]);
+    const unsigned low =
+        std::to_integer<unsigned>(bytes[35]) + std::to_integer<unsigned>(bytes[37]);
     return low % out_.size();
   }
 
