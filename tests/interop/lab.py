@@ -19,6 +19,9 @@ import time
 import unittest
 
 PROGRAMS = os.environ.get("POLLUX_PROGRAMS", "")
+# Set by main() when it has made itself root of a user namespace.
+UNSHARED = "POLLUX_INTEROP_UNSHARED"
+REAL_ROOT = os.geteuid() == 0 and UNSHARED not in os.environ
 CPUS = sorted(os.sched_getaffinity(0))
 # The machine may be busy: whatever takes longer than this is broken, not slow.
 PATIENCE = 30.0
@@ -537,13 +540,13 @@ def _become_root_of_a_user_namespace():
     if os.geteuid() == 0:
         return
     unshare = shutil.which("unshare")
-    if os.environ.get("POLLUX_INTEROP_UNSHARED") or unshare is None:
+    if UNSHARED in os.environ or unshare is None:
         print("neither root nor a user namespace can be had (unshare -Urn)")
         sys.exit(77)
     if subprocess.run([unshare, "-Urn", "true"], stderr=subprocess.DEVNULL).returncode != 0:
         print("not root, and `unshare -Urn` is refused here")
         sys.exit(77)
-    os.environ["POLLUX_INTEROP_UNSHARED"] = "1"
+    os.environ[UNSHARED] = "1"
     os.execv(unshare, [unshare, "-Urn", sys.executable, *sys.argv])
 
 

@@ -146,11 +146,11 @@ class Kernel(Devices):
     def test_af_packet_without_huge_pages(self):
         self.on_veth("af_packet:va", "--no-huge")
 
-    @unittest.skipIf(os.environ.get("POLLUX_INTEROP_UNSHARED"), "needs root outside of namespaces")
+    @unittest.skipUnless(lab.REAL_ROOT, "AF_XDP needs root, and not only that of a user namespace")
     def test_af_xdp(self):
         self.on_veth("af_xdp:va")
 
-    @unittest.skipIf(os.environ.get("POLLUX_INTEROP_UNSHARED"), "needs root outside of namespaces")
+    @unittest.skipUnless(lab.REAL_ROOT, "AF_XDP needs root, and not only that of a user namespace")
     def test_af_xdp_without_huge_pages(self):
         self.on_veth("af_xdp:va", "--no-huge")
 

@@ -9,6 +9,7 @@ import lab
 
 KERNEL = "10.0.0.2"
 NGINX = """
+user root;
 daemon off;
 master_process off;
 pid {folder}/nginx.pid;
