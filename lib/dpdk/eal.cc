@@ -6,6 +6,7 @@
 #include <rte_lcore.h>
 #include <rte_version.h>
 #include <sched.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
@@ -82,18 +83,24 @@ Error start_failure(int reason, const std::string& complaint, const EalOptions& 
           .remedy = "--no-huge, or --log-level debug to see all that it says"};
 }
 
+/// A driver that writes to the socket of a peer who is gone must get an error, not end the process.
+/// A handler that the program has set stays.
+void ignore_broken_pipes() {
+  struct sigaction action {};
+  if (sigaction(SIGPIPE, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) return;
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, nullptr);
+}
+
 }  // namespace
 
 struct Eal::State {
-  explicit State(LogLevel level) : log(level) {}
+  explicit State(LogLevel level) : log(LogSink::install(level)) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
-  ~State() {
-    if (!started) return;
-    wait();
-    const HushedOutput hushed(!log.verbose());
-    rte_eal_cleanup();
-  }
+  /// Does not call rte_eal_cleanup: in DPDK 22.11 it unmaps memory that its interrupt thread still
+  /// reads, and what else it does the end of the process does too. The files are ours to remove.
+  ~State() { wait(); }
 
   /// Sleeps until the jobs are done, because DPDK's own waiting spins on a processor that a worker
   /// may need.
@@ -103,7 +110,7 @@ struct Eal::State {
     launched = 0;
   }
 
-  LogSink log;
+  LogSink& log;
   std::vector<unsigned> cores;
   HugePages memory;
   RunFolder folder;
@@ -111,7 +118,6 @@ struct Eal::State {
   std::size_t launched = 0;
   std::atomic<std::size_t> up{0};
   std::atomic<std::size_t> running{0};
-  bool started = false;
 
   static int run(void* self) {
     auto& state = *static_cast<State*>(self);
@@ -205,6 +211,7 @@ Result<Eal> Eal::start(const EalOptions& options) {
   state->cores = options.cores;
   if (state->cores.empty()) state->cores = {allowed.front()};
 
+  ignore_broken_pipes();
   std::vector<char*> arguments;
   for (std::string& word : *words) arguments.push_back(word.data());
   std::string printed;
@@ -219,7 +226,6 @@ Result<Eal> Eal::start(const EalOptions& options) {
     const std::string complaint = state->log.complaint();
     return start_failure(reason, complaint.empty() ? printed : complaint, options);
   }
-  state->started = true;
   state->folder.adopt(rte_eal_get_runtime_dir());
   return Eal{std::move(state)};
 }

@@ -49,6 +49,7 @@ std::vector<unsigned> allowed_cores();
 /// is killed leaves at most one empty folder, which the next one removes.
 class Eal {
  public:
+  /// Also ignores SIGPIPE from then on, unless the program handles it.
   static Result<Eal> start(const EalOptions& options);
   Eal(Eal&&) noexcept;
   Eal& operator=(Eal&&) noexcept;

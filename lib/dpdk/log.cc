@@ -36,20 +36,16 @@ unsigned to_dpdk(LogLevel level) {
 
 }  // namespace
 
-LogSink::LogSink(LogLevel level) : level_(level) {
+LogSink& LogSink::install(LogLevel level) {
+  auto* const sink = new LogSink(level);
   cookie_io_functions_t functions{};
   functions.write = &LogSink::write;
-  stream_ = fopencookie(this, "w", functions);
-  if (stream_ == nullptr) return;
-  setvbuf(stream_, nullptr, _IOLBF, 4096);
-  rte_openlog_stream(stream_);
+  FILE* const stream = fopencookie(sink, "w", functions);
+  if (stream == nullptr) return *sink;
+  setvbuf(stream, nullptr, _IOLBF, 4096);
+  rte_openlog_stream(stream);
   rte_log_set_global_level(to_dpdk(level));
-}
-
-LogSink::~LogSink() {
-  if (stream_ == nullptr) return;
-  rte_openlog_stream(nullptr);
-  std::fclose(stream_);
+  return *sink;
 }
 
 void LogSink::forget() {

@@ -15,9 +15,8 @@ enum class LogLevel { error, warning, info, debug };
 /// user asked for info or debug do they also go to standard error.
 class LogSink {
  public:
-  /// Takes DPDK's log over for as long as it lives. There is one at a time.
-  explicit LogSink(LogLevel level);
-  ~LogSink();
+  /// Takes DPDK's log over for good: threads of DPDK's own write to it until the process ends.
+  static LogSink& install(LogLevel level);
   LogSink(const LogSink&) = delete;
   LogSink& operator=(const LogSink&) = delete;
 
@@ -31,13 +30,13 @@ class LogSink {
   std::string complaint() const;
 
  private:
+  explicit LogSink(LogLevel level) noexcept : level_(level) {}
   static ssize_t write(void* self, const char* text, std::size_t size);
   void take(const char* text, std::size_t size);
 
   static constexpr std::size_t kept_most = 3;
 
   LogLevel level_;
-  FILE* stream_ = nullptr;
   mutable std::mutex mutex_;
   std::deque<std::string> errors_;
 };

@@ -84,6 +84,8 @@ struct Port::State {
   void choose_mac();
   void choose_offloads(rte_eth_conf& conf);
   void detach() noexcept;
+  bool mendable() const noexcept;
+  bool time_to_mend() noexcept;
   bool mend();
   bool park_queues();
 
@@ -94,6 +96,7 @@ struct Port::State {
   PortOptions options;
   std::uint32_t id = PortGate::closed;
   bool started = false;
+  std::chrono::steady_clock::time_point last_start{};
   rte_eth_dev_info info{};
   wire::MacAddress mac;
   link::Capabilities capabilities;
@@ -260,6 +263,7 @@ void Port::State::choose_mac() {
 }
 
 Status Port::State::start() {
+  last_start = std::chrono::steady_clock::now();
   if (const int failure = rte_eth_dev_start(number()); failure != 0) {
     // A memif's client whose server is not there yet fails to start: wait_for_link tries again.
     if (spec.kind != Kind::memif) return refused(*eal, spec, "starting it", failure);
@@ -301,9 +305,23 @@ bool Port::State::park_queues() {
   return false;
 }
 
+/// Whether this driver must be helped to find a lost peer; the others wait for one by themselves.
+bool Port::State::mendable() const noexcept {
+  return spec.kind == Kind::virtio_user ||
+         (spec.kind == Kind::memif && spec.role == DeviceSpec::Role::client);
+}
+
+/// Soon after a failure, but a peer that has accepted gets the time that it needs to answer.
+bool Port::State::time_to_mend() noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_start < std::chrono::milliseconds(started ? 1'000 : 100)) return false;
+  last_start = now;
+  return true;
+}
+
 /// Tries once to find a lost peer, with no queue inside the driver. True if the port runs.
 bool Port::State::mend() {
-  if (spec.kind == Kind::memif && spec.role == DeviceSpec::Role::client) {
+  if (spec.kind == Kind::memif) {
     if (started) rte_eth_dev_stop(number());
     started = false;
     return start().ok() && started;
@@ -364,7 +382,7 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
                    .remedy = waits_for_peer ? "start its other side, or a longer --wait"
                                             : "its cable, or `ip link set up` of its peer"};
     }
-    if (!state_->started) state_->mend();
+    if (state_->mendable() && state_->time_to_mend()) state_->mend();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   state_->gate.port = state_->id;
@@ -373,10 +391,7 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
 
 bool Port::tend() {
   if (link_up()) return true;
-  const Kind kind = state_->spec.kind;
-  const bool mendable = kind == Kind::virtio_user ||
-                        (kind == Kind::memif && state_->spec.role == DeviceSpec::Role::client);
-  if (!mendable) return false;
+  if (!state_->mendable() || !state_->time_to_mend()) return false;
   if (state_->park_queues()) state_->mend();
   if (state_->started) state_->gate.port = state_->id;
   return link_up();
