@@ -85,6 +85,21 @@ TEST(KeepAlive, CanBeTurnedOffAgain) {  // MUST-24
       .check([](const Tcb& tcb) { EXPECT_FALSE(tcb.has_deadline()); });
 }
 
+TEST(KeepAlive, EndsWithClose) {  // from then on FIN-WAIT-2 has its own limit
+  tcp::Config config;
+  config.keepalive_idle = 100ms;
+  config.min_rto = 10s;
+  Script::established({.config = config})
+      .sets({.keepalive = true})
+      .closes()
+      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
+      .at(1s)
+      .sends_nothing()
+      .arrives({.seq = 1_seq, .ack = 2_seq})
+      .at(61s)
+      .ends(Cause::timed_out);
+}
+
 TEST(KeepAlive, SetBeforeTheHandshakeBeginsWithIt) {
   Script::active()
       .sends({.seq = 0_seq, .control = syn})

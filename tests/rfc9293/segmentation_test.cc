@@ -66,6 +66,14 @@ TEST(PathMtu, LargerOneChangesNothing) {
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.mss, 1000); });
 }
 
+TEST(PathMtu, TheSameOneSendsNothingAgain) {
+  Script::established()
+      .writes(1000)
+      .sends_full(1, 1_seq, 1_seq)
+      .hears_path_mtu(1040)
+      .sends_nothing();
+}
+
 TEST(PathMtu, TinyOneIsNotObeyed) {
   Script::established().hears_path_mtu(20).check(
       [](const Tcb& tcb) { EXPECT_EQ(tcb.mss, tcp::min_mss); });
