@@ -95,8 +95,6 @@ class RingLink {
 
   RingLink(RingLink&&) noexcept = default;
   RingLink& operator=(RingLink&&) noexcept = default;
-  /// Returns what is still on its way to the pools.
-  ~RingLink();
 
   /// End 0 or 1. Borrows from the link, which must outlive it; one for each end and queue.
   RingQueue queue(std::size_t end, std::size_t index) const noexcept;
@@ -108,16 +106,18 @@ class RingLink {
     void operator()(rte_ring* ring) const noexcept;
   };
   using Ring = std::unique_ptr<rte_ring, FreeRing>;
-  struct Side {
+  /// Both ends of one queue. They share a pool: what a core has received and done with is what it
+  /// takes for its answer, so that a buffer's cache lines cross over once a frame and not twice.
+  /// The rings go first, and return what is still on its way.
+  struct Pair {
     Pool pool;
-    Ring out;
+    std::array<Ring, 2> out;
   };
 
   explicit RingLink(const RingLinkOptions& options) : options_(options) {}
 
   RingLinkOptions options_;
-  /// Ends 0 and 1 of queue 0, then of queue 1, ...
-  std::vector<Side> sides_;
+  std::vector<Pair> pairs_;
 };
 
 }  // namespace pollux::dpdk
