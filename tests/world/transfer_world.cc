@@ -177,7 +177,7 @@ class Run {
   }
 
   /// TIME-WAIT and what is still on the way come to their end.
-  void settle() { static_cast<void>(good(world_.run_for(2 * plan_.stack.tcp.msl + 130s))); }
+  void settle() { static_cast<void>(good(world_.run_for(2 * plan_.stack.tcp.msl + 20min))); }
 
   void check() {
     for (const Host& host : hosts_) check(host);
@@ -278,9 +278,11 @@ TransferPlan rough_plan(std::uint64_t seed, std::uint32_t connections) {
   stack.send_pieces = 16'384;
   stack.receive_pieces = 16'384;
   stack.neighbors = 64;
-  // Long enough that a peer whose FIN is lost again and again never finds TIME-WAIT over, which
-  // would reset it, and rightly.
+  // All are enough for any run of losses: a peer that found TIME-WAIT or FIN-WAIT-2 over would be
+  // reset, and rightly; one whose half-open entry was given up would wait for ever.
+  stack.tcp.syn_ack_retries = 12;
   stack.tcp.msl = 2min;
+  stack.tcp.fin_wait_2_timeout = 15min;
   stack.tcp.receive_buffer = one_of(4096u, 32'768u, 262'144u);
   stack.tcp.send_buffer = one_of(2048u, 32'768u, 262'144u);
   stack.tcp.delayed_ack = one_of(Duration{0}, Duration{40ms}, Duration{200ms});
