@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Every kind of device that needs no NIC carries a thousand connections."""
 
+import hashlib
 import os
 import unittest
 
+import exchange
 import lab
+import runner
 
 CORES = (str(lab.CPUS[0]), str(lab.CPUS[-1]))
 THOUSAND = 1000
@@ -111,11 +114,11 @@ class Kernel(Devices):
         httpd = lab.start_httpd(self, server_side, device, "10.0.0.1/24", "--json", report,
                                 *options, keep=False)
         httpd.until(lambda: lab.answers(client_side, "10.0.0.1"), f"an answer over {device}")
-        self.assertEqual(lab.fetch(client_side, "10.0.0.1", THOUSAND, workers=20), [])
+        self.assertEqual(exchange.fetch(client_side, "10.0.0.1", THOUSAND, workers=20), [])
         with client_side.connect("10.0.0.1") as connection:
             connection.sendall(b"GET /bytes/1000000 HTTP/1.1\r\nHost: a\r\n\r\n")
-            body = lab.receive_reply(connection)[2]
-        self.assertEqual(lab.hashlib.sha256(body).hexdigest(), lab.pattern_hash(1000000))
+            body = exchange.receive_reply(connection)[2]
+        self.assertEqual(hashlib.sha256(body).hexdigest(), exchange.pattern_hash(1000000))
         self.assert_served(httpd, report)
 
     def on_tap(self, device, name, *options):
@@ -125,7 +128,7 @@ class Kernel(Devices):
         httpd = lab.start_httpd_on_tap(self, ns, "--json", report, *options, device=device,
                                        keep=False)
         self.assertTrue(ns.has(name))
-        self.assertEqual(lab.fetch(ns, "10.0.0.1", THOUSAND, workers=20), [])
+        self.assertEqual(exchange.fetch(ns, "10.0.0.1", THOUSAND, workers=20), [])
         self.assert_served(httpd, report)
 
     def test_tap_without_huge_pages(self):
@@ -156,4 +159,4 @@ class Kernel(Devices):
 
 
 if __name__ == "__main__":
-    lab.main()
+    runner.main()

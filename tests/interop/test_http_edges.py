@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """What pollux-httpd makes of requests byte by byte: RFC 9112, through the kernel's TCP."""
 
+import socket
 import unittest
 
+import exchange
 import lab
+import runner
 
 SERVER = "10.0.0.1"
 HOST = "Host: pollux\r\n"
@@ -27,7 +30,7 @@ class Edges(lab.Case):
         with self.connect() as connection:
             for part in parts:
                 connection.sendall(part.encode("latin-1"))
-            return lab.receive_all(connection)
+            return exchange.receive_all(connection)
 
     def assert_refused(self, reply, status):
         head, separator, _ = reply.partition(b"\r\n\r\n")
@@ -105,7 +108,7 @@ class Edges(lab.Case):
         with self.connect() as connection:
             replies = []
             lab.in_threads([lambda: connection.sendall(requests.encode()),
-                            lambda: replies.extend(self.split(lab.receive_all(connection)))])
+                            lambda: replies.extend(self.split(exchange.receive_all(connection)))])
         self.assertEqual([(status, len(body)) for status, body in replies],
                          [(200, size) for size in sizes] + [(200, 128)])
 
@@ -118,7 +121,7 @@ class Edges(lab.Case):
                 f"POST /echo HTTP/1.1\r\n{HOST}Content-Length: 0\r\n\r\n"
                 f"POST /echo HTTP/1.1\r\n{HOST}Connection: close\r\nContent-Length: 4\r\n\r\nlast"
                 .encode())
-            replies = self.split(lab.receive_all(connection))
+            replies = self.split(exchange.receive_all(connection))
         self.assertEqual([status for status, _ in replies], [200] * 5)
         bodies = [body for _, body in replies]
         self.assertEqual(bodies[:2], [b"first", b"\0\1\2"])
@@ -129,10 +132,10 @@ class Edges(lab.Case):
         request = (f"POST /echo HTTP/1.1\r\n{HOST}Connection: close\r\n"
                    "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").encode()
         with self.connect() as connection:
-            connection.setsockopt(lab.socket.IPPROTO_TCP, lab.socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for i in range(len(request)):
                 connection.sendall(request[i:i + 1])
-            reply = lab.receive_all(connection)
+            reply = exchange.receive_all(connection)
         self.assertEqual(self.unchunked(reply), b"abc")
 
     # --- HEAD, persistence, ports
@@ -154,7 +157,7 @@ class Edges(lab.Case):
         self.assertEqual(len(self.split(reply)), 2)
 
     def test_all_ports_are_served(self):
-        self.assertEqual(lab.fetch(self.ns, SERVER, 3, workers=1, port=8080), [])
+        self.assertEqual(exchange.fetch(self.ns, SERVER, 3, workers=1, port=8080), [])
 
     # --- Bodies in chunks
 
@@ -197,7 +200,7 @@ class Edges(lab.Case):
         self.assert_refused(reply, 400)
 
 
-@unittest.skipUnless(hasattr(lab.socket, "AF_PACKET"), "no AF_PACKET in this Python")
+@unittest.skipUnless(hasattr(socket, "AF_PACKET"), "no AF_PACKET in this Python")
 class Segments(lab.Case):
     """What single segments look like, as a packet socket beside the tap sees them."""
 
@@ -205,15 +208,15 @@ class Segments(lab.Case):
         ns = self.namespace()
         lab.start_httpd_on_tap(self, ns, keep=False)
         with ns:
-            watch = lab.socket.socket(lab.socket.AF_PACKET, lab.socket.SOCK_RAW,
-                                      lab.socket.htons(0x0800))
+            watch = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                                      socket.htons(0x0800))
             self.addCleanup(watch.close)
             watch.bind(("px0", 0))
         watch.settimeout(lab.PATIENCE)
         with ns.connect(SERVER) as connection:
             port = connection.getsockname()[1]
-            connection.sendall(lab.GET)
-            lab.receive_all(connection)
+            connection.sendall(exchange.GET)
+            exchange.receive_all(connection)
         seen = []  # (flags, bytes of text) of what the server sends
         while not seen or not seen[-1][0] & 0x01:
             frame = watch.recv(65536)
@@ -229,4 +232,4 @@ class Segments(lab.Case):
 
 
 if __name__ == "__main__":
-    lab.main(lab.need_tun)
+    runner.main(lab.need_tun)

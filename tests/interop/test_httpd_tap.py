@@ -7,7 +7,9 @@ import re
 import socket
 import unittest
 
+import exchange
 import lab
+import runner
 
 SERVER = "10.0.0.1"
 URL = f"http://{SERVER}"
@@ -79,7 +81,7 @@ class Curl(Httpd):
         with open(self.path("large"), "rb") as file:
             while block := file.read(MIB):
                 digest.update(block)
-        self.assertEqual(digest.hexdigest(), lab.pattern_hash(size))
+        self.assertEqual(digest.hexdigest(), exchange.pattern_hash(size))
 
     def test_large_echo_comes_back_identical(self):
         content = os.urandom(64 * MIB)
@@ -113,7 +115,7 @@ class Squeezed(Httpd):
                     left -= part
 
             def receive():
-                status, headers, body = lab.receive_reply(connection)
+                status, headers, body = exchange.receive_reply(connection)
                 self.assertEqual(status, "HTTP/1.1 200 OK")
                 self.assertEqual(headers["content-length"], str(size))
                 digest = hashlib.sha256(body)
@@ -145,9 +147,9 @@ class Squeezed(Httpd):
                 return before == available
             for _ in range(20):
                 lab.eventually(stands_still, "the window closes")
-            status, _, body = lab.receive_reply(connection)
+            status, _, body = exchange.receive_reply(connection)
         self.assertEqual(status, "HTTP/1.1 200 OK")
-        self.assertEqual(hashlib.sha256(body).hexdigest(), lab.pattern_hash(size))
+        self.assertEqual(hashlib.sha256(body).hexdigest(), exchange.pattern_hash(size))
 
 
 class Load(Httpd):
@@ -189,7 +191,7 @@ class Kernel(Httpd):
             with self.subTest(path=path), self.connect() as connection:
                 connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
                 connection.shutdown(socket.SHUT_WR)
-                status, _, body = lab.receive_reply(connection)
+                status, _, body = exchange.receive_reply(connection)
                 self.assertEqual((status, len(body)), ("HTTP/1.1 200 OK", size))
                 self.assertEqual(connection.recv(1), b"", "the server closes as well")
 
@@ -223,7 +225,7 @@ class Kernel(Httpd):
                                       b"\x01\0\0\0\0\0\0\0")
                 connection.sendall(b"GET /bytes/1000000 HTTP/1.1\r\nHost: a\r\n\r\n")
                 connection.recv(1)
-        self.assertEqual(lab.fetch(self.ns, SERVER, 20), [])
+        self.assertEqual(exchange.fetch(self.ns, SERVER, 20), [])
 
 
 class Cores(lab.Case):
@@ -233,7 +235,7 @@ class Cores(lab.Case):
         ns = self.namespace()
         httpd = lab.start_httpd_on_tap(self, ns, "--cores", f"{lab.CPUS[0]},{lab.CPUS[1]}",
                                        "--json", self.path("cores.json"), keep=False)
-        self.assertEqual(lab.fetch(ns, SERVER, 200, workers=20), [])
+        self.assertEqual(exchange.fetch(ns, SERVER, 200, workers=20), [])
         self.assertEqual(httpd.stop(), 0, httpd.story())
         summary = lab.json_of(self.path("cores.json"))
         self.assert_sums(summary)
@@ -243,4 +245,4 @@ class Cores(lab.Case):
 
 
 if __name__ == "__main__":
-    lab.main(lab.need_tun)
+    runner.main(lab.need_tun)

@@ -6,6 +6,7 @@ import sys
 import unittest
 
 import lab
+import runner
 
 KERNEL = "10.0.0.2"
 NGINX = """
@@ -189,4 +190,4 @@ class Python(LoadOnTap):
 
 
 if __name__ == "__main__":
-    lab.main(lab.need_tun)
+    runner.main(lab.need_tun)

@@ -6,6 +6,7 @@ import shutil
 import unittest
 
 import lab
+import runner
 
 NOBODY = 65534
 
@@ -62,4 +63,4 @@ class Rootless(lab.Case):
 
 
 if __name__ == "__main__":
-    lab.main(lab.need_tun)
+    runner.main(lab.need_tun)
