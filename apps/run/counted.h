@@ -33,11 +33,11 @@ class Counted {
 
   void on_start(auto& stack) noexcept { inner_.on_start(stack); }
   void on_timer(auto& stack, std::uint64_t token) noexcept {
-    UnwrappedStack view{stack};
+    UnwrappedStack<std::remove_reference_t<decltype(stack)>> view{stack};
     if constexpr (requires { inner_.on_timer(view, token); }) inner_.on_timer(view, token);
   }
   void on_poll(auto& stack) noexcept {
-    UnwrappedStack view{stack};
+    UnwrappedStack<std::remove_reference_t<decltype(stack)>> view{stack};
     if constexpr (requires { inner_.on_poll(view); }) inner_.on_poll(view);
   }
   void on_datagram(auto& stack, const application::Datagram& datagram) noexcept {
