@@ -15,6 +15,9 @@ namespace pollux::bench {
 /// client i are joined by queue i of the link; each pair has a network of its own, so that nothing
 /// has to be spread.
 struct Plan {
+  /// Packets that each end has for itself, beside those on the link.
+  static constexpr std::uint32_t stack_buffers = 8'192;
+
   std::vector<unsigned> cores;
   std::size_t pairs = 1;
   std::uint32_t client_addresses = 1;  // of each pair

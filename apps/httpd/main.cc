@@ -33,7 +33,8 @@ int serve(const cli::HttpdOptions& options) {
   run::Fleet<Lane, run::NoLane> fleet{devices->eal->cores().size()};
   for (std::size_t d = 0; d < devices->ports.size(); ++d) {
     for (std::size_t core = 0; core < fleet.servers.size(); ++core) {
-      auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + core);
+      auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + core,
+                                     run::Devices::stack_buffers);
       config.interface = options.shared.devices[d].interface;
       auto responder = run::make_responder(options.server);
       if (!responder) return cli::print_error(responder.error());

@@ -35,7 +35,8 @@ int generate(const cli::LoadOptions& options) {
   std::size_t share = 0;
   for (std::size_t d = 0; d < devices->ports.size(); ++d) {
     for (std::size_t core = 0; core < fleet.clients.size(); ++core) {
-      auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + share);
+      auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + share,
+                                     run::Devices::stack_buffers);
       config.interface = options.shared.devices[d].interface;
       auto generator = generator_options(options.client, shares, share);
       if (!generator) return cli::print_error(generator.error());

@@ -7,10 +7,14 @@
 
 namespace pollux::run {
 
-/// What the shared options say about every pipeline.
+/// What the shared options say about every pipeline. `pool` is how many packets the stack's own
+/// pool has beyond what is on its way: half of them may be kept, sent or received, so that there
+/// are always some to send with.
 inline pipeline::Config base_config(const cli::SharedOptions& options, bool huge_pages,
-                                    std::uint64_t seed) {
+                                    std::uint64_t seed, std::uint32_t pool) {
   pipeline::Config config;
+  config.owned_packets = pool / 4;
+  config.receive_pieces = pool / 4;
   config.connections = options.connections;
   config.tcp.min_rto = options.min_rto;
   config.huge_pages = huge_pages;

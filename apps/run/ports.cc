@@ -59,7 +59,7 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
     port.queues = static_cast<std::uint16_t>(cores.size());
     port.mac = device.mac;
     if (device.mtu) port.mtu = *device.mtu;
-    port.stack_buffers = 32'768;
+    port.stack_buffers = stack_buffers;
     port.spread_flows = cores.size() > 1;
     memory += dpdk::Port::bytes_for(port);
     pci = pci || spec->kind == dpdk::DeviceSpec::Kind::pci;

@@ -19,6 +19,9 @@ dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsi
 /// The ports of all --device options, and EAL, which they need: opened together and closed in the
 /// right order.
 struct Devices {
+  /// Packets that each pipeline has for itself.
+  static constexpr std::uint32_t stack_buffers = 32'768;
+
   std::unique_ptr<dpdk::Eal> eal;
   std::vector<dpdk::Port> ports;  // one for each --device, in their order
 

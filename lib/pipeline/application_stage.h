@@ -154,7 +154,10 @@ std::span<std::byte> Pipeline<D, A>::reserve(std::uint32_t index, std::size_t n)
     const auto bytes = tail->mutable_bytes();
     return {bytes.data() + bytes.size(), reserved_.size};
   }
-  if (send_pieces_.available() != 0) reserved_.fresh = device_.allocate();
+  // Send queues leave packets in the pool: without any, nothing could be sent that frees them.
+  if (send_pieces_.available() != 0 && owned_packets_ < config_.owned_packets) {
+    reserved_.fresh = device_.allocate();
+  }
   if (!reserved_.fresh) {
     starve(index);
     return {};
@@ -174,6 +177,7 @@ void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
   const auto size = static_cast<std::uint32_t>(n);
   if (reserved_.fresh) {
     const auto bytes = reserved_.fresh.append(n);
+    ++owned_packets_;
     c.send.push(send_pieces_, std::move(reserved_.fresh), bytes.data(), size);
   } else {
     c.send.tail_owner(send_pieces_)->append(n);

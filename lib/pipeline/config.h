@@ -40,6 +40,9 @@ struct Config {
   /// Pieces of bytes queued to send, and of received text in packets, of all connections together.
   std::uint32_t send_pieces = 2'097'152;
   std::uint32_t receive_pieces = 65'536;
+  /// Packets that hold bytes queued to send. This many, and one for each receive piece, are to be
+  /// fewer than the device's pool has, by what is on its way.
+  std::uint32_t owned_packets = 65'536;
   std::uint32_t app_timers = 4'096;
   std::uint32_t neighbors = 1'024;
   /// Keys of hashes, initial sequence numbers and ports come from this.

@@ -29,7 +29,7 @@ template <packet::Packet P, class Session>
 struct Connection {
   tcp::Tcb tcb;
   wire::FourTuple tuple;
-  std::uint64_t hash = 0;  // of the tuple
+  std::uint64_t hash = 0;                  // of the tuple
   std::uint32_t next_ready = 0xFFFF'FFFF;  // the ready list runs through the connections
   std::uint16_t pending = 0;
   bool ready : 1 = false;        // on the ready list

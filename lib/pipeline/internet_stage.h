@@ -16,8 +16,8 @@ void Pipeline<D, A>::ipv4_in() noexcept {
       counters_.count(drop);
       continue;
     }
-    const internet::Ipv4Verdict verdict =
-        internet::ipv4_arrives(ip, addresses_, packet.ip_verified(), group_[i]);
+    const internet::Ipv4Verdict verdict = internet::ipv4_arrives(
+        ip, addresses_, distrusted_ ? packet::Verified::unknown : packet.ip_verified(), group_[i]);
     if (verdict.drop != Drop::none) {
       counters_.count(verdict.drop);
       if (verdict.drop == Drop::ipv4_unknown_protocol) {
@@ -40,12 +40,37 @@ void Pipeline<D, A>::deliver(const wire::Ipv4View& ip, Packet& packet, bool broa
       tcp_arrives(ip, packet);
       break;
     case wire::protocol::udp:
-      count_received(udp_in(ip, packet.l4_verified() == packet::Verified::good, broadcast));
+      udp_arrives(ip, packet.l4_verified(), broadcast);
       break;
     default:
       count_received(icmp_in(ip, broadcast));
       break;
   }
+}
+
+/// Whether a device's word that a checksum is good is taken for it: not of the first 64 packets,
+/// nor of one in 4,096 after them, nor ever again once it was wrong.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::believed(packet::Verified said) noexcept {
+  if (said != packet::Verified::good || distrusted_) return false;
+  const std::uint64_t n = verified_packets_++;
+  return n >= 64 && n % 4096 != 0;
+}
+
+/// A checksum was wrong; if the device said it was good, that was the last time it is believed.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::disbelieve(packet::Verified said) noexcept {
+  if (said != packet::Verified::good) return;
+  distrusted_ = true;
+  counters_.count(Event::checksum_offload_lies);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::udp_arrives(const wire::Ipv4View& ip, packet::Verified said,
+                                 bool broadcast) noexcept {
+  const Drop drop = udp_in(ip, believed(said), broadcast);
+  if (drop == Drop::udp_bad_checksum) disbelieve(said);
+  count_received(drop);
 }
 
 /// n received frames have reached their protocol, or went no further.

@@ -216,6 +216,9 @@ class Pipeline {
   void icmp_error_in(const internet::IcmpError& error) noexcept;
   void send_icmp_error(const wire::Ipv4View& about, const wire::IcmpFields& error,
                        bool link_group) noexcept;
+  bool believed(packet::Verified said) noexcept;
+  void disbelieve(packet::Verified said) noexcept;
+  void udp_arrives(const wire::Ipv4View& ip, packet::Verified said, bool broadcast) noexcept;
   Drop udp_in(const wire::Ipv4View& ip, bool verified, bool broadcast) noexcept;
   void expire() noexcept;
   // tcp_stage.h
@@ -310,6 +313,8 @@ class Pipeline {
   link::ArpAnnouncer announcer_;
   internet::Reassembler reassembly_;
   internet::PathMtuCache path_mtu_;
+  std::uint64_t verified_packets_ = 0;  // of which the device has said that their sum is good
+  bool distrusted_ = false;             // it was wrong once
   TokenBucket icmp_errors_allowed_{1000, 50};
 
   tcp::ConnectionTable table_;
@@ -319,6 +324,7 @@ class Pipeline {
   tcp::FlightPool flights_;
   SendPieces send_pieces_;
   ReceivePieces receive_pieces_;
+  std::uint32_t owned_packets_ = 0;  // of send_pieces_
   TimerWheel wheel_;
   TimerWheel half_open_wheel_;
   std::uint32_t ready_head_ = none;

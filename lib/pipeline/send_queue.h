@@ -92,8 +92,9 @@ class SendQueue {
     return sum;
   }
 
-  /// Lets go of every piece that lies wholly before `una`.
-  void release(Pieces& pieces, SeqNum una) noexcept {
+  /// Lets go of every piece that lies wholly before `una`; returns how many packets they owned.
+  std::uint32_t release(Pieces& pieces, SeqNum una) noexcept {
+    std::uint32_t owned = 0;
     while (head_ != none) {
       const SendPiece<P>& piece = pieces[head_];
       const SeqNum end = base_ + piece.size;
@@ -103,20 +104,26 @@ class SendQueue {
         cursor_ = next;
         cursor_seq_ = end;
       }
+      if (piece.owner) ++owned;
       pieces.release(head_);
       base_ = end;
       head_ = next;
     }
     if (head_ == none) tail_ = cursor_ = none;
+    return owned;
   }
 
-  void clear(Pieces& pieces) noexcept {
+  /// Lets go of everything; returns how many packets there were.
+  std::uint32_t clear(Pieces& pieces) noexcept {
+    std::uint32_t owned = 0;
     while (head_ != none) {
       const std::uint32_t next = pieces[head_].next;
+      if (pieces[head_].owner) ++owned;
       pieces.release(head_);
       head_ = next;
     }
     tail_ = cursor_ = none;
+    return owned;
   }
 
  private:

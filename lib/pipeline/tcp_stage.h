@@ -35,8 +35,10 @@ void Pipeline<D, A>::tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexc
   POLLUX_ASSERT(arrivals_count_ < arrivals_.size());
   Arrival& arrival = arrivals_[arrivals_count_];
   std::span<const std::byte> text;
-  const bool verified = packet.l4_verified() == packet::Verified::good;
-  if (const Drop drop = read_segment(ip, verified, arrival, text); drop != Drop::none) {
+  const packet::Verified said = packet.l4_verified();
+  const Drop drop = read_segment(ip, believed(said), arrival, text);
+  if (drop != Drop::none) {
+    if (drop == Drop::tcp_bad_checksum) disbelieve(said);
     return counters_.count(drop);
   }
   table_.prefetch(arrival.hash);
@@ -241,9 +243,13 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::has_room_for_text(const Connection& c,
                                        const tcp::Segment& segment) const noexcept {
-  if (receive_pieces_.available() == 0) return false;
-  // The next expected byte is always welcome; text past a gap only up to a bound.
-  return segment.seq <= c.tcb.rcv_nxt || c.receive.pieces() < max_pieces_past_gap;
+  const std::uint32_t free = receive_pieces_.available();
+  if (free == 0) return false;
+  // The next expected byte is welcome as long as there is anything to keep it in. Text past a gap
+  // has a bound, and leaves a quarter to those who wait for what comes next: were it all taken by
+  // text past gaps, no gap could be filled.
+  return segment.seq <= c.tcb.rcv_nxt ||
+         (c.receive.pieces() < max_pieces_past_gap && free > receive_pieces_.capacity() / 4);
 }
 
 /// Carries out what a call of the state machine has said.
@@ -258,7 +264,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
     news |= c.active ? pending::connected : pending::accepted;
   }
   if (verdict.acknowledged) {
-    c.send.release(send_pieces_, c.tcb.snd_una);
+    owned_packets_ -= c.send.release(send_pieces_, c.tcb.snd_una);
     if (c.wants_room && room_in_send_queue(c) >= config_.tcp.send_buffer / 4) {
       // Forgotten here, not when it is told: an earlier callback may use the room up again first.
       c.wants_room = false;

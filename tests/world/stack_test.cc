@@ -244,7 +244,7 @@ TEST_F(TwoStacks, ADatagramToAClosedPortIsAnsweredByIcmp) {
   expect_clean();
 }
 
-TEST_F(TwoStacks, DISABLED_ACardThatLiesAboutReceivedSumsIsFoundOut) {
+TEST_F(TwoStacks, ACardThatLiesAboutReceivedSumsIsFoundOut) {
   // The first frames that a card calls good are looked at all the same; one lie among them, and
   // nothing that it says is believed any more.
   left_app.connect_to = {{right_address, port}};
