@@ -9,6 +9,7 @@
 
 namespace pollux::dpdk {
 
+/// How much of what happens is worth a line; each level holds those before it.
 enum class LogLevel { error, warning, info, debug };
 
 /// Where DPDK's own messages go: the last of them are kept for error reports, and only where the

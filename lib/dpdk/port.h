@@ -21,6 +21,7 @@
 
 namespace pollux::dpdk {
 
+/// What a port is opened with.
 struct PortOptions {
   /// Receive and transmit queues, one pair for each core that polls.
   std::uint16_t queues = 1;
