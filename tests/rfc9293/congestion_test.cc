@@ -292,6 +292,24 @@ TEST(FastRetransmit, IsNotRepeatedForWhatWasSentBeforeATimeout) {  // RFC 6582 s
       .check([](const Tcb& tcb) { EXPECT_FALSE(tcb.recovering); });
 }
 
+TEST(FastRetransmit, NeedsAnAckThatCoversMoreThanRecover) {  // RFC 6582 s.3.2, step 2
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(200ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})  // as far as was sent before the time-out
+      .writes(10'000)
+      .sends_full(2, 10'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .sends_full(1, 12'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .sends_full(1, 13'001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq})
+      .check([](const Tcb& tcb) { EXPECT_FALSE(tcb.recovering); })
+      .sends_nothing();
+}
+
 TEST(FastRetransmit, HappensAgainAfterTheRecovery) {
   Script::established()
       .writes(10'000)

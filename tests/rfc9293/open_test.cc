@@ -373,8 +373,19 @@ TEST(SimultaneousOpen, TextAfterTheSynAckOfThePeerIsTaken) {
 TEST(SimultaneousOpen, RepeatedSynIsAnsweredAgain) {
   Script::simultaneous()
       .arrives({.seq = 0_seq, .control = syn})
+      .verdict([](const tcp::Verdict& v) { return v.duplicate; })
       .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
       .state(State::syn_received);
+}
+
+TEST(SimultaneousOpen, UnacceptableAckIsAnsweredByReset) {  // 3.10.7.4, fifth
+  for (const SeqNum ack : {0_seq, 2_seq}) {
+    Script::simultaneous()
+        .arrives({.seq = 1_seq, .ack = ack})
+        .drops(Drop::tcp_bad_ack)
+        .sends({.seq = ack, .control = rst})
+        .state(State::syn_received);
+  }
 }
 
 TEST(SimultaneousOpen, SynAckIsSentAgain) {

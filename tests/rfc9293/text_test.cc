@@ -241,6 +241,16 @@ TEST(Trim, BytesBeyondTheWindowAreCutOffWithTheFin) {
       .sends({.seq = 1_seq, .ack = 1001_seq, .window = 0});
 }
 
+TEST(Trim, TextThatBeginsAtTheEdgeIsRefused) {
+  Script::established({.config = small_buffer(1000)})
+      .arrives({.seq = 1001_seq, .ack = 1_seq, .text = 1})
+      .drops(Drop::tcp_bad_sequence)
+      .sends({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1000_seq, .ack = 1_seq, .text = 1})
+      .drops(Drop::none)
+      .sends({.seq = 1_seq, .ack = 1_seq});
+}
+
 TEST(Trim, FinWithoutRoomForItIsCutOff) {
   Script::established({.config = small_buffer(1000)})
       .arrives({.seq = 1_seq, .ack = 1_seq, .control = fin, .text = 1000})

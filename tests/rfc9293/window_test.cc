@@ -283,6 +283,17 @@ TEST(ReceiverSws, AWindowThatWasClosedIsAnnounced) {
       .sends({.seq = 1_seq, .ack = 4001_seq, .window = 1000});
 }
 
+TEST(ReceiverSws, AWindowThatDoublesIsAnnounced) {
+  Script::established({.config = buffer(4000)})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 1000})
+      .arrives({.seq = 1001_seq, .ack = 1_seq, .text = 1000})
+      .sends({.seq = 1_seq, .ack = 2001_seq, .window = 2000})
+      .reads(1999)
+      .sends_nothing()
+      .reads(1)
+      .sends({.seq = 1_seq, .ack = 2001_seq, .window = 4000});
+}
+
 TEST(ReceiverSws, ReadingWhileThereIsRoomIsNotAnnounced) {
   Script::established({.config = buffer(20'000)})
       .arrives({.seq = 1_seq, .ack = 1_seq, .text = 1000})
