@@ -10,6 +10,7 @@
 namespace pollux::dpdk {
 
 /// How much of what happens is worth a line; each level holds those before it.
+/// How much of what DPDK says is shown: what is at least as grave as this.
 enum class LogLevel { error, warning, info, debug };
 
 /// Where DPDK's own messages go: the last of them are kept for error reports, and only where the

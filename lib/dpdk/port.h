@@ -22,6 +22,7 @@
 namespace pollux::dpdk {
 
 /// What a port is opened with.
+/// What a Port is opened with; the device may have less, and what counts is what it says.
 struct PortOptions {
   /// Receive and transmit queues, one pair for each core that polls.
   std::uint16_t queues = 1;
