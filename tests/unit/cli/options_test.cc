@@ -116,7 +116,7 @@ TEST(Options, EverythingOfTheMachine) {
   const Parsed<BenchOptions> parsed = bench({"--cores",
                                              "2,0-1",
                                              "--steering",
-                                             "software",
+                                             "rss",
                                              "--no-huge",
                                              "--connections",
                                              "5000",
