@@ -8,45 +8,60 @@ import runner
 
 
 class Bench(lab.Case):
-    def bench(self, *options, code=0):
-        ended, out, err = lab.run(lab.program("pollux-bench"), "--duration", "1", "--warmup", "0.3",
-                                  "--connections", "20000", "--stats-interval", "0", "--json", "-",
-                                  *options, within=60)
-        self.assertEqual(ended, code, err)
+    def bench(self, *options, seconds=1):
+        code, out, err = lab.run(lab.program("pollux-bench"), "--duration", str(seconds),
+                                 "--warmup", "0.3", "--connections", "20000", "--stats-interval",
+                                 "0", "--json", "-", *options)
+        self.assertEqual(code, 0, err)
         whole = json.loads(out)
         self.assertEqual((whole["schema"], whole["program"]), ("pollux.summary.1", "pollux-bench"))
         server, client = whole["server"], whole["client"]
         self.assert_sums(server)
         self.assert_faultless(client)
-        self.assertEqual(server["connections"]["failed"], 0, server["connections"])
+        # What the client has not finished when its time is up it resets.
+        self.assertLessEqual(server["connections"]["failed"], client["connections"]["open"])
         return whole
 
-    def assert_connections(self, whole):
-        """Connections were made, at six packets each but for the odd retransmission."""
-        client = whole["client"]
-        self.assertGreater(client["connections"]["completed"], 1000)
-        self.assertEqual(list(client["requests"]["status"]), ["200"])
-        packets = client["packets"]
-        self.assertLess(packets["rx_per_connection"] + packets["tx_per_connection"], 6.5, packets)
+    def connections(self, seconds, *options):
+        """How many were made."""
+        whole = self.bench("--concurrency", "100", *options, seconds=seconds)
+        self.assertEqual(whole["scenario"], "cps")
+        server, client = whole["server"], whole["client"]
+        self.assertLessEqual(set(client["requests"]["status"]), {"200"})
+        made, packets = client["connections"]["completed"], client["packets"]
+        if made >= 1000 and client["tcp"]["retransmitted"] + server["tcp"]["retransmitted"] == 0:
+            # Six packets each; some are of connections that began in the warm-up.
+            self.assertLess(packets["rx_per_connection"] + packets["tx_per_connection"], 7, packets)
+        return made
 
     def test_links(self):
         one, two = str(lab.CPUS[0]), f"{lab.CPUS[0]},{lab.CPUS[-1]}"
         for link in ("ring", "memif", "virtio"):
             for options in (("--cores", one, "--no-huge"), ("--cores", two))[:len(lab.CPUS)]:
                 with self.subTest(link=link, options=options):
-                    whole = self.bench("--link", link, *options, "--concurrency", "100")
-                    self.assertEqual(whole["scenario"], "cps")
-                    self.assert_connections(whole)
+                    lab.enough(lambda s: self.connections(s, "--link", link, *options), 1000)
 
-    def test_scenarios(self):
-        whole = self.bench("--scenario", "requests", "--concurrency", "20", "--requests", "50")
-        self.assertGreater(whole["client"]["requests"]["answered"], 1000)
-        whole = self.bench("--scenario", "hold", "--concurrency", "2000", "--hold-interval", "0.3",
-                           "--warmup", "0")
-        connections = whole["client"]["connections"]
-        self.assertEqual((connections["attempted"], connections["open"]), (2000, 2000), connections)
-        whole = self.bench("--scenario", "bulk", "--concurrency", "4")
-        self.assertGreater(whole["client"]["bytes"]["rx"], 10_000_000)
+    def test_requests(self):
+        def ask(seconds):
+            return self.bench("--scenario", "requests", "--concurrency", "20", "--requests", "50",
+                              seconds=seconds)["client"]["requests"]["answered"]
+        lab.enough(ask, 1000)
+
+    def test_hold(self):
+        def hold(seconds):
+            whole = self.bench("--scenario", "hold", "--concurrency", "2000", "--hold-interval",
+                               "0.3", "--warmup", "0", seconds=seconds)
+            connections = whole["client"]["connections"]
+            self.assertEqual(connections["attempted"], connections["open"], connections)
+            self.assertLessEqual(connections["open"], 2000, connections)
+            return connections["open"]
+        lab.enough(hold, 2000)
+
+    def test_bulk(self):
+        def fetch(seconds):
+            return self.bench("--scenario", "bulk", "--concurrency", "4",
+                              seconds=seconds)["client"]["bytes"]["rx"]
+        lab.enough(fetch, 10_000_000)
 
     def test_default_load_is_handled(self):
         """As `tools/demo` runs it, but for the time."""

@@ -108,7 +108,7 @@ class Words(Commands):
                 ("floppy:a", ("--device", "floppy:a", *ADDRESS)),
                 ("tap", ("--device", "tap", *ADDRESS)),
                 ("tap:", ("--device", "tap:", *ADDRESS)),
-                ("tap:a-name-too-long", ("--device", "tap:a-name-too-long", *ADDRESS)),
+                ("tap:much-too-long-a-name", ("--device", "tap:much-too-long-a-name", *ADDRESS)),
                 ("pci:nonsense", ("--device", "pci:nonsense", *ADDRESS)),
                 ("role=king", ("--device", "memif:/tmp/x,role=king", *ADDRESS)),
                 ("--cores", (*plain, "--cores", "1-")),
@@ -259,7 +259,7 @@ class Runs(Commands):
         self.assertEqual((code, err), (0, ""))
         summary = lab.json_of(report)
         self.assert_summary(summary, "pollux-httpd")
-        self.assertGreaterEqual(summary["duration_s"], 0.5)
+        self.assertGreater(summary["duration_s"], 0)
         for label in ("device:", "offloads:", "steering:", "memory:"):
             self.assertIn(f"\n{label} ", "\n" + out)
 

@@ -22,14 +22,14 @@ class Devices(lab.Case):
         Devices.reports += 1
         return self.path(f"report{Devices.reports}.json")
 
-    def assert_served(self, httpd, report, least=THOUSAND):
+    def assert_served(self, httpd, report, left_over=0):
         """Ends the responder; it has seen what the others have seen."""
         self.assertEqual(httpd.stop(), 0, httpd.story())
         self.assertEqual(httpd.err, "")
         summary = lab.json_of(report)
         self.assert_sums(summary)
-        self.assertGreaterEqual(summary["connections"]["completed"], least)
-        self.assertEqual(summary["connections"]["failed"], 0, summary["connections"])
+        self.assertGreaterEqual(summary["connections"]["completed"], THOUSAND)
+        self.assertLessEqual(summary["connections"]["failed"], left_over, summary["connections"])
 
     def start_load(self, namespace, device, report, *options, address="10.0.0.2/24"):
         """A closed loop."""
@@ -50,15 +50,25 @@ class BothEnds(Devices):
         # Who makes the socket is there first.
         path = server.partition(":")[2].partition(",")[0]
         httpd.until(lambda: os.path.exists(path), f"the socket {path}")
-        load = self.start_load(ns, client, of_client, *options, "--cores", CORES[1],
-                               "--duration", "2", "--wait", "30")
-        self.assertEqual(load.wait(60), 0, load.story())
-        self.assertEqual(load.err, "")
-        summary = lab.json_of(of_client)
-        self.assert_faultless(summary)
-        self.assertGreaterEqual(summary["connections"]["completed"], THOUSAND)
-        self.assertEqual(set(summary["requests"]["status"]), {"200"})
-        self.assert_served(httpd, of_server)
+        clients = iter(range(2, 10))
+        left_over = 0  # what a generator resets because its time is up
+
+        def ask(seconds):
+            nonlocal left_over
+            # Another address each time: the server keeps the last ones' connections in TIME-WAIT.
+            load = self.start_load(ns, client, of_client, *options, "--cores", CORES[1],
+                                   "--duration", str(seconds), "--wait", "30",
+                                   address=f"10.0.0.{next(clients)}/24")
+            self.assertEqual(load.wait(), 0, load.story())
+            self.assertEqual(load.err, "")
+            summary = lab.json_of(of_client)
+            self.assert_faultless(summary)
+            self.assertLessEqual(set(summary["requests"]["status"]), {"200"})
+            left_over += summary["connections"]["open"]
+            return summary["connections"]["completed"]
+
+        lab.enough(ask, THOUSAND)
+        self.assert_served(httpd, of_server, left_over)
 
     def test_memif(self):
         path = self.path("memif.sock")
@@ -93,11 +103,11 @@ class BothEnds(Devices):
                                      "--cores", CORES[0], "--wait", "60", namespace=ns)
                 httpd.until(lambda: os.path.exists(path), "the socket")
                 # A second process knows nothing of the first one's sequence numbers: it would ask
-                # in vain for a connection that still is in TIME-WAIT at the other end.
+                # in vain for connections that still are in TIME-WAIT at the other end.
                 for address in ("10.0.0.2/24", "10.0.0.3/24"):
                     of_client = self.report()
                     load = self.start_load(ns, client.format(path), of_client, "--cores", CORES[1],
-                                           "--duration", "1.5", "--wait", "30", address=address)
+                                           "--duration", "1", "--wait", "30", address=address)
                     self.assertEqual(load.wait(60), 0, load.story())
                     summary = lab.json_of(of_client)
                     self.assert_faultless(summary)
