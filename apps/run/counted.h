@@ -24,7 +24,10 @@ class Counted {
   explicit Counted(Args&&... args) : inner_(std::forward<Args>(args)...) {}
 
   void begin_measuring(Instant) noexcept { measuring_ = true; }
-  void wind_down(Instant) noexcept { measuring_ = false; }
+  void wind_down(Instant) noexcept {
+    measuring_ = false;
+    winding_down_ = true;
+  }
   bool idle() const noexcept { return tally_.live == 0; }
   void end_with(Leftover leftover) noexcept { leftover_ = leftover; }
   const Tally& tally() const noexcept { return tally_; }
@@ -80,6 +83,8 @@ class Counted {
     ++(completed ? tally_.live_completed : tally_.live_failed);
     if (!session.counted) return;
     if (cause == Cause::aborted && leftover_set() && *leftover_ == Leftover::open) return;
+    // What a client resets when the time is up was still open then.
+    if (cause == Cause::reset && winding_down_) return;
     --tally_.open;
     if (completed) {
       ++tally_.completed;
@@ -120,6 +125,7 @@ class Counted {
   Inner inner_;
   Tally tally_;
   bool measuring_ = false;
+  bool winding_down_ = false;
   std::optional<Leftover> leftover_;
 };
 

@@ -35,7 +35,7 @@ Bytes segment(const Bytes& options, const Bytes& text) {
                    .urgent_pointer = 0x0506};
   const Sum header = fields.write(out);
   EXPECT_EQ(fold(header), testing::naive_checksum(front(out, TcpFields::size)));
-  fields.checksum = fold(Sum{out}.add(pseudo(out.size())));
+  fields.checksum = fold(add(pseudo(out.size()), Sum{out}));
   fields.write(out);
   return out;
 }
@@ -128,7 +128,7 @@ TEST(Tcp, HeaderAndTextMayBeSummedApart) {
     Bytes b(20 + n);
     TcpFields{.source_port = 1, .destination_port = 2, .window = 3}.write(b);
     const Sum text_sum = copy_and_sum(std::span{b}.subspan(20), text);
-    const Sum sum = Sum{std::span{b}.first(20)}.add(text_sum).add(pseudo(b.size()));
+    const Sum sum = pseudo(b.size()).add(Sum{std::span{b}.first(20)}).add(text_sum);
     store_u16(b.data() + TcpView::checksum_offset, fold(sum));
     TcpView view;
     ASSERT_EQ(TcpView::parse(b, view), Drop::none);

@@ -27,7 +27,7 @@ Bytes datagram(const Bytes& payload) {
                    .length = static_cast<std::uint16_t>(out.size())};
   const Sum header = fields.write(out);
   EXPECT_EQ(fold(header), testing::naive_checksum(front(out, UdpFields::size)));
-  fields.checksum = fold_udp(Sum{out}.add(pseudo(out.size())));
+  fields.checksum = fold_udp(add(pseudo(out.size()), Sum{out}));
   fields.write(out);
   return out;
 }
