@@ -57,9 +57,7 @@ class Fleet {
     add_end(outcome, "client", clients);
     Shared shared;
     shared.schedule.measure_from = clock.now() + warmup;
-    shared.schedule.measure_until = options.duration == Duration{0}
-                                        ? Instant::max()
-                                        : shared.schedule.measure_from + options.duration;
+    shared.schedule.duration = options.duration == Duration{0} ? Duration::max() : options.duration;
     for (std::size_t i = 0; i < servers.size(); ++i) {
       outcome.cores.push_back(std::make_unique<CoreReport>());
       if (!clients[i].empty()) shared.clients_running.fetch_add(1);

@@ -17,8 +17,8 @@ namespace pollux::run {
 /// When the phases of a run begin, the same for all cores.
 struct Schedule {
   Instant measure_from;
-  /// Duration::max() from the epoch: until stopped.
-  Instant measure_until;
+  /// From then on; Duration::max(): until stopped.
+  Duration duration;
   /// How long connections that are under way at the end are waited for.
   static constexpr Duration grace = 1s;
 };
@@ -86,7 +86,9 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
                           std::memory_order_relaxed);
 
     const bool stopped = cli::stop_requested();
-    if (phase != Phase::winding_down && (now >= shared.schedule.measure_until || stopped)) {
+    // A core that came late to the first poll measures as long as all others.
+    const bool over = phase == Phase::measuring && now - measured_from >= shared.schedule.duration;
+    if (phase != Phase::winding_down && (over || stopped)) {
       if (phase == Phase::warm_up) {
         measured_from = now;
         each([&](auto& lane) { lane.begin_measuring(now); });

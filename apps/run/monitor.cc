@@ -89,7 +89,9 @@ void Monitor::watch(const std::atomic<unsigned>& cores_running, const std::funct
       tended = now;
     }
     if (options_.stats_interval > Duration{0} && now >= next_live_) print_live(now);
-    if (now >= next_second_ && now < shared_.schedule.measure_until + look_every) {
+    // The last second ends with the measured time, or a look later.
+    if (now >= next_second_ &&
+        now - shared_.schedule.measure_from - look_every < shared_.schedule.duration) {
       sample_second(now);
     }
   }
