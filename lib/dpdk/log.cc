@@ -37,14 +37,16 @@ unsigned to_dpdk(LogLevel level) {
 }  // namespace
 
 LogSink& LogSink::install(LogLevel level) {
-  auto* const sink = new LogSink(level);
+  static LogSink* const sink = new LogSink;
+  sink->level_ = level;
+  rte_log_set_global_level(to_dpdk(level));
+  if (sink->stream_ != nullptr) return *sink;
   cookie_io_functions_t functions{};
   functions.write = &LogSink::write;
-  FILE* const stream = fopencookie(sink, "w", functions);
-  if (stream == nullptr) return *sink;
-  setvbuf(stream, nullptr, _IOLBF, 4096);
-  rte_openlog_stream(stream);
-  rte_log_set_global_level(to_dpdk(level));
+  sink->stream_ = fopencookie(sink, "w", functions);
+  if (sink->stream_ == nullptr) return *sink;
+  setvbuf(sink->stream_, nullptr, _IOLBF, 4096);
+  rte_openlog_stream(sink->stream_);
   return *sink;
 }
 

@@ -9,7 +9,6 @@
 
 namespace pollux::dpdk {
 
-/// How much of what happens is worth a line; each level holds those before it.
 /// How much of what DPDK says is shown: what is at least as grave as this.
 enum class LogLevel { error, warning, info, debug };
 
@@ -18,6 +17,7 @@ enum class LogLevel { error, warning, info, debug };
 class LogSink {
  public:
   /// Takes DPDK's log over for good: threads of DPDK's own write to it until the process ends.
+  /// There is one a process, as there is one log; a second call only sets the level.
   static LogSink& install(LogLevel level);
   LogSink(const LogSink&) = delete;
   LogSink& operator=(const LogSink&) = delete;
@@ -32,13 +32,14 @@ class LogSink {
   std::string complaint() const;
 
  private:
-  explicit LogSink(LogLevel level) noexcept : level_(level) {}
+  LogSink() = default;
   static ssize_t write(void* self, const char* text, std::size_t size);
   void take(const char* text, std::size_t size);
 
   static constexpr std::size_t kept_most = 3;
 
-  LogLevel level_;
+  LogLevel level_ = LogLevel::error;
+  FILE* stream_ = nullptr;
   mutable std::mutex mutex_;
   std::deque<std::string> errors_;
 };

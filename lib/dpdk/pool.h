@@ -13,7 +13,6 @@
 namespace pollux::dpdk {
 
 /// What a pool of packet buffers is made with.
-/// What a Pool is made with.
 struct PoolOptions {
   /// Unique in the process, at most 20 characters.
   std::string name = {};

@@ -21,7 +21,6 @@
 
 namespace pollux::dpdk {
 
-/// What a port is opened with.
 /// What a Port is opened with; the device may have less, and what counts is what it says.
 struct PortOptions {
   /// Receive and transmit queues, one pair for each core that polls.

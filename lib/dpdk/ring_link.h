@@ -74,7 +74,6 @@ class RingQueue {
 static_assert(link::Device<RingQueue>);
 
 /// What a link of rings is made with.
-/// What a RingLink is made with.
 struct RingLinkOptions {
   std::uint16_t queues = 1;
   /// Frames that may be on their way in one direction of one queue; a power of two.

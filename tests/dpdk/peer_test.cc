@@ -2,6 +2,7 @@
 // comes again.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +33,6 @@ std::string own_program;
   std::atomic<bool> done = false;
   std::jthread tending([&] {
     while (!done) {
-      if (getppid() == 1) _exit(0);
       port.tend();
       std::this_thread::sleep_for(milliseconds(20));
     }
@@ -48,6 +48,7 @@ class Peer {
   explicit Peer(const std::string& spec) {
     child_ = fork();
     if (child_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     execl(own_program.c_str(), own_program.c_str(), "--send-back", spec.c_str(), nullptr);
     _exit(127);
   }
