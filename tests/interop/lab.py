@@ -323,8 +323,10 @@ class Case(unittest.TestCase):
         self.assert_sums(summary)
         self.assertEqual(connections["failed"], 0, summary)
         self.assertEqual(connections["aborted"], 0, connections)
-        self.assertEqual(connections["established"],
-                         connections["completed"] + connections["open"], connections)
+        # Of those that are open some may have asked so late that they are not established yet.
+        self.assertLessEqual(connections["completed"], connections["established"], connections)
+        self.assertLessEqual(connections["established"],
+                             connections["completed"] + connections["open"], connections)
         self.assertEqual(sum(summary["failures"].values()), 0, summary["failures"])
         self.assertEqual(summary["requests"]["bad"], 0, summary["requests"])
 

@@ -142,9 +142,9 @@ class Nginx(LoadOnTap):
             summary = self.load("--duration", str(seconds), "--hold", "--concurrency", "500",
                                 "--hold-interval", "0.5", "--warmup", "0")
             connections = summary["connections"]
-            self.assertEqual([connections[key] for key in ("attempted", "open", "peak_open")],
-                             [500] * 3, connections)
-            return summary["requests"]["answered"]
+            self.assertEqual(connections["attempted"], connections["open"], connections)
+            self.assertLessEqual(connections["peak_open"], 500, connections)
+            return summary["requests"]["answered"] if connections["open"] == 500 else 0
 
         # One when it is open, and one every half second then.
         lab.enough(hold, 1000)
