@@ -219,12 +219,12 @@ Result<Eal> Eal::start(const EalOptions& options) {
   {
     const HushedOutput hushed(!state->log.verbose());
     used = rte_eal_init(static_cast<int>(arguments.size()), arguments.data());
-    printed = hushed.first_line();
+    printed = hushed.line_after("pollux: ");  // getopt's, of an option that is not known
   }
   if (used < 0) {
     const int reason = rte_errno;
     const std::string complaint = state->log.complaint();
-    return start_failure(reason, complaint.empty() ? printed : complaint, options);
+    return start_failure(reason, printed.empty() ? complaint : printed, options);
   }
   state->folder.adopt(rte_eal_get_runtime_dir());
   return Eal{std::move(state)};

@@ -11,13 +11,22 @@
 namespace pollux::dpdk {
 namespace {
 
-/// "EAL: FATAL: Cannot init memory\n" says nothing more than "Cannot init memory".
+/// "EAL: FATAL: Cannot init memory\n" says nothing more than "Cannot init memory", and the name of
+/// the function before "(): " tells a user nothing.
 std::string_view trimmed(std::string_view line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.remove_suffix(1);
   for (const std::string_view prefix : {"EAL: ", "FATAL: ", "Error - "}) {
     if (line.starts_with(prefix)) line.remove_prefix(prefix.size());
   }
+  const std::size_t call = line.find("(): ");
+  if (call < line.find(' ')) line.remove_prefix(call + 4);
   return line;
+}
+
+/// What EAL adds to every driver's own complaint.
+bool says_nothing(std::string_view line) {
+  return line.empty() || line.starts_with("Driver cannot attach the device") ||
+         line.starts_with("Failed to attach device");
 }
 
 unsigned to_dpdk(LogLevel level) {
@@ -77,7 +86,7 @@ void LogSink::take(const char* text, std::size_t size) {
   if (level <= static_cast<int>(RTE_LOG_ERR)) {
     const std::string_view line = trimmed({text, size});
     const bool known = std::find(errors_.begin(), errors_.end(), line) != errors_.end();
-    if (!line.empty() && !known) errors_.emplace_back(line);
+    if (!says_nothing(line) && !known) errors_.emplace_back(line);
     if (errors_.size() > kept_most) errors_.pop_front();
   }
   if (verbose()) std::fwrite(text, 1, size, stderr);
@@ -106,15 +115,19 @@ HushedOutput::~HushedOutput() {
   }
 }
 
-std::string HushedOutput::first_line() const {
+std::string HushedOutput::line_after(std::string_view start) const {
   if (hidden_ < 0) return {};
   std::fflush(stdout);
   std::fflush(stderr);
-  std::array<char, 512> text;
+  std::array<char, 16'384> text;
   const ssize_t size = pread(hidden_, text.data(), text.size(), 0);
-  if (size <= 0) return {};
-  const std::string_view all(text.data(), static_cast<std::size_t>(size));
-  return std::string(trimmed(all.substr(0, all.find('\n'))));
+  std::string_view rest(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    if (line.starts_with(start)) return std::string(line.substr(start.size()));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+  }
+  return {};
 }
 
 }  // namespace pollux::dpdk

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace pollux::dpdk {
 
@@ -54,8 +55,8 @@ class HushedOutput {
   HushedOutput(const HushedOutput&) = delete;
   HushedOutput& operator=(const HushedOutput&) = delete;
 
-  /// The first line that was printed, trimmed; empty if none.
-  std::string first_line() const;
+  /// The rest of the first line printed that begins so; empty if there is none.
+  std::string line_after(std::string_view start) const;
 
  private:
   int hidden_ = -1;

@@ -61,7 +61,9 @@ Error refused(const Eal& eal, const DeviceSpec& spec, const std::string& step, i
   }
   std::string remedy = "--log-level debug to see what the driver says";
   if (geteuid() != 0) remedy = "running it as root";
-  return {.kind = Error::Kind::machine,
+  // What stands after vdev: is DPDK's own language, and what DPDK refuses in it is the user's.
+  const bool vdev = spec.kind == Kind::vdev;
+  return {.kind = vdev ? Error::Kind::usage : Error::Kind::machine,
           .what = "--device " + spec.to_string(),
           .why = std::move(why),
           .remedy = std::move(remedy)};
