@@ -96,6 +96,7 @@ RunFolder::RunFolder() {
 
 RunFolder::~RunFolder() {
   remove_folder(path_);
+  if (!path_.empty()) remove_stale(path_);
   if (!path_.empty()) rmdir(path_.substr(0, path_.rfind('/')).c_str());
   if (own_place_.empty()) return;
   rmdir(own_place_.c_str());

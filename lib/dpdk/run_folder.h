@@ -16,7 +16,8 @@ class RunFolder {
   RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
-  /// Removes the folder, what is in it, and the folders around it that are empty then.
+  /// Removes the folder, what is in it, what killed processes have left meanwhile, and the folders
+  /// around it that are empty then.
   ~RunFolder();
 
   /// Once EAL has started, with the path that it tells. Removes what processes of ours that were
