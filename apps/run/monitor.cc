@@ -17,22 +17,6 @@ constexpr auto look_every = std::chrono::milliseconds{20};
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
-cli::Summary::Latency latency(const Histogram& histogram) {
-  const auto us = [&](double percentile) {
-    return static_cast<double>(histogram.percentile(percentile)) / 1000.0;
-  };
-  cli::Summary::Latency out;
-  out.samples = histogram.count();
-  if (out.samples == 0) return out;
-  out.min = static_cast<double>(histogram.min()) / 1000.0;
-  out.p50 = us(50);
-  out.p90 = us(90);
-  out.p99 = us(99);
-  out.p999 = us(99.9);
-  out.max = static_cast<double>(histogram.max()) / 1000.0;
-  return out;
-}
-
 void add(cli::Summary& out, const Tally& tally) {
   auto& c = out.connections;
   c.attempted += tally.attempted;
@@ -187,9 +171,9 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
     out.environment.stalls.over_1ms += core.stalls.over_1ms();
   }
   cli::take_counters(out, counters);
-  out.connect = latency(connect);
-  out.first_byte = latency(first_byte);
-  out.close = latency(close);
+  out.connect = cli::latency_of(connect);
+  out.first_byte = cli::latency_of(first_byte);
+  out.close = cli::latency_of(close);
   out.cps.per_second = per_second;
   out.memory = {facts.bytes_per_connection, facts.connections_capacity, facts.huge_pages};
   out.environment.cpu = cli::cpu_model();

@@ -34,7 +34,6 @@ struct Connection {
   std::uint16_t pending = 0;
   bool ready : 1 = false;        // on the ready list
   bool active : 1 = false;       // opened by us
-  bool established : 1 = false;  // the handshake was completed
   bool wants_room : 1 = false;   // the application met a full send queue
   bool send_closed : 1 = false;  // the application has called shutdown_send() or close()
   bool closing : 1 = false;      // the application has called close() or abort()

@@ -259,7 +259,6 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   std::uint16_t news = 0;
   if (verdict.established) {
     counters_.count(Event::tcp_established);
-    c.established = true;
     c.receive.start_at(c.tcb.irs + 1);
     news |= c.active ? pending::connected : pending::accepted;
   }
