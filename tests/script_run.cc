@@ -155,11 +155,16 @@ void Run::deliver_time_wait(const Segment& segment) {
   switch (verdict.action) {
     case Action::ignore:
       return;
-    case Action::acknowledge:
-      sent_.push_back(tcp::acknowledgment(waiting_[waiting_index_]));
+    case Action::close:
+      waiting_.erase(waiting_index_);
+      phase_ = Phase::closed;
       return;
     case Action::restart:
       waiting_.restart(waiting_index_, setup_.config, now_);
+      [[fallthrough]];
+    case Action::acknowledge:
+    case Action::challenge:
+      waiting_.acknowledges(waiting_index_, verdict.action == Action::challenge);
       sent_.push_back(tcp::acknowledgment(waiting_[waiting_index_]));
       return;
     case Action::reopen:

@@ -306,9 +306,7 @@ bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
   const auto left = std::chrono::milliseconds{entry.deadline - Millis32{now_}};
   if (2 * config_.tcp.msl - left < 1s) return false;
   reused_above_ = entry.snd_nxt;
-  table_.erase(hash, id);
-  time_wait_.erase(id.index());
-  table_changed_ = true;
+  release_time_wait(hash, id);
   counters_.count(Event::tcp_time_wait_reused);
   return true;
 }

@@ -168,11 +168,7 @@ void Pipeline<D, A>::send_echo_reply(const wire::Ipv4View& request) noexcept {
   std::memcpy(header.data(), message.data(), header.size());
   internet::make_echo_reply(header);
   counters_.count(Event::icmp_echoes_answered);
-  transmit_.send_bytes(header, message.subspan(header.size()),
-                       {.tos = request.tos(),
-                        .protocol = wire::protocol::icmp,
-                        .source = request.destination(),
-                        .destination = request.source()},
+  transmit_.send_bytes(header, message.subspan(header.size()), internet::echo_reply_header(request),
                        path_mtu_.mtu(request.source(), now_), now_);
 }
 
@@ -205,11 +201,7 @@ void Pipeline<D, A>::send_icmp_error(const wire::Ipv4View& about, const wire::Ic
   const auto bytes = std::span{message}.first(internet::icmp_error_size(about));
   internet::write_icmp_error(error, about, bytes);
   counters_.count(Event::icmp_errors_sent);
-  transmit_.send_bytes(bytes, {},
-                       {.tos = 0xC0,  // internetwork control, RFC 1812 s.4.3.2.5
-                        .protocol = wire::protocol::icmp,
-                        .source = about.destination(),
-                        .destination = about.source()},
+  transmit_.send_bytes(bytes, {}, internet::icmp_error_header(about),
                        path_mtu_.mtu(about.source(), now_), now_);
 }
 
@@ -250,15 +242,7 @@ Result<std::monostate, application::StackError> Pipeline<D, A>::send_datagram(
     if (!source) return StackError::no_route;
     local.address = *source;
   }
-  std::array<std::byte, wire::UdpFields::size> header;
-  wire::UdpFields fields;
-  fields.source_port = local.port;
-  fields.destination_port = remote.port;
-  fields.length = static_cast<std::uint16_t>(wire::UdpFields::size + bytes.size());
-  wire::Sum sum = fields.write(header);
-  sum.add(wire::pseudo_header(local.address, remote.address, wire::protocol::udp, fields.length));
-  sum.add(wire::Sum{bytes});
-  wire::store_u16(header.data() + wire::UdpView::checksum_offset, wire::fold_udp(sum));
+  const auto header = udp::header({local.address, remote.address, local.port, remote.port}, bytes);
   const bool sent = transmit_.send_bytes(
       header, bytes,
       {.protocol = wire::protocol::udp, .source = local.address, .destination = remote.address},

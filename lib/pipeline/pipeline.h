@@ -232,6 +232,7 @@ class Pipeline {
   Drop open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept;
   Drop half_open_arrives(Arrival& arrival) noexcept;
   void release_half_open(std::uint32_t index) noexcept;
+  void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
   Drop time_wait_arrives(const Arrival& arrival) noexcept;
   Drop connection_arrives(std::uint32_t index, Arrival& arrival) noexcept;
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;

@@ -171,6 +171,9 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
   c.tuple = half.tuple;
   c.hash = arrival.hash;
   c.tcb = tcp::accept(half, config_.tcp, now_);
+  if (!listener_options_[half.listener - 1].nagle) {
+    tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
+  }
   start_queues(c);
   table_.replace(arrival.hash, arrival.entry, {tcp::EntryId::Kind::connection, made});
   table_changed_ = true;
@@ -195,10 +198,15 @@ Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
   switch (verdict.action) {
     case Action::ignore:
       return verdict.drop;
+    case Action::close:
+      release_time_wait(arrival.hash, arrival.entry);
+      return verdict.drop;
     case Action::restart:
       time_wait_.restart(index, config_.tcp, now_);
       [[fallthrough]];
     case Action::acknowledge:
+    case Action::challenge:
+      time_wait_.acknowledges(index, verdict.action == Action::challenge);
       send_segment(entry.tuple, tcp::acknowledgment(entry), nullptr);
       return verdict.drop;
     case Action::reopen:
@@ -211,11 +219,16 @@ Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
   // RFC 9293 s.3.6.1 (MAY-2): the new connection's numbers lie above the old one's.
   const tcp::SeqNum iss =
       max(tcp::initial_sequence_number(arrival.tuple, isn_key_, now_), entry.snd_nxt + 1);
-  table_.erase(arrival.hash, arrival.entry);
-  time_wait_.erase(index);
-  table_changed_ = true;
+  release_time_wait(arrival.hash, arrival.entry);
   counters_.count(Event::tcp_time_wait_reused);
   return open_half(arrival, iss);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept {
+  table_.erase(hash, id);
+  time_wait_.erase(id.index());
+  table_changed_ = true;
 }
 
 template <link::Device D, application::Application A>

@@ -99,14 +99,13 @@ class Transmitter {
     return route(std::move(packet), fields.destination, now);
   }
 
-  /// Sends a datagram whose payload (transport header and all, checksums done) is `payload`, up to
-  /// 65,515 bytes, cut into fragments of at most `mtu` bytes where it must be. DF is not set.
+  /// Sends a datagram whose payload (transport header and all, checksums done) is `first` and then
+  /// `second`, up to 65,515 bytes, cut into fragments of at most `mtu` bytes where it must be.
+  /// `header` lacks length and identification, which are given here.
   bool send_bytes(std::span<const std::byte> first, std::span<const std::byte> second,
-                  const DatagramFields& fields, std::uint16_t mtu, Instant now) noexcept {
+                  wire::Ipv4Fields header, std::uint16_t mtu, Instant now) noexcept {
     const std::size_t total = first.size() + second.size();
-    wire::Ipv4Fields ip = header_fields(fields, total);
-    ip.dont_fragment = false;
-    ip.identification = identification_++;
+    header.identification = identification_++;
     bool reached = true;
     internet::Fragmenter fragments{total, mtu};
     std::uint32_t pieces = 0;
@@ -117,11 +116,8 @@ class Transmitter {
         return reached;
       }
       copy_piece(packet.append(piece->length), first, second, piece->offset);
-      ip.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + piece->length);
-      ip.fragment_offset_bytes = static_cast<std::uint16_t>(piece->offset);
-      ip.more_fragments = piece->more;
-      ip.write(packet.prepend(wire::Ipv4Fields::size));
-      reached = route(std::move(packet), fields.destination, now) && reached;
+      internet::fragment_header(header, *piece).write(packet.prepend(wire::Ipv4Fields::size));
+      reached = route(std::move(packet), header.destination, now) && reached;
       ++pieces;
     }
     if (pieces > 1) counters_.count(Event::datagrams_fragmented);

@@ -115,7 +115,13 @@ class End {
         const auto verdict = segment_arrives(waiting_[index_], segment);
         if (verdict.action == Action::reopen) return fail("reopened by an old segment");
         if (verdict.action == Action::ignore) return;
+        if (verdict.action == Action::close) {
+          waiting_.erase(index_);
+          phase_ = Phase::closed;
+          return;
+        }
         if (verdict.action == Action::restart) waiting_.restart(index_, config_, now);
+        waiting_.acknowledges(index_, verdict.action == Action::challenge);
         send(acknowledgment(waiting_[index_]));
         return;
       }

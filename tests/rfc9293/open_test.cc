@@ -112,6 +112,23 @@ TEST(SynSent, UnacceptableAckIsAnsweredByReset) {  // first; also figures 8 and 
   }
 }
 
+TEST(SynSent, AfterTheAnswerOfAnOlderConnectionTheSynGoesAgainSoonAndOnce) {  // figure 9
+  Script::active()
+      .sends({.seq = 0_seq, .control = syn})
+      .at(10ms)
+      .arrives({.seq = 70_seq, .ack = 50_seq})
+      .sends({.seq = 50_seq, .control = rst})
+      .at(12ms)
+      .sends({.seq = 0_seq, .control = syn})
+      .at(20ms)
+      .arrives({.seq = 70_seq, .ack = 50_seq})
+      .sends({.seq = 50_seq, .control = rst})
+      .at(1012ms)
+      .sends({.seq = 0_seq, .control = syn})
+      .at(3012ms)
+      .sends({.seq = 0_seq, .control = syn});
+}
+
 TEST(SynSent, UnacceptableAckWithResetIsDropped) {
   Script::active()
       .sends({.seq = 0_seq, .control = syn})

@@ -67,6 +67,31 @@ TEST(TimeWait, ResetIsIgnored) {  // RFC 1337
       .state(State::time_wait);
 }
 
+TEST(TimeWait, ResetThatAnswersAChallengeEndsTheWait) {  // figure 9
+  Script script = Script::established();
+  reach(script, State::time_wait);
+  script.arrives({.seq = 0_seq, .control = syn})
+      .sends({.seq = 2_seq, .ack = 2_seq})
+      .arrives({.seq = 3_seq, .control = rst})  // not the exact number
+      .drops(Drop::tcp_bad_reset)
+      .state(State::time_wait)
+      .arrives({.seq = 2_seq, .control = rst})
+      .drops(Drop::none)
+      .state(State::closed);
+}
+
+TEST(TimeWait, ResetThatAnswersAnotherAcknowledgmentDoesNot) {  // RFC 1337
+  Script script = Script::established();
+  reach(script, State::time_wait);
+  script.arrives({.seq = 0_seq, .control = syn})
+      .sends({.seq = 2_seq, .ack = 2_seq})
+      .arrives({.seq = 1_seq, .ack = 2_seq, .control = fin})
+      .sends({.seq = 2_seq, .ack = 2_seq})
+      .arrives({.seq = 2_seq, .control = rst})
+      .drops(Drop::tcp_bad_reset)
+      .state(State::time_wait);
+}
+
 TEST(TimeWait, AnAckIsNotAnswered) {  // else two ends in TIME-WAIT would never stop
   Script script = Script::established();
   reach(script, State::time_wait);

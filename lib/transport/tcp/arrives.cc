@@ -10,6 +10,9 @@ namespace pollux::tcp {
 
 namespace {
 
+/// How long a SYN waits for the reset before it, when an older connection has answered.
+constexpr Duration syn_again_delay = 2ms;
+
 // --- 3.10.7.4, the steps ---
 
 /// Table 6, with three allowances. A segment that spans the whole window is acceptable. So is one
@@ -172,6 +175,12 @@ void syn_sent(Arrival& a) noexcept {
   const bool has_ack = segment.has(control::ack);
   if (has_ack && (segment.ack <= tcb.iss || tcb.snd_nxt < segment.ack)) {  // first, check the ACK
     a.verdict.reset_reply = !segment.has(control::rst);
+    // The peer still has an older connection of this four-tuple (figure 9). Our reset ends that, so
+    // the SYN goes again soon; once, for a peer whom that does not help may be hostile.
+    if (a.verdict.reset_reply && tcb.retries == 0 && !tcb.syn_answered) {
+      tcb.syn_answered = true;
+      tcb.retransmit_at = later(a.now, syn_again_delay);
+    }
     discard(a, Drop::tcp_bad_ack);
     return;
   }

@@ -67,6 +67,7 @@ struct alignas(64) Tcb {
   std::uint32_t active_open : 1 = false;  // SYN-RECEIVED came from SYN-SENT (RFC 9293 MUST-11)
   std::uint32_t syn_acked : 1 = false;    // ours
   std::uint32_t syn_resent : 1 = false;
+  std::uint32_t syn_answered : 1 = false;    // by an older connection: it goes out again soon
   std::uint32_t fin_queued : 1 = false;      // ours, at snd_end; snd_end moves no more
   std::uint32_t receive_closed : 1 = false;  // text is not wanted any more: close() was called
   std::uint32_t timing : 1 = false;          // timed_seq and sent_at measure a round trip

@@ -1,5 +1,6 @@
 #include "transport/tcp/time_wait.h"
 
+#include "base/assert.h"
 #include "transport/tcp/timers.h"
 
 namespace pollux::tcp {
@@ -22,11 +23,15 @@ Segment acknowledgment(const TimeWait& entry) noexcept {
 
 TimeWaitVerdict segment_arrives(const TimeWait& entry, const Segment& segment) noexcept {
   using Action = TimeWaitVerdict::Action;
-  if (segment.has(control::rst)) return {Action::ignore, Drop::tcp_bad_reset};
+  if (segment.has(control::rst)) {
+    const bool answer = entry.challenged && segment.seq == entry.rcv_nxt;
+    if (answer) return {Action::close, Drop::none};
+    return {Action::ignore, Drop::tcp_bad_reset};
+  }
   if (segment.has(control::syn)) {
     // Beyond all that the old connection used it cannot be an old duplicate (RFC 1122 s.4.2.2.13).
     if (!segment.has(control::ack) && entry.rcv_nxt < segment.seq) return {Action::reopen};
-    return {Action::acknowledge, Drop::tcp_unexpected_syn};
+    return {Action::challenge, Drop::tcp_unexpected_syn};
   }
   if (!segment.has(control::ack)) return {Action::ignore, Drop::tcp_no_ack};
   if (segment.has(control::fin) && segment.seq + segment.len() == entry.rcv_nxt) {
@@ -40,6 +45,7 @@ TimeWaitVerdict segment_arrives(const TimeWait& entry, const Segment& segment) n
 }
 
 Result<TimeWaitQueue> TimeWaitQueue::make(std::uint32_t capacity, bool huge) {
+  POLLUX_ASSERT(capacity < end);
   auto entries = Slab<TimeWait>::make(capacity, huge);
   if (!entries) return entries.error();
   return TimeWaitQueue{std::move(*entries)};
@@ -57,22 +63,22 @@ void TimeWaitQueue::restart(std::uint32_t index, const Config& config, Instant n
 }
 
 std::optional<Millis32> TimeWaitQueue::next_deadline() const noexcept {
-  if (first_ == none) return std::nullopt;
+  if (first_ == end) return std::nullopt;
   return entries_[first_].deadline;
 }
 
 void TimeWaitQueue::append(std::uint32_t index) noexcept {
   TimeWait& entry = entries_[index];
   entry.previous = last_;
-  entry.next = none;
-  (last_ == none ? first_ : entries_[last_].next) = index;
+  entry.next = end;
+  (last_ == end ? first_ : entries_[last_].next) = index;
   last_ = index;
 }
 
 void TimeWaitQueue::unlink(std::uint32_t index) noexcept {
   const TimeWait& entry = entries_[index];
-  (entry.previous == none ? first_ : entries_[entry.previous].next) = entry.next;
-  (entry.next == none ? last_ : entries_[entry.next].previous) = entry.previous;
+  (entry.previous == end ? first_ : entries_[entry.previous].next) = entry.next;
+  (entry.next == end ? last_ : entries_[entry.next].previous) = entry.previous;
 }
 
 }  // namespace pollux::tcp

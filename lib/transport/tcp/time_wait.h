@@ -23,7 +23,8 @@ struct TimeWait {
   SeqNum rcv_nxt;
   Millis32 deadline;
   // Links of the queue.
-  std::uint32_t previous = 0;
+  std::uint32_t previous : 31 = 0;
+  std::uint32_t challenged : 1 = false;  // the last acknowledgment() answered a SYN
   std::uint32_t next = 0;
 };
 static_assert(sizeof(TimeWait) == 32);
@@ -39,15 +40,20 @@ Segment acknowledgment(const TimeWait& entry) noexcept;
 struct TimeWaitVerdict {
   enum class Action : std::uint8_t {
     ignore,
-    acknowledge,  // send acknowledgment()
-    restart,      // the peer's FIN again: TimeWaitQueue::restart(), and send acknowledgment()
+    acknowledge,  // TimeWaitQueue::acknowledges(), and send acknowledgment()
+    challenge,    // the same, for a SYN that may be an old one
+    restart,      // the same, for the peer's FIN; and TimeWaitQueue::restart()
+    close,        // the entry goes
     reopen        // a new connection's SYN (MAY-2): the entry goes, and the segment to LISTEN; the
                   // new ISS must be after this entry's snd_nxt
   };
   Action action = Action::ignore;
   Drop drop = Drop::none;  // not with reopen
 };
-/// Resets are ignored: an old one must not end the wait (RFC 1337).
+/// Resets are ignored, for an old one must not end the wait (RFC 1337), except the exact answer to
+/// a challenge: the peer knows nothing of the connection any more, and wants a new one whose number
+/// happens to be too low. Without this it could not have it for the rest of 2 MSL, and that is half
+/// of the connections of a client that was started again (docs/decisions/0005).
 TimeWaitVerdict segment_arrives(const TimeWait& entry, const Segment& segment) noexcept;
 
 /// One core's entries. All wait equally long, so they stand in the order of their deadlines.
@@ -65,7 +71,7 @@ class TimeWaitQueue {
   /// when the capacity is 0.
   template <class F>
   [[nodiscard]] std::uint32_t insert(const TimeWait& entry, F&& on_evicted) noexcept {
-    if (entries_.available() == 0 && first_ != none) {
+    if (entries_.available() == 0 && first_ != end) {
       on_evicted(first_, std::as_const(entries_[first_]));
       erase(first_);
     }
@@ -76,6 +82,10 @@ class TimeWaitQueue {
 
   /// Takes an entry out, in O(1): reopened, or closed for another reason.
   void erase(std::uint32_t index) noexcept;
+  /// The entry acknowledges, for a SYN or for something else; see segment_arrives().
+  void acknowledges(std::uint32_t index, bool challenge) noexcept {
+    entries_[index].challenged = challenge;
+  }
   /// The wait begins again (s.3.10.7.4, eighth).
   void restart(std::uint32_t index, const Config& config, Instant now) noexcept;
 
@@ -84,7 +94,7 @@ class TimeWaitQueue {
   template <class F>
   void expire(Instant now, F&& on_expired) noexcept {
     const Millis32 time{now};
-    while (first_ != none && entries_[first_].deadline <= time) {
+    while (first_ != end && entries_[first_].deadline <= time) {
       on_expired(first_, std::as_const(entries_[first_]));
       erase(first_);
     }
@@ -98,13 +108,16 @@ class TimeWaitQueue {
   std::uint32_t capacity() const noexcept { return entries_.capacity(); }
 
  private:
+  /// The end of the list, in the 31 bits of a link.
+  static constexpr std::uint32_t end = 0x7fff'ffff;
+
   explicit TimeWaitQueue(Slab<TimeWait> entries) noexcept : entries_(std::move(entries)) {}
   void append(std::uint32_t index) noexcept;
   void unlink(std::uint32_t index) noexcept;
 
   Slab<TimeWait> entries_;
-  std::uint32_t first_ = none;
-  std::uint32_t last_ = none;
+  std::uint32_t first_ = end;
+  std::uint32_t last_ = end;
 };
 
 }  // namespace pollux::tcp

@@ -47,8 +47,13 @@ void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) n
   } else if (tcb.syn_acked) {
     recover_on_timeout(tcb);
   } else {
-    tcb.syn_resent = true;
     tcb.snd_pos = tcb.snd_una;
+    if (tcb.syn_answered && tcb.retries == 0) {  // nothing was lost: no back-off, no small window
+      ++tcb.retries;
+      arm_retransmit(tcb, config, now);
+      return;
+    }
+    tcb.syn_resent = true;
   }
   if (waiting && !closed_window) return;  // next_segment() starts the timer for what it sends
   if (tcb.retries < 255) ++tcb.retries;
