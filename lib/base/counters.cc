@@ -22,6 +22,7 @@ constexpr std::array<std::string_view, drop_count> drop_names = {
     "ipv4_not_for_us",
     "ipv4_unknown_protocol",
     "fragment_malformed",
+    "fragment_tiny",
     "fragment_overlap",
     "fragment_duplicate",
     "fragment_no_room",

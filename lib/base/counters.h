@@ -31,6 +31,7 @@ enum class Drop : std::uint8_t {
   ipv4_not_for_us,
   ipv4_unknown_protocol,
   fragment_malformed,
+  fragment_tiny,
   fragment_overlap,
   fragment_duplicate,
   fragment_no_room,

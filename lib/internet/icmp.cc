@@ -123,14 +123,10 @@ IcmpVerdict icmp_arrives(const wire::Ipv4View& datagram, const wire::AddressSet&
   }
 }
 
-wire::Ipv4Fields echo_reply_header(const wire::Ipv4View& request,
-                                   std::uint16_t identification) noexcept {
+wire::Ipv4Fields echo_reply_header(const wire::Ipv4View& request) noexcept {
   wire::Ipv4Fields header;
   // Codepoints of congestion are a matter between the network and a transport, not of an echo.
   header.tos = request.tos() & 0xFC;
-  header.total_length =
-      static_cast<std::uint16_t>(wire::Ipv4Fields::size + request.payload().size());
-  header.identification = identification;
   header.protocol = wire::protocol::icmp;
   header.source = request.destination();
   header.destination = request.source();
@@ -175,11 +171,9 @@ void write_icmp_error(const wire::IcmpFields& error, const wire::Ipv4View& about
   error.write(to.first(size));
 }
 
-wire::Ipv4Fields icmp_error_header(const wire::Ipv4View& about,
-                                   std::uint16_t identification) noexcept {
+wire::Ipv4Fields icmp_error_header(const wire::Ipv4View& about) noexcept {
   wire::Ipv4Fields header;
-  header.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + icmp_error_size(about));
-  header.identification = identification;
+  header.tos = 0xC0;  // internetwork control, RFC 1812 s.4.3.2.5
   header.protocol = wire::protocol::icmp;
   header.source = about.destination();
   header.destination = about.source();

@@ -68,9 +68,8 @@ IcmpVerdict icmp_arrives(const wire::Ipv4View& datagram, const wire::AddressSet&
                          bool broadcast) noexcept;
 
 /// The header for the answer to an echo request: from the address that was asked, to who asked, of
-/// the same length and TOS (RFC 1122 s.3.2.2.6, s.3.2.1.6).
-wire::Ipv4Fields echo_reply_header(const wire::Ipv4View& request,
-                                   std::uint16_t identification) noexcept;
+/// the same TOS (RFC 1122 s.3.2.2.6, s.3.2.1.6). Length and identification are the sender's matter.
+wire::Ipv4Fields echo_reply_header(const wire::Ipv4View& request) noexcept;
 /// Turns an echo request that a checksum was right for, an IPv4 payload, into its answer: type and
 /// checksum change, the rest goes back as it came. It may be the copy, or stand in place.
 void make_echo_reply(std::span<std::byte> message) noexcept;
@@ -89,8 +88,8 @@ std::size_t icmp_error_size(const wire::Ipv4View& about) noexcept;
 /// time_exceeded(), then the quotation. `about` is not in `to`.
 void write_icmp_error(const wire::IcmpFields& error, const wire::Ipv4View& about,
                       std::span<std::byte> to) noexcept;
-/// The header for it: from the address that the datagram was for, back to its source.
-wire::Ipv4Fields icmp_error_header(const wire::Ipv4View& about,
-                                   std::uint16_t identification) noexcept;
+/// The header for it: from the address that the datagram was for, back to its source. Length and
+/// identification are the sender's matter.
+wire::Ipv4Fields icmp_error_header(const wire::Ipv4View& about) noexcept;
 
 }  // namespace pollux::internet

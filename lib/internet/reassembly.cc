@@ -45,10 +45,14 @@ bool malformed(const wire::Ipv4View& fragment) noexcept {
   const std::size_t offset = fragment.fragment_offset_bytes();
   const std::size_t size = fragment.payload().size();
   if (size == 0 || (fragment.more_fragments() && size % 8 != 0)) return true;
-  if (fragment.header_length() + offset + size > max_datagram) return true;
+  return fragment.header_length() + offset + size > max_datagram;
+}
+
+/// What a filter reads of TCP's header must come in one piece (RFC 1858 s.3, RFC 3128 s.4).
+bool tiny(const wire::Ipv4View& fragment) noexcept {
   if (fragment.protocol() != wire::protocol::tcp) return false;
-  // What a filter reads of TCP's header must come in one piece (RFC 3128 s.4).
-  return offset == 8 || (offset == 0 && size < 16);
+  const std::size_t offset = fragment.fragment_offset_bytes();
+  return offset == 8 || (offset == 0 && fragment.payload().size() < 16);
 }
 
 }  // namespace
@@ -81,6 +85,7 @@ std::span<const std::byte> Reassembler::first_of(const Entry& entry) const noexc
 Reassembled Reassembler::add(const wire::Ipv4View& fragment, Instant now) noexcept {
   POLLUX_ASSERT(fragment.is_fragment());
   if (malformed(fragment)) return {Drop::fragment_malformed, 1, 0, {}};
+  if (tiny(fragment)) return {Drop::fragment_tiny, 1, 0, {}};
   const Key key{fragment.source(), fragment.destination(), fragment.identification(),
                 fragment.protocol()};
   std::uint32_t evicted = 0;

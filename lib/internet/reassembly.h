@@ -51,7 +51,7 @@ class Reassembler {
   static Result<Reassembler> make(const Config& config);
 
   /// A datagram for which Ipv4Verdict::is_fragment was set. Drops: fragment_malformed,
-  /// fragment_duplicate, fragment_overlap, fragment_no_room (too many fragments).
+  /// fragment_tiny, fragment_duplicate, fragment_overlap, fragment_no_room (too many fragments).
   [[nodiscard]] Reassembled add(const wire::Ipv4View& fragment, Instant now) noexcept;
 
   struct Expired {

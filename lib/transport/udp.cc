@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "wire/checksum.h"
+#include "wire/field.h"
 #include "wire/ipv4.h"
 
 namespace pollux::udp {
@@ -21,18 +22,20 @@ Verdict arrives(std::span<const std::byte> payload, wire::Ipv4Address source,
   return verdict;
 }
 
-void write_header(std::span<std::byte> datagram, const wire::FourTuple& path) noexcept {
-  POLLUX_ASSERT(datagram.size() >= wire::UdpFields::size &&
-                datagram.size() <= wire::UdpFields::size + max_payload);
-  const auto length = static_cast<std::uint16_t>(datagram.size());
+std::array<std::byte, wire::UdpFields::size> header(const wire::FourTuple& path,
+                                                    std::span<const std::byte> payload) noexcept {
+  POLLUX_ASSERT(payload.size() <= max_payload);
+  const auto length = static_cast<std::uint16_t>(wire::UdpFields::size + payload.size());
+  std::array<std::byte, wire::UdpFields::size> out;
   wire::UdpFields fields{.source_port = path.local_port,
                          .destination_port = path.remote_port,
                          .length = length,
                          .checksum = 0};
-  fields.write(datagram);
-  wire::Sum sum = wire::pseudo_header(path.local, path.remote, wire::protocol::udp, length);
-  fields.checksum = wire::fold_udp(sum.add(datagram));
-  fields.write(datagram);
+  wire::Sum sum = fields.write(out);
+  sum.add(wire::pseudo_header(path.local, path.remote, wire::protocol::udp, length));
+  sum.add(wire::Sum{payload});
+  wire::store_u16(out.data() + wire::UdpView::checksum_offset, wire::fold_udp(sum));
+  return out;
 }
 
 }  // namespace pollux::udp

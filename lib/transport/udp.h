@@ -60,8 +60,9 @@ struct Verdict {
                               wire::Ipv4Address destination, bool verified,
                               const Ports& ports) noexcept;
 
-/// Writes the header into the first 8 bytes of `datagram`, whose payload of at most max_payload
-/// bytes stands behind them, with its checksum: never 0 (RFC 768; RFC 1122 s.4.1.3.4).
-void write_header(std::span<std::byte> datagram, const wire::FourTuple& path) noexcept;
+/// The header of a datagram with this payload of at most max_payload bytes, with its checksum:
+/// never 0 (RFC 768; RFC 1122 s.4.1.3.4).
+std::array<std::byte, wire::UdpFields::size> header(const wire::FourTuple& path,
+                                                    std::span<const std::byte> payload) noexcept;
 
 }  // namespace pollux::udp
