@@ -88,7 +88,7 @@ int bench(const cli::BenchOptions& options) {
   const bool rings = options.link == cli::Link::ring;
   const std::size_t memory =
       rings ? dpdk::RingLink::bytes_for(ring) : dpdk::PortPair::bytes_for(port);
-  auto eal = dpdk::Eal::start(run::eal_options(options.shared, plan->cores, memory, false));
+  auto eal = dpdk::Eal::start(run::eal_options(options.shared, plan->cores, memory));
   if (!eal) return cli::print_error(eal.error());
   std::FILE* const out = options.shared.human();
   fmt::print(out, "{}", cli::banner_line("link", cli::name(options.link)));

@@ -233,6 +233,15 @@ Status check_client(const About& about, const Draft& draft) {
   if (about.program == Program::load && draft.client.targets.empty()) {
     return usage("--target", "pollux-load needs one", "--target 10.0.0.1:80");
   }
+  for (const application::Endpoint& target : draft.client.targets) {
+    for (const DeviceOptions& device : draft.shared.devices) {
+      for (const pipeline::AddressRange& range : device.interface.addresses) {
+        if (target.address.value() - range.prefix.address.value() >= range.count) continue;
+        return usage(fmt::format("--target '{}:{}'", target.address.to_string(), target.port),
+                     "is an address of pollux-load itself", "the address of what is to be loaded");
+      }
+    }
+  }
   if (draft.has("--reset") && draft.has("--close")) {
     return usage("--reset", "together with --close", "one of the two");
   }

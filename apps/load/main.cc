@@ -23,6 +23,8 @@ using Lane = run::Lane<run::Recorded<dpdk::Queue>, Generator>;
 int generate(const cli::LoadOptions& options) {
   auto devices = run::Devices::open(options.shared);
   if (!devices) return cli::print_error(devices.error());
+  if (Status fine = devices->check_answers_come_home(); !fine)
+    return cli::print_error(fine.error());
   devices->print_banner(options.shared);
   const dpdk::TscClock clock;
   const std::uint64_t seed = run::seed_of(options.shared);

@@ -35,12 +35,11 @@ std::vector<unsigned> cores_of(const cli::SharedOptions& options) {
 }  // namespace
 
 dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsigned> cores,
-                             std::size_t memory_bytes, bool pci) {
+                             std::size_t memory_bytes) {
   dpdk::EalOptions out;
   out.cores = std::move(cores);
   out.no_huge = options.no_huge;
   out.memory_bytes = memory_bytes;
-  out.pci = pci;
   out.log_level = level_of(options.log_level);
   out.extra = options.eal;
   return out;
@@ -50,7 +49,7 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
   const auto cores = cores_of(options);
   std::vector<std::pair<dpdk::DeviceSpec, dpdk::PortOptions>> wanted;
   std::size_t memory = 0;
-  bool pci = false;
+  std::vector<std::string> pci_devices;
   for (const cli::DeviceOptions& device : options.devices) {
     auto spec = dpdk::DeviceSpec::parse(device.spec);
     if (!spec) return spec.error();
@@ -62,11 +61,13 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
     port.stack_buffers = stack_buffers;
     port.spread_flows = cores.size() > 1;
     memory += dpdk::Port::bytes_for(port);
-    pci = pci || spec->kind == dpdk::DeviceSpec::Kind::pci;
+    if (spec->kind == dpdk::DeviceSpec::Kind::pci) pci_devices.push_back(spec->target);
     wanted.emplace_back(std::move(*spec), port);
   }
   Devices out;
-  auto eal = dpdk::Eal::start(eal_options(options, cores, memory, pci));
+  dpdk::EalOptions start = eal_options(options, cores, memory);
+  start.pci_devices = std::move(pci_devices);
+  auto eal = dpdk::Eal::start(start);
   if (!eal) return eal.error();
   out.eal = std::make_unique<dpdk::Eal>(std::move(*eal));
   for (const auto& [spec, port_options] : wanted) {
@@ -90,6 +91,20 @@ std::string steering_text(const dpdk::Port& port) {
   if (port.spreads_flows()) return fmt::format("rss ({} spreads flows)", port.driver());
   return fmt::format("the peer's (flows stay on the queue that they come in by; {} spreads none)",
                      port.driver());
+}
+
+Status Devices::check_answers_come_home() const {
+  using Kind = dpdk::DeviceSpec::Kind;
+  for (const dpdk::Port& port : ports) {
+    const Kind kind = port.spec().kind;
+    const bool kernels = kind == Kind::tap || kind == Kind::af_packet || kind == Kind::af_xdp;
+    if (!kernels || port.queues() == 1 || port.spreads_flows()) continue;
+    return Error{Error::Kind::machine, "--cores",
+                 fmt::format("{} brings answers to any of the {} cores, not to the one that asked",
+                             port.spec().to_string(), port.queues()),
+                 "one core, or a --device for each process"};
+  }
+  return std::monostate{};
 }
 
 void Devices::print_banner(const cli::SharedOptions& options) const {

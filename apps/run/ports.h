@@ -14,7 +14,7 @@ namespace pollux::run {
 
 /// EAL as the shared options ask for it.
 dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsigned> cores,
-                             std::size_t memory_bytes, bool pci);
+                             std::size_t memory_bytes);
 
 /// The ports of all --device options, and EAL, which they need: opened together and closed in the
 /// right order.
@@ -28,6 +28,9 @@ struct Devices {
   /// Checks every spec, starts EAL with memory for all of them, opens the ports and waits for
   /// their peers.
   static Result<Devices> open(const cli::SharedOptions& options);
+  /// Whether answers come to the core that asked: not where the kernel puts them on queues as it
+  /// likes. TODO(software-steering)
+  Status check_answers_come_home() const;
   /// Prints the start-up banner.
   void print_banner(const cli::SharedOptions& options) const;
   /// To be called by the control thread now and then.

@@ -172,7 +172,7 @@ Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
   std::vector<std::string> words{"pollux", "--lcores=" + lcores, "--main-lcore=" + main,
                                  "--file-prefix=" + file_prefix, "--no-shconf"};
   if (!options.telemetry && !has(extra, "--telemetry")) words.emplace_back("--no-telemetry");
-  if (!options.pci && options.pci_devices.empty() && !has(extra, "-a") && !has(extra, "--allow")) {
+  if (options.pci_devices.empty() && !has(extra, "-a") && !has(extra, "--allow")) {
     words.insert(words.end(), {"--no-pci", "--iova-mode=va"});
   }
   for (const std::string& address : options.pci_devices) words.push_back("--allow=" + address);

@@ -22,9 +22,7 @@ struct EalOptions {
   bool no_huge = false;
   /// What the packet pools need (Pool::bytes_for); what EAL needs for itself is added.
   std::size_t memory_bytes = std::size_t{64} << 20;
-  /// Look for PCI devices; without it the bus is left alone. Only those that are named are touched,
-  /// or all that are bound to a driver of user space if none is.
-  bool pci = false;
+  /// Addresses of the PCI devices that are touched; without any the bus is left alone.
   std::vector<std::string> pci_devices = {};
   /// Open DPDK's telemetry socket.
   bool telemetry = false;

@@ -2,11 +2,14 @@
 
 #include <net/if.h>
 #include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ether.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <thread>
@@ -61,12 +64,22 @@ Error refused(const Eal& eal, const DeviceSpec& spec, const std::string& step, i
   }
   std::string remedy = "--log-level debug to see what the driver says";
   if (geteuid() != 0) remedy = "running it as root";
-  // What stands after vdev: is DPDK's own language, and what DPDK refuses in it is the user's.
-  const bool vdev = spec.kind == Kind::vdev;
-  return {.kind = vdev ? Error::Kind::usage : Error::Kind::machine,
+  // What stands after vdev: is the user's own, in DPDK's language.
+  const bool misspelt = spec.kind == Kind::vdev && reason == -EINVAL;
+  return {.kind = misspelt ? Error::Kind::usage : Error::Kind::machine,
           .what = "--device " + spec.to_string(),
           .why = std::move(why),
           .remedy = std::move(remedy)};
+}
+
+/// Whether DPDK can read what stands after vdev: at all, and has a driver for it.
+Status check_devargs(const Eal& eal, const DeviceSpec& spec) {
+  rte_devargs parsed{};
+  if (rte_devargs_parse(&parsed, spec.target.c_str()) != 0) {
+    return refused(eal, spec, "finding a driver for it", -EINVAL);
+  }
+  std::free(parsed.data);
+  return std::monostate{};
 }
 
 }  // namespace
@@ -134,6 +147,9 @@ Status Port::State::open() {
 Status Port::State::attach() {
   eal->log().forget();
   if (const Status present = check_machine(spec); !present) return present.error();
+  if (spec.kind == Kind::vdev) {
+    if (const Status readable = check_devargs(*eal, spec); !readable) return readable.error();
+  }
   if (spec.kind == Kind::memif) spec.role = resolved_role(spec);
   DevargsOptions wanted{
       .queues = options.queues, .mtu = options.mtu, .ring_entries = options.descriptors};
@@ -212,9 +228,9 @@ Status Port::State::configure() {
                  .remedy = "fewer --cores"};
   }
   if (options.mtu > info.max_mtu || options.mtu < info.min_mtu) {
-    return Error{.what = what,
-                 .why = "its MTU can be " + std::to_string(info.min_mtu) + " to " +
-                        std::to_string(info.max_mtu),
+    return Error{.what = "--mtu " + std::to_string(options.mtu),
+                 .why = "that of " + spec.to_string() + " can be " + std::to_string(info.min_mtu) +
+                        " to " + std::to_string(info.max_mtu),
                  .remedy = "another --mtu"};
   }
   rte_eth_conf conf{};
@@ -237,7 +253,14 @@ Status Port::State::configure() {
     if (failure != 0) return refused(*eal, spec, "setting up queue " + std::to_string(i), failure);
   }
   // Most virtual devices have no MTU to set and carry whatever fits their buffers.
-  rte_eth_dev_set_mtu(number(), options.mtu);
+  if (const int failure = rte_eth_dev_set_mtu(number(), options.mtu);
+      failure != 0 && failure != -ENOTSUP) {
+    return Error{.kind = Error::Kind::machine,
+                 .what = "--mtu " + std::to_string(options.mtu),
+                 .why = spec.to_string() +
+                        " does not take it: " + rte_strerror(failure < 0 ? -failure : failure),
+                 .remedy = "another --mtu"};
+  }
   return std::monostate{};
 }
 

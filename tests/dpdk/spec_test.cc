@@ -263,7 +263,7 @@ TEST(EalArguments, TheUsersOwnComeLastAndReplaceOurs) {
 }
 
 TEST(EalArguments, OnlyTheNamedPciDevicesAreTouched) {
-  const auto words = eal_arguments({.pci = true, .pci_devices = {"0000:00:04.0"}}, {0}, true, "p");
+  const auto words = eal_arguments({.pci_devices = {"0000:00:04.0"}}, {0}, true, "p");
   EXPECT_TRUE(contains(*words, "--allow=0000:00:04.0"));
   EXPECT_FALSE(contains(*words, "--no-pci"));
   EXPECT_FALSE(contains(*words, "--iova-mode=va"));
