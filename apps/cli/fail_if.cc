@@ -146,4 +146,31 @@ std::vector<std::string> failures_of(const std::vector<FailIf>& conditions,
   return out;
 }
 
+std::optional<std::string> nothing_came_through(const Summary& client) {
+  const Summary::Connections& c = client.connections;
+  const bool held = c.established != 0 && c.failed == 0;
+  if (c.attempted == 0 || c.completed != 0 || held) return std::nullopt;
+  const Summary::Failures& f = client.failures;
+  struct Guess {
+    std::uint64_t count;
+    std::string_view remedy;
+  };
+  const std::array guesses{
+      Guess{f.no_arp, "whether the target, or --gateway, is on the link, and --address"},
+      Guess{f.refused, "whether something listens at --target"},
+      Guess{f.unreachable, "the routes between here and --target"},
+      Guess{f.timeout, "whether something between here and --target drops packets"},
+      Guess{f.reset, "what the target logs: it resets connections"},
+      Guess{f.bad_reply, "--path, and whether the target speaks HTTP/1.1"},
+      Guess{f.no_resources, "more --connections, or more --address"},
+      Guess{1, "a longer --duration, and whether the target is there"}};
+  const auto* most =
+      std::max_element(guesses.begin(), guesses.end(),
+                       [](const Guess& a, const Guess& b) { return a.count < b.count; });
+  return format_error({Error::Kind::usage, "the run",
+                       fmt::format("not one of {} connections was {}", c.attempted,
+                                   c.established == 0 ? "set up" : "completed"),
+                       std::string{most->remedy}});
+}
+
 }  // namespace pollux::cli

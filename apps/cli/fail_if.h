@@ -33,4 +33,8 @@ Result<FailIf> parse_fail_if(std::string_view text);
 /// Any line here means exit code 1.
 std::vector<std::string> failures_of(const std::vector<FailIf>& conditions, const Summary& summary);
 
+/// The error line of a client's run that fell short without any condition: connections were tried,
+/// and not one was completed, or none was even set up. Means exit code 1, too.
+std::optional<std::string> nothing_came_through(const Summary& client);
+
 }  // namespace pollux::cli

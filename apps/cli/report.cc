@@ -45,6 +45,10 @@ void connections(Out& out, const Summary& s) {
                                      {"bad reply", f.bad_reply},
                                      {"no resources", f.no_resources}});
   line(out, "failed       {}{}{}", grouped(c.failed), causes.empty() ? "" : ": ", causes);
+  if (c.held_back != 0) {
+    line(out, "held back    in {} polls no port or memory was free for another connection",
+         grouped(c.held_back));
+  }
 }
 
 void rates(Out& out, const Summary& s) {

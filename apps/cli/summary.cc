@@ -44,7 +44,7 @@ Json json_of_connections(const Summary& summary) {
           {"completed", c.completed}, {"failed", c.failed},
           {"timed_out", c.timed_out}, {"reset", c.reset},
           {"aborted", c.aborted},     {"open", c.open},
-          {"peak_open", c.peak_open}};
+          {"peak_open", c.peak_open}, {"held_back", c.held_back}};
 }
 
 Json json_of_requests(const Summary::Requests& requests) {

@@ -21,6 +21,7 @@ struct Summary {
     std::uint64_t timed_out = 0, reset = 0;  // parts of failed
     std::uint64_t aborted = 0, open = 0;     // at the end of the run; neither is a failure
     std::uint64_t peak_open = 0;
+    std::uint64_t held_back = 0;  // polls of a closed loop without a port or memory for one more
   };
   struct Failures {
     std::uint64_t refused = 0, unreachable = 0, no_arp = 0, timeout = 0, reset = 0, bad_reply = 0;

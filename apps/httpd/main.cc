@@ -66,7 +66,7 @@ int serve(const cli::HttpdOptions& options) {
     }
   }
   cli::derive(summary);
-  return run::finish(options.shared, {}, summary);
+  return run::finish(options.shared, summary);
 }
 
 }  // namespace

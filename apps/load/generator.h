@@ -191,13 +191,15 @@ class Generator {
     if (++next_target_ == options_.targets.size()) next_target_ = 0;
     const auto id = stack.connect(target, {.nagle = false});
     if (!id) {
-      if (measuring_) ++tally_.no_resources;
-      if (!options_.rate) return false;
-      // At a rate, one that could not be opened is one that failed.
+      // In a closed loop it waits; at a rate, one that could not be opened is one that failed.
+      if (!options_.rate) {
+        if (measuring_) ++tally_.held_back;
+        return false;
+      }
       ++opened_;
       if (measuring_) {
         ++tally_.attempted;
-        ++tally_.failed;
+        count_failure(tally_, Cause::no_memory);
       }
       return true;
     }

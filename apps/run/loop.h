@@ -32,12 +32,23 @@ struct Shared {
   std::atomic<bool> interrupted{false};
 };
 
+/// The time that a core has spent in polls that found work.
+struct Busy {
+  Duration servers{0};
+  Duration clients{0};
+
+  Duration both() const noexcept { return servers + clients; }
+  friend Busy operator-(const Busy& a, const Busy& b) noexcept {
+    return {a.servers - b.servers, a.clients - b.clients};
+  }
+};
+
 /// What one core's loop has seen in the measured time.
 struct CoreReport {
   Duration measured{0};
   std::atomic<std::uint64_t> busy_ns{0};  // since the start; written by the core
   std::atomic<std::uint64_t> total_ns{0};
-  Duration busy{0};
+  Busy busy;
   cli::StallMeter stalls;
 };
 
@@ -62,8 +73,18 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
   Instant measured_from{};
   Leftover leftover = Leftover::open;
   bool clients_done = clients.empty();
-  Duration busy{0};
+  Busy busy;
   const Instant started = now;
+  std::uint64_t frames = 0;
+  const auto poll = [&](auto& lanes, Duration& spent) {
+    if (lanes.empty()) return;
+    std::uint64_t found = 0;
+    for (auto& lane : lanes) found += lane->poll(now);
+    const Instant after = clock.now();
+    if (found != 0) spent += after - now;
+    frames += found;
+    now = after;
+  };
 
   for (;;) {
     // Before the poll, so that without a warm-up the first one counts.
@@ -74,14 +95,13 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
       report.stalls.restart(now);
       report.busy = busy;
     }
-    std::uint64_t frames = 0;
-    each([&](auto& lane) { frames += lane.poll(now); });
-    const Instant after = clock.now();
-    if (frames != 0) busy += after - now;
+    frames = 0;
+    poll(servers, busy.servers);
+    poll(clients, busy.clients);
     // More than half a microsecond a frame is not work, it is the machine.
-    report.stalls.poll(after, Duration{static_cast<std::int64_t>(frames) * 500});
-    now = after;
-    report.busy_ns.store(static_cast<std::uint64_t>(busy.count()), std::memory_order_relaxed);
+    report.stalls.poll(now, Duration{static_cast<std::int64_t>(frames) * 500});
+    report.busy_ns.store(static_cast<std::uint64_t>(busy.both().count()),
+                         std::memory_order_relaxed);
     report.total_ns.store(static_cast<std::uint64_t>((now - started).count()),
                           std::memory_order_relaxed);
 

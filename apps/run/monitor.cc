@@ -28,6 +28,7 @@ void add(cli::Summary& out, const Tally& tally) {
   c.aborted += tally.aborted;
   c.open += tally.open;
   c.peak_open += tally.peak_open;
+  c.held_back += tally.held_back;
   auto& f = out.failures;
   f.refused += tally.refused;
   f.unreachable += tally.unreachable;
@@ -157,7 +158,7 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
     if (!used[i]) continue;
     const CoreReport& core = *cores[i];
     out.duration_s = std::max(out.duration_s, seconds(core.measured));
-    const double busy = seconds(core.busy);
+    const double busy = seconds(end.role == "server" ? core.busy.servers : core.busy.clients);
     const double cycles = busy * static_cast<double>(clock.hz());
     const auto per = [cycles](std::uint64_t n) {
       return n == 0 ? 0.0 : cycles / static_cast<double>(n);

@@ -2,39 +2,51 @@
 
 #include <fmt/core.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "cli/error.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 
 namespace pollux::run {
 namespace {
 
-int write(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
-          const cli::Summary& judged, const std::string& table, const std::string& json) {
+int write(const cli::SharedOptions& options, const std::string& table, const std::string& json) {
   fmt::print(options.human(), "{}", table);
   std::fflush(options.human());
-  if (!options.json.empty()) {
-    if (Status written = cli::write_json(options.json, json); !written) {
-      return cli::print_error(written.error());
-    }
-  }
-  const auto failures = cli::failures_of(fail_if, judged);
+  if (options.json.empty()) return 0;
+  const Status written = cli::write_json(options.json, json);
+  return written ? 0 : cli::print_error(written.error());
+}
+
+int judge(const std::vector<cli::FailIf>& fail_if, const cli::Summary& client) {
+  auto failures = cli::failures_of(fail_if, client);
+  // Whoever ends a run by a signal has seen enough.
+  auto nothing = cli::stop_requested() ? std::nullopt : cli::nothing_came_through(client);
+  if (nothing) failures.push_back(std::move(*nothing));
   for (const std::string& line : failures) fmt::print(stderr, "{}\n", line);
   return failures.empty() ? 0 : 1;
 }
 
 }  // namespace
 
+int finish(const cli::SharedOptions& options, const cli::Summary& server) {
+  return write(options, cli::table(server), cli::to_json(server));
+}
+
 int finish(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
-           const cli::Summary& summary) {
-  return write(options, fail_if, summary, cli::table(summary), cli::to_json(summary));
+           const cli::Summary& client) {
+  const int code = write(options, cli::table(client), cli::to_json(client));
+  return code != 0 ? code : judge(fail_if, client);
 }
 
 int finish(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
            std::string_view scenario, const cli::Summary& server, const cli::Summary& client) {
-  return write(options, fail_if, client, cli::table(scenario, server, client),
-               cli::to_json(scenario, server, client));
+  const int code =
+      write(options, cli::table(scenario, server, client), cli::to_json(scenario, server, client));
+  return code != 0 ? code : judge(fail_if, client);
 }
 
 }  // namespace pollux::run

@@ -35,6 +35,8 @@ enum class Leftover : std::uint8_t { open, aborted };
 /// of the JSON summary.
 struct Tally {
   Count attempted, established, completed, failed, timed_out, reset, aborted, open, peak_open;
+  /// Polls of a closed loop that found no port or no memory for the next connection.
+  Count held_back;
   Count refused, unreachable, no_arp, no_resources, bad_reply;
   Count requests_sent, requests_answered, requests_bad;
   /// By status code, those from 100 to 599.

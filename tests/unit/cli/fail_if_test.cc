@@ -9,6 +9,7 @@ namespace pollux::cli {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::vector<FailIf> conditions(const std::vector<std::string>& texts) {
@@ -95,6 +96,27 @@ TEST(FailIf, ALatencyWithoutASampleShowsNothing) {
   EXPECT_THAT(failures_of(conditions({"close.p90>1s"}), run()),
               ElementsAre("error: --fail-if 'close.p90>1s': close.p90 has no sample; try: less "
                           "load, a faster peer or another limit"));
+}
+
+TEST(NothingCameThrough, IsSaidWithTheLikeliestRemedy) {
+  Summary client;
+  EXPECT_FALSE(nothing_came_through(client)) << "nothing was tried";
+  client.connections.attempted = 10;
+  EXPECT_THAT(nothing_came_through(client).value_or(""), HasSubstr("10 connections was set up"));
+  client.connections.failed = 9;
+  client.failures = {.refused = 8, .no_arp = 1};
+  EXPECT_THAT(nothing_came_through(client).value_or(""), HasSubstr("something listens"));
+  client.connections.established = 10;
+  client.failures = {.bad_reply = 9};
+  EXPECT_THAT(nothing_came_through(client).value_or(""), HasSubstr("10 connections was completed"));
+}
+
+TEST(NothingCameThrough, IsNotSaidOfARunThatDidSomething) {
+  Summary client;
+  client.connections = {.attempted = 10, .established = 10, .completed = 1, .failed = 9};
+  EXPECT_FALSE(nothing_came_through(client));
+  client.connections = {.attempted = 10, .established = 10, .open = 10};
+  EXPECT_FALSE(nothing_came_through(client)) << "held open";
 }
 
 }  // namespace
