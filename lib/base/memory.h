@@ -7,15 +7,18 @@
 
 namespace pollux {
 
-/// Address space taken at start, zero-filled, whose pages cost memory only once they are touched.
+/// Address space taken at start, zero-filled, whose pages cost memory only once they are touched,
+/// or, with huge pages, from the start.
 /// It never grows and never moves: what lies in it may be pointed at until the owner goes.
 class Reservation {
  public:
   /// An empty one: data() is null, size() is 0.
   Reservation() noexcept = default;
   /// Reserves at least `bytes` (rounded up to whole pages), aligned to a page; 0 gives an empty
-  /// one. With `huge`, aligned to 2 MiB and the kernel is asked for transparent huge pages, which
-  /// it may decline. Fails with Error::Kind::machine where the address space cannot be had.
+  /// one. With `huge`, aligned to 2 MiB, and the kernel is asked for transparent huge pages, which
+  /// it may decline, and for all of the memory now, unless that is more than half of what is free:
+  /// resident() says what came of it. On the processor that will use it, so that it comes from that
+  /// one's own node. Fails with Error::Kind::machine where the address space cannot be had.
   static Result<Reservation> make(std::size_t bytes, bool huge = false);
 
   Reservation(Reservation&& other) noexcept

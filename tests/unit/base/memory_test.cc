@@ -57,6 +57,18 @@ TEST(Reservation, HugeIsAlignedToHugePages) {
   }
 }
 
+TEST(Reservation, HugeIsTakenAtOnce) {
+  auto made = Reservation::make(8 * mebibyte, true);
+  ASSERT_TRUE(made.ok());
+  EXPECT_EQ(made->resident(), made->size());
+}
+
+TEST(Reservation, HugeThatTheMachineHasNotIsOnlyAddressSpace) {
+  auto made = Reservation::make(std::size_t{1} << 44, true);
+  ASSERT_TRUE(made.ok()) << made.error().why;
+  made->data()[0] = std::byte{1};
+}
+
 TEST(Reservation, ImpossibleSizesFailWithAReason) {
   for (const std::size_t size :
        {std::numeric_limits<std::size_t>::max(), std::numeric_limits<std::size_t>::max() / 2}) {

@@ -1,0 +1,53 @@
+#include "run/banner.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+
+#include "cli/report.h"
+
+namespace pollux::run {
+
+OnCore::OnCore(unsigned core) noexcept {
+  if (core >= CPU_SETSIZE || sched_getaffinity(0, sizeof before_, &before_) != 0) return;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  moved_ = sched_setaffinity(0, sizeof one, &one) == 0;
+}
+
+OnCore::~OnCore() {
+  if (moved_) sched_setaffinity(0, sizeof before_, &before_);
+}
+
+std::size_t resident_bytes() {
+  // proc(5): size, resident, shared; huge pages of the kernel's pool are in none of them.
+  std::ifstream file("/proc/self/statm");
+  std::size_t size = 0, resident = 0;
+  file >> size >> resident;
+  return file ? resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+void print_memory(std::FILE* out, const dpdk::Eal& eal, const Room& room) {
+  std::string tables;
+  if (eal.huge_pages()) {
+    const std::size_t now = resident_bytes();
+    const std::size_t taken = now > room.resident_before ? now - room.resident_before : 0;
+    tables =
+        fmt::format("{} MiB taken for {} connections", taken >> 20, cli::grouped(room.connections));
+    if (room.pipelines > 1) tables += fmt::format(" on each of {} pipelines", room.pipelines);
+  } else {
+    tables =
+        fmt::format("a connection takes {} bytes when it needs them", room.bytes_per_connection);
+  }
+  fmt::print(
+      out, "{}",
+      cli::banner_line(
+          "memory", fmt::format("{} ({}); {}", eal.huge_pages() ? "huge pages" : "ordinary pages",
+                                eal.memory_reason(), tables)));
+  std::fflush(out);
+}
+
+}  // namespace pollux::run

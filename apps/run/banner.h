@@ -1,0 +1,41 @@
+#pragma once
+
+#include <sched.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+
+#include "dpdk/eal.h"
+
+namespace pollux::run {
+
+/// While it lives, the calling thread runs on one processor, so that memory that it takes comes
+/// from that one's node.
+class OnCore {
+ public:
+  explicit OnCore(unsigned core) noexcept;
+  ~OnCore();
+  OnCore(const OnCore&) = delete;
+  OnCore& operator=(const OnCore&) = delete;
+
+ private:
+  cpu_set_t before_{};
+  bool moved_ = false;
+};
+
+/// What this process has in ordinary memory now, in bytes: all but the packets.
+std::size_t resident_bytes();
+
+/// What the pipelines are made for.
+struct Room {
+  std::size_t resident_before = 0;  // resident_bytes(), before there was any
+  std::uint64_t connections = 0;    // of each
+  std::size_t pipelines = 1;
+  std::size_t bytes_per_connection = 0;
+};
+
+/// The banner's line about memory, the last one: once all pipelines are made.
+void print_memory(std::FILE* out, const dpdk::Eal& eal, const Room& room);
+
+}  // namespace pollux::run
