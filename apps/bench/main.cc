@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "bench/plan.h"
@@ -15,6 +17,7 @@
 #include "dpdk/port_pair.h"
 #include "dpdk/ring_link.h"
 #include "load/generator.h"
+#include "run/banner.h"
 #include "run/config.h"
 #include "run/fleet.h"
 #include "run/ports.h"
@@ -23,6 +26,16 @@
 
 namespace pollux::bench {
 namespace {
+
+constexpr std::string_view steering = "none (one queue for each pair of cores)";
+
+void print_banner(const cli::BenchOptions& options, std::string_view offloads) {
+  std::FILE* const out = options.shared.human();
+  fmt::print(out, "{}", cli::banner_line("link", cli::name(options.link)));
+  fmt::print(out, "{}", cli::banner_line("offloads", offloads));
+  fmt::print(out, "{}", cli::banner_line("steering", steering));
+  std::fflush(out);
+}
 
 /// Builds both ends over the queues that `queue(end, i)` gives, runs them, and reports.
 template <class MakeQueue>
@@ -38,14 +51,19 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
   const auto recorded = [&](std::size_t end, std::size_t i) {
     return Queue{queue(end, i), recorder->get(), static_cast<std::uint32_t>(end)};
   };
+  const std::size_t resident_before = run::resident_bytes();
   run::Fleet<ServerLane, ClientLane> fleet{plan.cores.size()};
   for (std::size_t i = 0; i < plan.pairs; ++i) {
     auto responder = run::make_responder(options.server);
     if (!responder) return cli::print_error(responder.error());
-    auto server = ServerLane::make(recorded(0, i), std::move(*responder),
-                                   plan.server_config(options, i, huge), clock.now());
-    if (!server) return cli::print_error(server.error());
-    fleet.servers[plan.server_core(i)].push_back(std::move(*server));
+    {
+      const run::OnCore here{plan.cores[plan.server_core(i)]};
+      auto server = ServerLane::make(recorded(0, i), std::move(*responder),
+                                     plan.server_config(options, i, huge), clock.now());
+      if (!server) return cli::print_error(server.error());
+      fleet.servers[plan.server_core(i)].push_back(std::move(*server));
+    }
+    const run::OnCore here{plan.cores[plan.client_core(i)]};
     auto asked = generator_options(options, plan, i);
     if (!asked) return cli::print_error(asked.error());
     const auto config = plan.client_config(options, i, huge);
@@ -56,14 +74,14 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
     if (!client) return cli::print_error(client.error());
     fleet.clients[plan.client_core(i)].push_back(std::move(*client));
   }
+  const auto connections = plan.client_config(options, 0, huge).connections;
+  run::print_memory(
+      options.shared.human(), eal,
+      {resident_before, connections, 2 * plan.pairs, ClientLane::Pipeline::bytes_per_connection()});
   auto outcome = fleet.run(options.shared, options.client.warmup, eal, clock);
-  if (const int code = run::finish_recording(recorder->get()); code != 0) return code;
-  run::Facts facts{"pollux-bench",
-                   std::string{cli::name(options.link)},
-                   "none (one queue for each pair of cores)",
-                   huge,
-                   ServerLane::Pipeline::bytes_per_connection(),
-                   options.shared.connections};
+  run::Facts facts{
+      "pollux-bench", std::string{cli::name(options.link)},         std::string{steering},
+      huge,           ServerLane::Pipeline::bytes_per_connection(), connections};
   auto server = run::summarize(facts, outcome.ends[0], outcome.per_second[0], plan.cores,
                                outcome.cores, clock);
   facts.bytes_per_connection = ClientLane::Pipeline::bytes_per_connection();
@@ -75,8 +93,8 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
     }
   }
   cli::derive(server);
-  return run::finish(options.shared, options.client.fail_if, cli::name(options.scenario), server,
-                     client);
+  return run::finish(options.shared, options.client, cli::name(options.scenario), server, client,
+                     recorder->get());
 }
 
 int bench(const cli::BenchOptions& options) {
@@ -92,16 +110,10 @@ int bench(const cli::BenchOptions& options) {
       rings ? dpdk::RingLink::bytes_for(ring) : dpdk::PortPair::bytes_for(port);
   auto eal = dpdk::Eal::start(run::eal_options(options.shared, plan->cores, memory));
   if (!eal) return cli::print_error(eal.error());
-  std::FILE* const out = options.shared.human();
-  fmt::print(out, "{}", cli::banner_line("link", cli::name(options.link)));
-  fmt::print(
-      out, "{}",
-      cli::banner_line("memory",
-                       fmt::format("{} ({})", eal->huge_pages() ? "huge pages" : "ordinary pages",
-                                   eal->memory_reason())));
   if (rings) {
     auto link = dpdk::RingLink::create(ring);
     if (!link) return cli::print_error(link.error());
+    print_banner(options, "none (both ends compute and check real sums)");
     return run_over(options, *plan, *eal,
                     [&](std::size_t end, std::size_t i) { return link->queue(end, i); });
   }
@@ -109,6 +121,7 @@ int bench(const cli::BenchOptions& options) {
       *eal, options.link == cli::Link::memif ? dpdk::PairKind::memif : dpdk::PairKind::virtio,
       port);
   if (!pair) return cli::print_error(pair.error());
+  print_banner(options, pair->near.offloads());
   return run_over(options, *plan, *eal, [&](std::size_t end, std::size_t i) {
     return (end == 0 ? pair->near : pair->far).queue(static_cast<std::uint16_t>(i));
   });

@@ -54,6 +54,7 @@ pipeline::Config Plan::server_config(const cli::BenchOptions& options, std::size
                                      bool huge_pages) const {
   auto config = run::base_config(options.shared, huge_pages, seed + 2 * pair, stack_buffers);
   config.interface.addresses = {{server_prefix(pair), 1}};
+  config.interface.vlan = options.vlan;
   config.neighbors = std::max(config.neighbors, 2 * client_addresses);
   config.connections = std::max(config.connections, options.client.concurrency + 64);
   return config;
@@ -63,6 +64,7 @@ pipeline::Config Plan::client_config(const cli::BenchOptions& options, std::size
                                      bool huge_pages) const {
   auto config = run::base_config(options.shared, huge_pages, seed + 2 * pair + 1, stack_buffers);
   config.interface.addresses = {{client_prefix(pair), client_addresses}};
+  config.interface.vlan = options.vlan;
   config.connections = std::max(config.connections, options.client.concurrency + 64);
   return config;
 }

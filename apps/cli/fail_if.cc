@@ -75,6 +75,12 @@ LatencyName latency_named(std::string_view metric) {
           find(latency_fields, metric.substr(dot + 1))};
 }
 
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == text.npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
 /// Microseconds with the unit that a person would choose.
 std::string duration_text(double us) {
   if (us < 1'000) return fmt::format("{:.1f} us", us);
@@ -90,8 +96,8 @@ Result<FailIf> parse_fail_if(std::string_view text) {
   FailIf out;
   out.text = text;
   out.below = text[sign] == '<';
-  const std::string_view metric = text.substr(0, sign);
-  const std::string_view value = text.substr(sign + 1);
+  const std::string_view metric = trimmed(text.substr(0, sign));
+  const std::string_view value = trimmed(text.substr(sign + 1));
   const LatencyName latency = latency_named(metric);
   const bool is_latency = latency.clock != nullptr && latency.field != nullptr;
   if (!is_latency && find(numbers, metric) == nullptr) {
@@ -105,7 +111,7 @@ Result<FailIf> parse_fail_if(std::string_view text) {
   if (digits == 0 || error != std::errc{} || stop != value.data() + digits) {
     return refuse("has no number as its limit", is_latency ? "'p90>1ms'" : "'cps<1000000'");
   }
-  const std::string_view unit = value.substr(digits);
+  const std::string_view unit = trimmed(value.substr(digits));
   if (!is_latency) {
     if (!unit.empty()) return refuse("a number has no unit", "'cps<1000000'");
     out.metric = metric;
@@ -146,10 +152,12 @@ std::vector<std::string> failures_of(const std::vector<FailIf>& conditions,
   return out;
 }
 
-std::optional<std::string> nothing_came_through(const Summary& client) {
+std::optional<std::string> nothing_came_through(const Summary& client, bool hold) {
   const Summary::Connections& c = client.connections;
-  const bool held = c.established != 0 && c.failed == 0;
-  if (c.attempted == 0 || c.completed != 0 || held) return std::nullopt;
+  const bool tried = c.attempted != 0 || c.held_back != 0 || c.open_from_warmup != 0;
+  const bool open = c.open_from_warmup != 0 || (c.open != 0 && c.established != 0);
+  const bool did_something = c.completed != 0 || (open && client.requests.answered != 0);
+  if (!tried || did_something || (hold && open)) return std::nullopt;
   const Summary::Failures& f = client.failures;
   struct Guess {
     std::uint64_t count;
@@ -162,15 +170,25 @@ std::optional<std::string> nothing_came_through(const Summary& client) {
       Guess{f.timeout, "whether something between here and --target drops packets"},
       Guess{f.reset, "what the target logs: it resets connections"},
       Guess{f.bad_reply, "--path, and whether the target speaks HTTP/1.1"},
-      Guess{f.no_resources, "more --connections, or more --address"},
+      Guess{f.no_resources + c.held_back, "more --connections, or more --address"},
       Guess{1, "a longer --duration, and whether the target is there"}};
   const auto* most =
       std::max_element(guesses.begin(), guesses.end(),
                        [](const Guess& a, const Guess& b) { return a.count < b.count; });
-  return format_error({Error::Kind::usage, "the run",
-                       fmt::format("not one of {} connections was {}", c.attempted,
-                                   c.established == 0 ? "set up" : "completed"),
-                       std::string{most->remedy}});
+  std::string why;
+  if (c.attempted == 0 && c.open_from_warmup != 0) {
+    why = fmt::format("not one request was answered, on {} connections", c.open_from_warmup);
+  } else if (c.attempted == 0) {
+    why = "not one connection could be opened";
+  } else if (open) {
+    why = fmt::format("not one of {} connections was answered", c.attempted);
+  } else {
+    why = fmt::format("not one of {} connections was {}", c.attempted,
+                      c.established == 0 ? "set up"
+                      : hold             ? "kept"
+                                         : "completed");
+  }
+  return format_error({Error::Kind::usage, "the run", std::move(why), std::string{most->remedy}});
 }
 
 }  // namespace pollux::cli

@@ -12,7 +12,8 @@ namespace pollux::cli {
 
 struct Summary;
 
-/// One condition under which a run has failed although it ran: `METRIC<LIMIT` or `METRIC>LIMIT`.
+/// One condition under which a run has failed although it ran: `METRIC<LIMIT` or `METRIC>LIMIT`,
+/// with blanks anywhere between its parts.
 ///
 /// METRIC is a latency (p50, p90, p99, p999, min, max; of the set-up of connections, or of another
 /// clock with its name before: first_byte.p99, close.p50), whose limit has a unit (us, ms, s), or a
@@ -34,7 +35,8 @@ Result<FailIf> parse_fail_if(std::string_view text);
 std::vector<std::string> failures_of(const std::vector<FailIf>& conditions, const Summary& summary);
 
 /// The error line of a client's run that fell short without any condition: connections were tried,
-/// and not one was completed, or none was even set up. Means exit code 1, too.
-std::optional<std::string> nothing_came_through(const Summary& client);
+/// and none was completed, nor is one open on which anything was answered; with `hold`, none was
+/// completed and none is open. Means exit code 1, too.
+std::optional<std::string> nothing_came_through(const Summary& client, bool hold);
 
 }  // namespace pollux::cli

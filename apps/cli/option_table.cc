@@ -22,6 +22,7 @@ constexpr std::uint8_t all = httpd | load | bench;
 constexpr std::uint64_t most_connections = std::uint64_t{1} << 28;
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 30;
 constexpr double longest = 31'536'000;  // a year
+constexpr std::size_t most_ports = 64;  // what a stack listens on
 
 Status fine() { return std::monostate{}; }
 Error refuse(std::string why, std::string remedy = {}) {
@@ -173,6 +174,9 @@ Status take_listen(Draft& draft, const std::string& value) {
   if (std::find(ports.begin(), ports.end(), *port) != ports.end()) {
     return refuse("given twice", "each port once");
   }
+  if (ports.size() == most_ports) {
+    return refuse(fmt::format("more than {} ports", most_ports), "fewer of them");
+  }
   ports.push_back(*port);
   return fine();
 }
@@ -210,7 +214,8 @@ Status take_cps(Draft& draft, const std::string& value) {
 }
 
 Status take_path(Draft& draft, const std::string& value) {
-  if (!value.starts_with('/')) return refuse("does not begin with /");
+  // RFC 9112 s.3.2.4: the asterisk is for OPTIONS, which stands elsewhere on the line.
+  if (!value.starts_with('/') && value != "*") return refuse("does not begin with /");
   if (!is_visible(value, false)) return refuse("has a space or a control character");
   draft.client.path = value;
   return fine();
@@ -294,7 +299,7 @@ const std::vector<OptionRow>& option_table() {
       {{"--mtu", "N", "largest IPv4 datagram on the link, bytes", "Device"},
        all, "1500", take_mtu},
       {{"--vlan", "ID", "802.1Q tag of all frames", "Device"},
-       with_device, "100", take_vlan},
+       all, "100", take_vlan},
 
       {{"--cores", "LIST", "0 or 0,2 or 1-3: one pipeline a core", "Machine"},
        all, "0,1", [](D& d, V& v) { return keep(d.shared.cores, parse_cores(v)); }},
@@ -323,7 +328,7 @@ const std::vector<OptionRow>& option_table() {
        all, "summary.json", take_json},
       {{"--capture", "FILE", "pcapng of what is received and sent", "Run"},
        all, "run.pcapng", [](D& d, V& v) { return take_output(d.shared.capture, v); }},
-      {{"--log-level", "LEVEL", "error, warning, info or debug", "Run"},
+      {{"--log-level", "LEVEL", "of DPDK: error (default), warning, info or debug", "Run"},
        all, "warning", take_log_level},
       {{"--config", "FILE", "options from a TOML file; the command line wins", "Run"},
        all, "pollux.toml", take_nothing},
@@ -339,7 +344,7 @@ const std::vector<OptionRow>& option_table() {
        load, "10.0.0.1:80", take_target},
       {{"--cps", "N|max", "connections a second; max (default): closed loop", "Client"},
        loading, "max", take_cps},
-      {{"--concurrency", "N", "the most connections at once (800)", "Client"},
+      {{"--concurrency", "N", "the most connections at once (800; with --cps N no bound unless given: what then finds it reached fails)", "Client"},
        loading, "800",
        [](D& d, V& v) { return keep(d.client.concurrency, parse_number(v, 1, most_connections)); }},
       {{"--requests", "N", "requests per connection (1)", "Client"},
@@ -347,7 +352,7 @@ const std::vector<OptionRow>& option_table() {
        [](D& d, V& v) { return keep(d.client.requests, parse_number(v, 1, UINT32_MAX)); }},
       {{"--pipeline", "N", "requests under way at once per connection (1)", "Client"},
        loading, "1", [](D& d, V& v) { return keep(d.client.pipeline, parse_number(v, 1, 1024)); }},
-      {{"--path", "P", "what to ask for (/)", "Client"},
+      {{"--path", "P", "what to ask for (/); * with --method OPTIONS", "Client"},
        loading, "/", take_path},
       {{"--method", "M", "GET, or POST where there is --data", "Client"},
        loading, "GET", take_method},
@@ -359,14 +364,14 @@ const std::vector<OptionRow>& option_table() {
        loading, "server", take_close},
       {{"--reset", "", "end each connection with RST", "Client"},
        loading, "", take_reset},
-      {{"--hold", "", "open --concurrency connections and keep them", "Client"},
+      {{"--hold", "", "open --concurrency connections (with --cps N: at that rate) and keep them", "Client"},
        loading, "", [](D& d, V&) { d.client.hold = true; return fine(); }},
       {{"--hold-interval", "S", "a request each every S seconds (30)", "Client"},
        loading, "30",
        [](D& d, V& v) { return keep(d.client.hold_interval, parse_seconds(v, 0.001, longest)); }},
       {{"--ramp", "S", "reach the full rate over S seconds (0)", "Client"},
        loading, "5", [](D& d, V& v) { return keep(d.client.ramp, parse_seconds(v, 0, longest)); }},
-      {{"--warmup", "S", "run S seconds before counting (1)", "Client"},
+      {{"--warmup", "S", "run S seconds before counting (1; --hold: 0)", "Client"},
        loading, "1",
        [](D& d, V& v) { return keep(d.client.warmup, parse_seconds(v, 0, longest)); }},
       {{"--fail-if", "EXPR", "exit 1 when it holds: 'p90>1ms', 'cps<1000000'", "Client"},

@@ -196,6 +196,12 @@ Status check_addresses(const DeviceOptions& device) {
   return std::monostate{};
 }
 
+/// The network's own address and its broadcast address (but in a /31 or /32, RFC 3021).
+bool is_nobodys(wire::Ipv4Address address, const wire::Ipv4Prefix& network) {
+  return network.length < 31 && network.contains(address) &&
+         (address == network.network() || network.broadcast() == address);
+}
+
 /// Next hops must be somebody else, on link.
 Status check_routes(const DeviceOptions& device) {
   const std::vector<pipeline::AddressRange>& ranges = device.interface.addresses;
@@ -213,9 +219,7 @@ Status check_routes(const DeviceOptions& device) {
       if (route.next_hop.value() - range.prefix.address.value() < range.count) {
         return usage(what, "is an address of this device itself", "the neighbour's address");
       }
-      if (range.prefix.length < 31 && range.prefix.contains(route.next_hop) &&
-          (route.next_hop == range.prefix.network() ||
-           range.prefix.broadcast() == route.next_hop)) {
+      if (is_nobodys(route.next_hop, range.prefix)) {
         return usage(what, "is no host's address in that network", "the neighbour's address");
       }
     }
@@ -228,6 +232,21 @@ Status check_routes(const DeviceOptions& device) {
   return std::monostate{};
 }
 
+/// A target must be somebody else's address.
+Status check_target(const application::Endpoint& target, const pipeline::AddressRange& range) {
+  const auto refused = [&](std::string why) {
+    return usage(fmt::format("--target '{}:{}'", target.address.to_string(), target.port),
+                 std::move(why), "the address of what is to be loaded");
+  };
+  if (target.address.value() - range.prefix.address.value() < range.count) {
+    return refused("is an address of pollux-load itself");
+  }
+  if (is_nobodys(target.address, range.prefix)) {
+    return refused(fmt::format("is no host's address in '{}'", range.prefix.to_string()));
+  }
+  return std::monostate{};
+}
+
 /// What options of the client say together.
 Status check_client(const About& about, const Draft& draft) {
   if (about.program == Program::load && draft.client.targets.empty()) {
@@ -236,11 +255,12 @@ Status check_client(const About& about, const Draft& draft) {
   for (const application::Endpoint& target : draft.client.targets) {
     for (const DeviceOptions& device : draft.shared.devices) {
       for (const pipeline::AddressRange& range : device.interface.addresses) {
-        if (target.address.value() - range.prefix.address.value() >= range.count) continue;
-        return usage(fmt::format("--target '{}:{}'", target.address.to_string(), target.port),
-                     "is an address of pollux-load itself", "the address of what is to be loaded");
+        if (Status fine = check_target(target, range); !fine) return fine;
       }
     }
+  }
+  if (draft.client.path == "*" && draft.client.method != "OPTIONS") {
+    return usage("--path '*'", "is for --method OPTIONS alone", "--method OPTIONS, or --path /");
   }
   if (draft.has("--reset") && draft.has("--close")) {
     return usage("--reset", "together with --close", "one of the two");
@@ -255,6 +275,7 @@ Status check_client(const About& about, const Draft& draft) {
 /// What follows from other options where nothing was said.
 void fill_in(const About& about, Draft& draft) {
   if (about.program != Program::httpd && !draft.has("--duration")) draft.shared.duration = 10s;
+  draft.client.limited = draft.has("--concurrency");
   if (draft.client.data && !draft.has("--method")) draft.client.method = "POST";
   switch (draft.scenario) {
     case Scenario::cps:
@@ -358,9 +379,9 @@ Parsed<LoadOptions> parse_load(int argc, const char* const* argv) {
 
 Parsed<BenchOptions> parse_bench(int argc, const char* const* argv) {
   return parse<BenchOptions>(about_bench, argc, argv, [](Draft draft) {
-    return BenchOptions{std::move(draft.shared), std::move(draft.server),
-                        std::move(draft.client), draft.link,
-                        draft.scenario,          draft.before.mtu};
+    return BenchOptions{
+        std::move(draft.shared), std::move(draft.server), std::move(draft.client),    draft.link,
+        draft.scenario,          draft.before.mtu,        draft.before.interface.vlan};
   });
 }
 

@@ -40,7 +40,7 @@ struct SharedOptions {
   std::string json;                       // empty: none; "-": standard output
   std::string capture;                    // empty: none
   Duration min_rto = 200ms;
-  LogLevel log_level = LogLevel::warning;
+  LogLevel log_level = LogLevel::error;
   std::vector<std::string> eal;  // words for DPDK, split already
   std::optional<std::uint64_t> seed;
 
@@ -97,7 +97,8 @@ struct BenchOptions {
   ClientOptions client;
   Link link = Link::ring;
   Scenario scenario = Scenario::cps;
-  std::optional<std::uint16_t> mtu;  // of both ends
+  std::optional<std::uint16_t> mtu;   // of both ends
+  std::optional<std::uint16_t> vlan;  // of both ends
 };
 
 /// What a command line comes to: options to run with, or a text to print and an exit code.

@@ -36,6 +36,10 @@ void connections(Out& out, const Summary& s) {
   line(out, "connections  {} completed of {} attempted, {} open at the end, {} aborted, peak {}",
        grouped(c.completed), grouped(c.attempted), grouped(c.open), grouped(c.aborted),
        grouped(c.peak_open));
+  if (c.open_from_warmup != 0) {
+    line(out, "             and {} that were opened in the warm-up, still open at the end",
+         grouped(c.open_from_warmup));
+  }
   const Summary::Failures& f = s.failures;
   const std::string causes = listed({{"refused", f.refused},
                                      {"unreachable", f.unreachable},

@@ -25,7 +25,7 @@ struct Summary {
     std::uint64_t held_back = 0;  // polls of a closed loop without a port or memory for one more
     std::uint64_t open_from_warmup = 0;  // at the end; these are counted nowhere else
     /// Before the measured time was over; none: all that were completed.
-    std::optional<std::uint64_t> completed_in_time;
+    std::optional<std::uint64_t> completed_in_time = std::nullopt;
   };
   struct Failures {
     std::uint64_t refused = 0, unreachable = 0, no_arp = 0, timeout = 0, reset = 0, bad_reply = 0;
@@ -41,7 +41,7 @@ struct Summary {
     std::uint64_t bad = 0;
     double per_second = 0;
     /// Before the measured time was over; none: all that were answered.
-    std::optional<std::uint64_t> answered_in_time;
+    std::optional<std::uint64_t> answered_in_time = std::nullopt;
   };
   /// Microseconds; all 0 when there is no sample.
   struct Latency {

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "dpdk/clock.h"
+#include "run/banner.h"
 #include "run/config.h"
 #include "run/fleet.h"
 #include "run/ports.h"
@@ -30,9 +31,11 @@ int serve(const cli::HttpdOptions& options) {
   for (const auto& device : options.shared.devices) interfaces.push_back(device.spec);
   const auto recorder = run::make_recorder(options.shared, clock, interfaces);
   if (!recorder) return cli::print_error(recorder.error());
+  const std::size_t resident_before = run::resident_bytes();
   run::Fleet<Lane, run::NoLane> fleet{devices->eal->cores().size()};
   for (std::size_t d = 0; d < devices->ports.size(); ++d) {
     for (std::size_t core = 0; core < fleet.servers.size(); ++core) {
+      const run::OnCore here{devices->eal->cores()[core]};
       auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + core,
                                      run::Devices::stack_buffers);
       config.interface = options.shared.devices[d].interface;
@@ -49,9 +52,12 @@ int serve(const cli::HttpdOptions& options) {
       fleet.servers[core].push_back(std::move(*lane));
     }
   }
+  run::print_memory(
+      options.shared.human(), *devices->eal,
+      {resident_before, options.shared.connections, devices->ports.size() * fleet.servers.size(),
+       Lane::Pipeline::bytes_per_connection()});
   auto outcome =
       fleet.run(options.shared, Duration{0}, *devices->eal, clock, [&] { devices->tend(); });
-  if (const int code = run::finish_recording(recorder->get()); code != 0) return code;
   run::Facts facts{"pollux-httpd",
                    options.shared.devices.front().spec,
                    run::steering_text(devices->ports.front()),
@@ -66,7 +72,7 @@ int serve(const cli::HttpdOptions& options) {
     }
   }
   cli::derive(summary);
-  return run::finish(options.shared, summary);
+  return run::finish(options.shared, summary, recorder->get());
 }
 
 }  // namespace

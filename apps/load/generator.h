@@ -155,8 +155,8 @@ class Generator {
     const bool reset_by_plan =
         cause == Cause::aborted && session.done && options_.close == Close::reset;
     const bool completed = session.done && !session.bad && (orderly || reset_by_plan);
-    ++(completed ? tally_.live_completed : tally_.live_failed);
     const bool left_over = leftover_ && cause == Cause::aborted && !reset_by_plan;
+    if (!left_over) ++(completed ? tally_.live_completed : tally_.live_failed);
     if (!session.counted) {
       if (left_over && session.established) ++tally_.open_from_warmup;
       return;

@@ -10,6 +10,8 @@
 #include "cli/signals.h"
 #include "dpdk/clock.h"
 #include "load/generator.h"
+#include "load/targets.h"
+#include "run/banner.h"
 #include "run/config.h"
 #include "run/fleet.h"
 #include "run/ports.h"
@@ -32,15 +34,19 @@ int generate(const cli::LoadOptions& options) {
   for (const auto& device : options.shared.devices) interfaces.push_back(device.spec);
   const auto recorder = run::make_recorder(options.shared, clock, interfaces);
   if (!recorder) return cli::print_error(recorder.error());
+  const std::size_t resident_before = run::resident_bytes();
   run::Fleet<run::NoLane, Lane> fleet{devices->eal->cores().size()};
   const std::size_t shares = devices->ports.size() * fleet.clients.size();
   std::size_t share = 0;
   for (std::size_t d = 0; d < devices->ports.size(); ++d) {
+    cli::ClientOptions client = options.client;
+    client.targets = targets_of(options.shared.devices, d, options.client.targets);
     for (std::size_t core = 0; core < fleet.clients.size(); ++core) {
+      const run::OnCore here{devices->eal->cores()[core]};
       auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + share,
                                      run::Devices::stack_buffers);
       config.interface = options.shared.devices[d].interface;
-      auto options_of = generator_options(options.client, shares, share);
+      auto options_of = generator_options(client, shares, share);
       if (!options_of) return cli::print_error(options_of.error());
       options_of->streams = config.connections;
       auto generator = Generator::make(std::move(*options_of));
@@ -57,9 +63,12 @@ int generate(const cli::LoadOptions& options) {
       ++share;
     }
   }
+  run::print_memory(
+      options.shared.human(), *devices->eal,
+      {resident_before, options.shared.connections, devices->ports.size() * fleet.clients.size(),
+       Lane::Pipeline::bytes_per_connection()});
   auto outcome = fleet.run(options.shared, options.client.warmup, *devices->eal, clock,
                            [&] { devices->tend(); });
-  if (const int code = run::finish_recording(recorder->get()); code != 0) return code;
   run::Facts facts{"pollux-load",
                    options.shared.devices.front().spec,
                    run::steering_text(devices->ports.front()),
@@ -68,7 +77,7 @@ int generate(const cli::LoadOptions& options) {
                    options.shared.connections};
   const auto summary = run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
                                       devices->eal->cores(), outcome.cores, clock);
-  return run::finish(options.shared, options.client.fail_if, summary);
+  return run::finish(options.shared, options.client, summary, recorder->get());
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ inline pipeline::Config base_config(const cli::SharedOptions& options, bool huge
   config.owned_packets = pool / 4;
   config.receive_pieces = pool / 4;
   config.connections = options.connections;
+  // Whoever is refused gets some time to stop sending.
+  config.app_timers = options.connections;
   config.tcp.min_rto = options.min_rto;
   config.huge_pages = huge_pages;
   config.seed = seed;

@@ -28,8 +28,8 @@ struct Shared {
   Schedule schedule;
   /// Cores whose clients have not wound down yet: servers serve as long as there are some.
   std::atomic<unsigned> clients_running{0};
-  /// Set when every core is past its last poll that matters to the others.
-  std::atomic<bool> interrupted{false};
+  /// Set by the first core whose measured time is over.
+  std::atomic<bool> wound_down{false};
 };
 
 /// The time that a core has spent in polls that found work.
@@ -119,6 +119,7 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
       report.measured = now - measured_from;
       report.busy = busy - report.busy;
       each([&](auto& lane) { lane.wind_down(now); });
+      shared.wound_down.store(true, std::memory_order_release);
     }
     if (phase != Phase::winding_down) continue;
     const bool late = now - wound_down_at >= Schedule::grace;

@@ -77,12 +77,11 @@ void Monitor::watch(const std::atomic<unsigned>& cores_running, const std::funct
       tended = now;
     }
     if (options_.stats_interval > Duration{0} && now >= next_live_) print_live(now);
-    // The last second ends with the measured time, or a look later.
-    if (now >= next_second_ &&
-        now - shared_.schedule.measure_from - look_every < shared_.schedule.duration) {
+    if (now >= next_second_ && !shared_.wound_down.load(std::memory_order_acquire)) {
       sample_second(now);
     }
   }
+  sample_last_seconds();
 }
 
 Monitor::Sample Monitor::sample(std::size_t end, Instant now) const {
@@ -123,18 +122,42 @@ void Monitor::print_live(Instant now) {
   if (next_live_ <= now) next_live_ = now + options_.stats_interval;
 }
 
+/// Notes the rate since the last look for each whole second that is over. The first one only marks
+/// where they begin.
 void Monitor::sample_second(Instant now) {
   const bool first = last_second_.front().at == Instant{};
+  const auto over = first ? 0 : (now - next_second_) / 1s + 1;
   for (std::size_t end = 0; end < ends_.size(); ++end) {
     const Sample latest = sample(end, now);
-    if (!first) {
-      per_second_[end].push_back(
-          static_cast<double>(latest.completed - last_second_[end].completed) /
-          seconds(now - last_second_[end].at));
-    }
+    if (!first) note_rate(end, latest, static_cast<std::size_t>(over));
     last_second_[end] = latest;
   }
-  next_second_ += 1s;
+  next_second_ += first ? Duration{1s} : over * Duration{1s};
+}
+
+/// Seconds that were measured whole and not looked at in time end as the measured time did.
+void Monitor::sample_last_seconds() {
+  Duration measured{0};
+  for (const auto& core : cores_) measured = std::max(measured, core->measured);
+  const auto whole = static_cast<std::size_t>(measured / 1s);
+  const Instant from = shared_.schedule.measure_from;
+  for (std::size_t end = 0; end < ends_.size(); ++end) {
+    if (per_second_[end].size() >= whole) continue;
+    if (last_second_[end].at == Instant{}) last_second_[end].at = from;
+    Sample last;
+    last.at = std::max(from + measured, last_second_[end].at + 1ms);
+    for (const LaneView& lane : ends_[end].lanes) {
+      last.completed += lane.tally->live_completed_in_time;
+    }
+    note_rate(end, last, whole - per_second_[end].size());
+  }
+}
+
+void Monitor::note_rate(std::size_t end, const Sample& latest, std::size_t seconds_over) {
+  const Sample& last = last_second_[end];
+  const std::uint64_t more = std::max(latest.completed, last.completed) - last.completed;
+  const double rate = static_cast<double>(more) / seconds(latest.at - last.at);
+  per_second_[end].insert(per_second_[end].end(), seconds_over, rate);
 }
 
 cli::Summary summarize(const Facts& facts, const End& end, const std::vector<double>& per_second,
@@ -179,7 +202,8 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
   out.first_byte = cli::latency_of(first_byte);
   out.close = cli::latency_of(close);
   out.cps.per_second = per_second;
-  out.memory = {facts.bytes_per_connection, facts.connections_capacity, facts.huge_pages};
+  out.memory = {facts.bytes_per_connection, facts.connections_capacity * end.lanes.size(),
+                facts.huge_pages};
   out.environment.cpu = cli::cpu_model();
   out.environment.tsc_hz = clock.hz();
   out.environment.dpdk = dpdk::Eal::version();

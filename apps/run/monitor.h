@@ -50,6 +50,8 @@ class Monitor {
   Sample sample(std::size_t end, Instant now) const;
   void print_live(Instant now);
   void sample_second(Instant now);
+  void sample_last_seconds();
+  void note_rate(std::size_t end, const Sample& latest, std::size_t seconds_over);
 
   const cli::SharedOptions& options_;
   const dpdk::TscClock& clock_;
@@ -71,7 +73,7 @@ struct Facts {
   std::string steering;
   bool huge_pages = false;
   std::uint64_t bytes_per_connection = 0;
-  std::uint64_t connections_capacity = 0;
+  std::uint64_t connections_capacity = 0;  // of each lane
 };
 
 /// One end's summary, all lanes and cores added up.

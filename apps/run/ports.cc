@@ -9,6 +9,7 @@
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "dpdk/device_spec.h"
+#include "run/steering.h"
 
 namespace pollux::run {
 namespace {
@@ -94,11 +95,8 @@ std::string steering_text(const dpdk::Port& port) {
 }
 
 Status Devices::check_answers_come_home() const {
-  using Kind = dpdk::DeviceSpec::Kind;
   for (const dpdk::Port& port : ports) {
-    const Kind kind = port.spec().kind;
-    const bool kernels = kind == Kind::tap || kind == Kind::af_packet || kind == Kind::af_xdp;
-    if (!kernels || port.queues() == 1 || port.spreads_flows()) continue;
+    if (answers_come_home(port.spec().kind, port.queues(), port.spreads_flows())) continue;
     return Error{Error::Kind::machine, "--cores",
                  fmt::format("{} brings answers to any of the {} cores, not to the one that asked",
                              port.spec().to_string(), port.queues()),
@@ -118,11 +116,6 @@ void Devices::print_banner(const cli::SharedOptions& options) const {
     fmt::print(out, "{}", cli::banner_line("offloads", port.offloads()));
     fmt::print(out, "{}", cli::banner_line("steering", steering_text(port)));
   }
-  fmt::print(
-      out, "{}",
-      cli::banner_line("memory",
-                       fmt::format("{} ({})", eal->huge_pages() ? "huge pages" : "ordinary pages",
-                                   eal->memory_reason())));
   std::fflush(out);
 }
 

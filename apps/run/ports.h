@@ -28,10 +28,9 @@ struct Devices {
   /// Checks every spec, starts EAL with memory for all of them, opens the ports and waits for
   /// their peers.
   static Result<Devices> open(const cli::SharedOptions& options);
-  /// Whether answers come to the core that asked: not where the kernel puts them on queues as it
-  /// likes. TODO(software-steering)
+  /// Whether answers come to the core that asked; the error says where they do not.
   Status check_answers_come_home() const;
-  /// Prints the start-up banner.
+  /// Prints the start-up banner, but for its line about memory (run/banner.h).
   void print_banner(const cli::SharedOptions& options) const;
   /// To be called by the control thread now and then.
   void tend();

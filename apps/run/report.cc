@@ -21,32 +21,39 @@ int write(const cli::SharedOptions& options, const std::string& table, const std
   return written ? 0 : cli::print_error(written.error());
 }
 
-int judge(const std::vector<cli::FailIf>& fail_if, const cli::Summary& client) {
-  auto failures = cli::failures_of(fail_if, client);
+int judge(const cli::ClientOptions& asked, const cli::Summary& client) {
+  auto failures = cli::failures_of(asked.fail_if, client);
   // Whoever ends a run by a signal has seen enough.
-  auto nothing = cli::stop_requested() ? std::nullopt : cli::nothing_came_through(client);
+  auto nothing =
+      cli::stop_requested() ? std::nullopt : cli::nothing_came_through(client, asked.hold);
   if (nothing) failures.push_back(std::move(*nothing));
   for (const std::string& line : failures) fmt::print(stderr, "{}\n", line);
   return failures.empty() ? 0 : 1;
 }
 
+int first(int code, int other) { return code != 0 ? code : other; }
+
 }  // namespace
 
-int finish(const cli::SharedOptions& options, const cli::Summary& server) {
-  return write(options, cli::table(server), cli::to_json(server));
+int finish(const cli::SharedOptions& options, const cli::Summary& server, Recorder* recorder) {
+  const int code = write(options, cli::table(server), cli::to_json(server));
+  return first(code, finish_recording(recorder));
 }
 
-int finish(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
-           const cli::Summary& client) {
+int finish(const cli::SharedOptions& options, const cli::ClientOptions& asked,
+           const cli::Summary& client, Recorder* recorder) {
   const int code = write(options, cli::table(client), cli::to_json(client));
-  return code != 0 ? code : judge(fail_if, client);
+  const int judged = judge(asked, client);
+  return first(first(code, finish_recording(recorder)), judged);
 }
 
-int finish(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
-           std::string_view scenario, const cli::Summary& server, const cli::Summary& client) {
+int finish(const cli::SharedOptions& options, const cli::ClientOptions& asked,
+           std::string_view scenario, const cli::Summary& server, const cli::Summary& client,
+           Recorder* recorder) {
   const int code =
       write(options, cli::table(scenario, server, client), cli::to_json(scenario, server, client));
-  return code != 0 ? code : judge(fail_if, client);
+  const int judged = judge(asked, client);
+  return first(first(code, finish_recording(recorder)), judged);
 }
 
 }  // namespace pollux::run

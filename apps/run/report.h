@@ -1,21 +1,23 @@
 #pragma once
 
 #include <string_view>
-#include <vector>
 
-#include "cli/fail_if.h"
 #include "cli/options.h"
 #include "cli/summary.h"
+#include "run/ports.h"
 
 namespace pollux::run {
 
-/// Prints the table and writes the JSON of a program that has a server's end alone; the exit code.
-int finish(const cli::SharedOptions& options, const cli::Summary& server);
-/// The same for a client's end: 1 when a condition holds, or when nothing came through.
-int finish(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
-           const cli::Summary& client);
+/// Prints the table and writes the JSON of a program that has a server's end alone, then ends the
+/// capture, where there is one; the exit code.
+int finish(const cli::SharedOptions& options, const cli::Summary& server, Recorder* recorder);
+/// The same for a client's end: 1 when a condition holds, or when nothing came through. What could
+/// not be written takes nothing away from what is said of the run, and comes first as a code.
+int finish(const cli::SharedOptions& options, const cli::ClientOptions& asked,
+           const cli::Summary& client, Recorder* recorder);
 /// The same for pollux-bench.
-int finish(const cli::SharedOptions& options, const std::vector<cli::FailIf>& fail_if,
-           std::string_view scenario, const cli::Summary& server, const cli::Summary& client);
+int finish(const cli::SharedOptions& options, const cli::ClientOptions& asked,
+           std::string_view scenario, const cli::Summary& server, const cli::Summary& client,
+           Recorder* recorder);
 
 }  // namespace pollux::run

@@ -14,7 +14,7 @@ namespace pollux::dpdk {
 enum class LogLevel { error, warning, info, debug };
 
 /// Where DPDK's own messages go: the last of them are kept for error reports, and only where the
-/// user asked for info or debug do they also go to standard error.
+/// user asked for more than errors do they also go to standard error.
 class LogSink {
  public:
   /// Takes DPDK's log over for good: threads of DPDK's own write to it until the process ends.
@@ -25,7 +25,7 @@ class LogSink {
 
   LogLevel level() const noexcept { return level_; }
   /// Whether DPDK's messages are shown as they come.
-  bool verbose() const noexcept { return level_ == LogLevel::info || level_ == LogLevel::debug; }
+  bool verbose() const noexcept { return level_ != LogLevel::error; }
 
   /// Forgets what was kept, so that the next complaint() is about what happens from here on.
   void forget();

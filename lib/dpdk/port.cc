@@ -390,6 +390,21 @@ bool Port::link_up() const noexcept {
          link.link_status == RTE_ETH_LINK_UP;
 }
 
+namespace {
+
+/// "10 s", "0.5 s".
+std::string seconds_text(std::chrono::milliseconds time) {
+  std::string text = std::to_string(time.count() / 1'000);
+  if (const auto rest = time.count() % 1'000; rest != 0) {
+    std::string digits = std::to_string(1'000 + rest).substr(1);
+    digits.erase(digits.find_last_not_of('0') + 1);
+    text += "." + digits;
+  }
+  return text + " s";
+}
+
+}  // namespace
+
 Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() noexcept) {
   const auto begin = std::chrono::steady_clock::now();
   while (!link_up()) {
@@ -403,7 +418,7 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
       return Error{.kind = Error::Kind::machine,
                    .what = "--device " + state_->spec.to_string(),
                    .why = std::string(waits_for_peer ? "no peer has come" : "it has no link") +
-                          " within " + std::to_string(limit.count() / 1'000) + " s",
+                          " within " + seconds_text(limit),
                    .remedy = waits_for_peer ? "start its other side, or a longer --wait"
                                             : "its cable, or `ip link set up` of its peer"};
     }

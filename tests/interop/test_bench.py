@@ -16,6 +16,10 @@ class Bench(lab.Case):
         whole = json.loads(out)
         self.assertEqual((whole["schema"], whole["program"]), ("pollux.summary.1", "pollux-bench"))
         server, client = whole["server"], whole["client"]
+        for label in ("link:", "offloads:", "steering:", "memory:"):
+            self.assertIn(f"\n{label} ", "\n" + err)
+        for end in (server, client):
+            self.assertEqual(len(end["cps"]["per_second"]), seconds, end["cps"])
         self.assert_sums(server)
         self.assert_faultless(client)
         # What the client has not finished when its time is up it resets.
@@ -46,6 +50,23 @@ class Bench(lab.Case):
             return self.bench("--scenario", "requests", "--concurrency", "20", "--requests", "50",
                               seconds=seconds)["client"]["requests"]["answered"]
         lab.enough(ask, 1000)
+
+    def test_connections_that_outlast_the_run(self):
+        def ask(seconds):
+            whole = self.bench("--concurrency", "20", "--requests", "1000000000", seconds=seconds)
+            client, server = whole["client"]["requests"], whole["server"]["requests"]
+            self.assertEqual(whole["client"]["connections"]["attempted"], 0)
+            self.assertEqual(whole["client"]["connections"]["open_from_warmup"], 20)
+            # A rate is of the measured time, whatever is answered behind it.
+            for end in (client, server):
+                self.assertLessEqual(end["per_second"] * whole["client"]["duration_s"],
+                                     end["answered"] * 1.001)
+            self.assertGreater(whole["client"]["latency_us"]["first_byte"]["p50"], 0)
+            return client["answered"]
+        lab.enough(ask, 1000)
+
+    def test_tagged_frames(self):
+        lab.enough(lambda s: self.connections(s, "--vlan", "7"), 1000)
 
     def test_hold(self):
         def hold(seconds):

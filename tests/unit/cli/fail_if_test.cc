@@ -44,6 +44,14 @@ TEST(FailIf, ReadsMetricSignAndLimit) {
   }
 }
 
+TEST(FailIf, TakesBlanksBetweenItsParts) {
+  const FailIf p90 = parse_fail_if(" p90 > 1 ms ").value();
+  EXPECT_EQ(p90.text, " p90 > 1 ms ");
+  EXPECT_EQ(p90.metric, "connect.p90");
+  EXPECT_EQ(p90.limit, 1000);
+  EXPECT_EQ(parse_fail_if("cps < 5").value().limit, 5);
+}
+
 TEST(FailIf, RefusesWhatItDoesNotKnow) {
   const std::vector<std::pair<std::string, std::string>> wrong{
       {"", "has neither < nor >"},
@@ -52,7 +60,9 @@ TEST(FailIf, RefusesWhatItDoesNotKnow) {
       {"open.p90>1ms", "unknown metric 'open.p90'"},
       {"connect.>1ms", "unknown metric 'connect.'"},
       {">1ms", "unknown metric ''"},
-      {"p90 >1ms", "unknown metric 'p90 '"},
+      {"p 90>1ms", "unknown metric 'p 90'"},
+      {" >1ms", "unknown metric ''"},
+      {"p90> ", "has no number as its limit"},
       {"p90>", "has no number as its limit"},
       {"p90>=1ms", "has no number as its limit"},
       {"p90>-1ms", "has no number as its limit"},
@@ -100,23 +110,63 @@ TEST(FailIf, ALatencyWithoutASampleShowsNothing) {
 
 TEST(NothingCameThrough, IsSaidWithTheLikeliestRemedy) {
   Summary client;
-  EXPECT_FALSE(nothing_came_through(client)) << "nothing was tried";
+  EXPECT_FALSE(nothing_came_through(client, false)) << "nothing was tried";
   client.connections.attempted = 10;
-  EXPECT_THAT(nothing_came_through(client).value_or(""), HasSubstr("10 connections was set up"));
+  EXPECT_THAT(nothing_came_through(client, false).value_or(""),
+              HasSubstr("10 connections was set up"));
   client.connections.failed = 9;
   client.failures = {.refused = 8, .no_arp = 1};
-  EXPECT_THAT(nothing_came_through(client).value_or(""), HasSubstr("something listens"));
+  EXPECT_THAT(nothing_came_through(client, false).value_or(""), HasSubstr("something listens"));
   client.connections.established = 10;
   client.failures = {.bad_reply = 9};
-  EXPECT_THAT(nothing_came_through(client).value_or(""), HasSubstr("10 connections was completed"));
+  EXPECT_THAT(nothing_came_through(client, false).value_or(""),
+              HasSubstr("10 connections was completed"));
 }
 
 TEST(NothingCameThrough, IsNotSaidOfARunThatDidSomething) {
   Summary client;
   client.connections = {.attempted = 10, .established = 10, .completed = 1, .failed = 9};
-  EXPECT_FALSE(nothing_came_through(client));
+  EXPECT_FALSE(nothing_came_through(client, false));
   client.connections = {.attempted = 10, .established = 10, .open = 10};
-  EXPECT_FALSE(nothing_came_through(client)) << "held open";
+  EXPECT_FALSE(nothing_came_through(client, true)) << "held open";
+  client.requests.answered = 1;
+  EXPECT_FALSE(nothing_came_through(client, false)) << "long connections";
+  client.connections.failed = 1;
+  EXPECT_FALSE(nothing_came_through(client, false)) << "one of them failed";
+  client.connections = {.held_back = 7, .open_from_warmup = 3};
+  EXPECT_FALSE(nothing_came_through(client, false)) << "all were opened in the warm-up";
+  client.requests.answered = 0;
+  EXPECT_FALSE(nothing_came_through(client, true)) << "held since the warm-up";
+}
+
+TEST(NothingCameThrough, OfWhatIsHeld) {
+  Summary client;
+  client.connections = {.attempted = 10, .established = 10, .failed = 10};
+  EXPECT_THAT(nothing_came_through(client, true).value_or(""),
+              HasSubstr("10 connections was kept"));
+  client.connections = {.attempted = 10, .established = 10, .failed = 9, .open = 1};
+  EXPECT_FALSE(nothing_came_through(client, true));
+  client.connections = {.attempted = 10, .established = 10, .completed = 10};
+  EXPECT_FALSE(nothing_came_through(client, true));
+  client.connections = {.attempted = 10, .open = 10};
+  EXPECT_TRUE(nothing_came_through(client, true)) << "nobody answered a SYN";
+}
+
+TEST(NothingCameThrough, WhereNobodyAnswersARequest) {
+  Summary client;
+  client.connections = {.attempted = 800, .established = 800, .open = 800};
+  EXPECT_THAT(nothing_came_through(client, false).value_or(""),
+              HasSubstr("800 connections was answered"));
+  client.connections = {.open_from_warmup = 800};
+  EXPECT_THAT(nothing_came_through(client, false).value_or(""), HasSubstr("on 800 connections"));
+}
+
+TEST(NothingCameThrough, WhereNothingCouldBeOpened) {
+  Summary client;
+  client.connections = {.held_back = 1'000};
+  const std::string line = nothing_came_through(client, false).value_or("");
+  EXPECT_THAT(line, HasSubstr("could be opened"));
+  EXPECT_THAT(line, HasSubstr("more --address"));
 }
 
 }  // namespace

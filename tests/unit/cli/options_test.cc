@@ -201,6 +201,20 @@ TEST(Options, EverythingOfTheServer) {
   EXPECT_FALSE(parsed.options->client.cps);
 }
 
+TEST(Options, ConcurrencyBoundsARateWhereItWasAskedFor) {
+  EXPECT_FALSE(bench({"--cps", "10"}).options->client.limited);
+  EXPECT_TRUE(bench({"--cps", "10", "--concurrency", "800"}).options->client.limited);
+}
+
+TEST(Options, BothEndsMayBeTagged) {
+  EXPECT_EQ(bench({"--vlan", "7"}).options->vlan, 7);
+  EXPECT_FALSE(bench({}).options->vlan);
+}
+
+TEST(Options, AnAsteriskIsForOptions) {
+  EXPECT_EQ(bench({"--method", "OPTIONS", "--path", "*"}).options->client.path, "*");
+}
+
 TEST(Options, ScenariosFillInWhatWasNotSaid) {
   EXPECT_EQ(bench({}).options->client.requests, 1u);
   EXPECT_EQ(bench({"--scenario", "requests"}).options->client.requests, 1000u);

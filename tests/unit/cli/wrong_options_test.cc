@@ -260,6 +260,14 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"--target", "224.0.0.1:80"},
               "--target '224.0.0.1:80': a multicast address is no "
               "host's address; try: --target 10.0.0.1:80"},
+        Wrong{{"--target", "10.0.0.255:80"},
+              "--target '10.0.0.255:80': is no host's address in '10.0.0.2/24'; try: the address "
+              "of what is to be loaded"},
+        Wrong{{"--target", "10.0.0.0:80"},
+              "--target '10.0.0.0:80': is no host's address in '10.0.0.2/24'; try: the address of "
+              "what is to be loaded"},
+        Wrong{{"--path", "*"},
+              "--path '*': is for --method OPTIONS alone; try: --method OPTIONS, or --path /"},
         Wrong{{"--target", "localhost:80"},
               "--target 'localhost:80': not an IPv4 address of four numbers from 0 to 255; try: "
               "--target 10.0.0.1:80"},
@@ -309,6 +317,17 @@ INSTANTIATE_TEST_SUITE_P(
                           "--profile 'x': not yet in this version; try: "
                           "--cps, --ramp and --duration by hand"},
                     Wrong{{"--syn-only"}, "--syn-only: not yet in this version; try: --cps max"}));
+
+TEST(WrongHttpd, MorePortsThanAStackListensOn) {
+  std::vector<std::string> words = with_device({});
+  for (int port = 1; port <= 64; ++port) {
+    words.insert(words.end(), {"--listen", std::to_string(port)});
+  }
+  EXPECT_TRUE(httpd(words).options);
+  words.insert(words.end(), {"--listen", "65"});
+  EXPECT_EQ(httpd(words).exit_code, 2);
+  EXPECT_EQ(httpd(words).text, "error: --listen '65': more than 64 ports; try: fewer of them");
+}
 
 TEST(WrongLoadAlone, WithoutATarget) {
   const Parsed<LoadOptions> parsed = load(device);
