@@ -198,6 +198,111 @@ TEST(Persist, AWindowClosedByTheHandshakeIsProbed) {
       .sends({.seq = 1_seq, .ack = 1_seq, .text = 1});
 }
 
+TEST(Persist, TextIntoAWindowThatOpensLateHasAnRtoOfItsOwn) {  // RFC 6298 (5.1)
+  Script::established()
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
+      .writes(1000)
+      .at(200ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .at(600ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .at(1400ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .at(1500ms)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 5000})
+      .sends_full(1, 1_seq, 1_seq)
+      .at(1699ms)
+      .sends_nothing()
+      .at(1700ms)
+      .sends_full(1, 1_seq, 1_seq);
+}
+
+TEST(Persist, TextIntoAWindowThatOpensBeforeTheFirstProbeIsNoLoss) {
+  Script::established()
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
+      .writes(1000)
+      .at(199ms)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 5000})
+      .sends_full(1, 1_seq, 1_seq)
+      .at(398ms)
+      .sends_nothing()
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 10'000u); })
+      .at(399ms)
+      .sends_full(1, 1_seq, 1_seq);
+}
+
+TEST(Persist, WhatIsInFlightWhenAWindowReopensGetsAFullRto) {
+  Script::established({.peer_window = 4000})
+      .writes(4000)
+      .sends_full(4, 1_seq, 1_seq)
+      .at(100ms)
+      .arrives({.seq = 1_seq, .ack = 2001_seq, .window = 0})
+      .at(250ms)
+      .arrives({.seq = 1_seq, .ack = 2001_seq, .window = 4000})
+      .at(449ms)
+      .sends_nothing()
+      .at(450ms)
+      .sends_full(1, 2001_seq, 1_seq);
+}
+
+TEST(Persist, AProbeThatWasRefusedIsNoLossWhereASmallWindowOpens) {
+  Script::established({.peer_window = 10'000})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
+      .writes(2000)
+      .at(200ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .at(250ms)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 300})
+      .at(449ms)
+      .sends_nothing()
+      .at(450ms)  // s.3.8.6.2.1 (4)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 300})
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 10'000u); })
+      .at(649ms)
+      .sends_nothing()
+      .at(650ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 300});
+}
+
+TEST(Persist, UnansweredProbesDoNotCountAgainstTextOnceTheWindowIsOpen) {
+  tcp::Config config;
+  config.data_retries = 2;
+  Script::established({.config = config})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
+      .writes(1000)
+      .at(200ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .at(600ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .at(1s)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 5000})
+      .sends_full(1, 1_seq, 1_seq)
+      .at(1200ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .at(1600ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .at(2400ms)
+      .ends(Cause::timed_out);
+}
+
+TEST(Persist, TheUsersLimitCountsFromTheWindowThatOpens) {
+  Script::established()
+      .sets({.user_timeout = 450ms})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
+      .writes(1000)
+      .at(200ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .at(400ms)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 5000})
+      .sends_full(1, 1_seq, 1_seq)
+      .at(600ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .at(849ms)
+      .state(State::established)
+      .at(850ms)
+      .ends(Cause::timed_out);
+}
+
 // --- silly windows, the sender's side, s.3.8.6.2.1 ---
 
 TEST(SenderSws, ASmallPartOfALargeWindowIsNotUsed) {  // MUST-38
@@ -242,6 +347,21 @@ TEST(SenderSws, IsOverriddenAfterAWhile) {  // (4)
       .sends_nothing()
       .at(220ms)
       .sends({.seq = 10'001_seq, .ack = 1_seq, .text = 300});
+}
+
+TEST(SenderSws, WhatAGrownWindowLetsOutDoesNotInheritTheOverridesTimer) {
+  Script::established({.peer_window = 10'000})
+      .writes(20'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(10ms)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq, .window = 300})
+      .at(200ms)
+      .arrives({.seq = 1_seq, .ack = 10'001_seq, .window = 1000})
+      .sends_full(1, 10'001_seq, 1_seq)
+      .at(390ms)
+      .sends_nothing()
+      .at(420ms)
+      .sends_full(1, 10'001_seq, 1_seq);
 }
 
 // --- silly windows, the receiver's side, s.3.8.6.2.2 ---

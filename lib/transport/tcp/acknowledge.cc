@@ -55,9 +55,16 @@ void take_new_ack(Arrival& a) noexcept {
 
 }  // namespace
 
-void take_window(Tcb& tcb, SeqNum seq, std::uint32_t window) noexcept {
-  // What the probes of a closed window have added says nothing about the path.
-  if (tcb.snd_wnd == 0 && window != 0) tcb.backoff = 0;
+void take_window(Arrival& a, SeqNum seq, std::uint32_t window) noexcept {
+  Tcb& tcb = a.tcb;
+  if (tcb.snd_wnd == 0 && window != 0 && tcb.syn_acked) {
+    // What the probes of a closed window have added says nothing about the path, and what goes out
+    // now has not been tried yet.
+    tcb.backoff = 0;
+    tcb.retries = 0;
+    tcb.sent_at = Millis32{a.now};
+    if (tcb.retransmit_armed) arm_retransmit(tcb, a.config, a.now);
+  }
   tcb.snd_wnd = window;
   tcb.snd_wl1 = seq;
   tcb.max_snd_wnd = std::max(tcb.max_snd_wnd, window);
@@ -90,7 +97,7 @@ void take_ack(Arrival& a) noexcept {
   } else if (duplicate_ack(tcb, segment)) {
     a.verdict.fast_retransmit = recover_on_duplicate_ack(tcb);
   }
-  if (take) take_window(tcb, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
+  if (take) take_window(a, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {
     // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
     tcb.retries = 0;

@@ -153,7 +153,7 @@ void take_peer_syn(Arrival& a) noexcept {
   tcb.rcv_nxt = segment.seq + 1;
   tcb.rcv_adv = tcb.rcv_nxt + syn_window(a.config);
   take_options(tcb, a.config, segment.options);
-  take_window(tcb, segment.seq, segment.window);
+  take_window(a, segment.seq, segment.window);
   if (segment.has(control::ack)) {
     enter_established(a);
     take_ack(a);

@@ -106,6 +106,11 @@ void sent(Tcb& tcb, const Config& config, const Plan& plan, const Segment& out,
   const SeqNum end = out.seq + out.len();
   const bool again = out.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
+  // Nothing before it is on its way: a timer that runs was started for something else, a closed
+  // window or silly-window avoidance.
+  const bool alone =
+      out.seq == tcb.snd_una &&
+      (plan.what == Plan::What::stream || plan.what == Plan::What::probe || tcb.in_flight() == 0);
   if (again) {
     tcb.timing = false;  // Karn: its ACK would be ambiguous
   } else if (!closed_window_probe) {
@@ -135,7 +140,7 @@ void sent(Tcb& tcb, const Config& config, const Plan& plan, const Segment& out,
       tcb.snd_pos = end;
       break;
   }
-  if (!tcb.retransmit_armed) arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
+  if (alone || !tcb.retransmit_armed) arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
 }
 
 void write(Tcb& tcb, const Config& config, const Plan& plan, Instant now, Segment& out) noexcept {
