@@ -110,7 +110,7 @@ bool check_ack(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   if (!segment.has(control::ack)) return discard(a, Drop::tcp_no_ack);
-  if (tcb.state == State::syn_received) {
+  if (!tcb.syn_acked) {  // SYN-RECEIVED, and FIN-WAIT-1 where CLOSE led there from it
     if (segment.ack <= tcb.snd_una || tcb.snd_nxt < segment.ack) {
       a.verdict.reset_reply = true;
       return discard(a, Drop::tcp_bad_ack);

@@ -40,9 +40,10 @@ void trim(Arrival& a) noexcept {
   if (a.fin && tcb.rcv_adv <= a.seq + a.text) a.fin = false;
 }
 
+/// In SYN-RECEIVED, or in FIN-WAIT-1 where CLOSE led there from it.
 bool peer_syn_again(const Tcb& tcb, const Segment& segment) noexcept {
-  return tcb.state == State::syn_received && segment.has(control::syn) &&
-         !segment.has(control::rst) && segment.seq == tcb.irs;
+  return !tcb.syn_acked && segment.has(control::syn) && !segment.has(control::rst) &&
+         segment.seq == tcb.irs;
 }
 
 /// Whether the ACK of an unacceptable segment is read nevertheless: into a closed window (s.3.4,
@@ -99,9 +100,8 @@ bool check_reset(Arrival& a) noexcept {
     challenge(a);
     return discard(a, Drop::tcp_bad_reset);
   }
+  if (!tcb.syn_acked) return end(a, tcb.active_open ? Cause::refused : Cause::reset);
   switch (tcb.state) {
-    case State::syn_received:
-      return end(a, tcb.active_open ? Cause::refused : Cause::reset);
     case State::closing:
     case State::last_ack: {
       // All that the peer had to say is here. When all our text is there too, it was a good end.
@@ -116,6 +116,7 @@ bool check_reset(Arrival& a) noexcept {
     case State::closed:
     case State::listen:
     case State::syn_sent:
+    case State::syn_received:
     case State::time_wait:
       break;
   }

@@ -111,7 +111,8 @@ struct alignas(64) Tcb {
   Instant deadline_instant(Instant now) const noexcept {
     return std::chrono::floor<std::chrono::milliseconds>(now) + (deadline - Millis32{now});
   }
-  /// Both SYNs are exchanged and ours is acknowledged, or was once.
+  /// Both SYNs are exchanged, and ours is acknowledged; but for FIN-WAIT-1, which CLOSE also enters
+  /// from SYN-RECEIVED, so that the FIN need not wait: there syn_acked tells.
   bool synchronized() const noexcept { return state >= State::established; }
   /// Text may still be queued: neither close() nor shutdown_send() was called.
   bool may_send() const noexcept { return state != State::closed && !fin_queued; }
