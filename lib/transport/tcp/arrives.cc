@@ -72,7 +72,8 @@ bool check_sequence(Arrival& a) noexcept {
     trim(a);
     return go_on;
   }
-  const std::uint32_t length = segment.len();
+  // A reset counts by its number alone, even into a closed window (MUST-66; RFC 5961 s.3).
+  const std::uint32_t length = segment.has(control::rst) ? 0 : segment.len();
   if (acceptable(tcb, segment.seq, length)) {
     if (!segment.has(control::syn)) trim(a);
     return go_on;

@@ -78,7 +78,7 @@ HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
     return {segment.has(control::ack) ? Action::acknowledge : Action::send_syn_ack,
             Drop::tcp_bad_sequence};
   }
-  const std::uint32_t length = segment.len();
+  const std::uint32_t length = reset ? 0 : segment.len();  // a reset counts by its number alone
   const bool acceptable = length == 0 ? rcv_nxt <= segment.seq && segment.seq < rcv_adv
                                       : segment.seq < rcv_adv && rcv_nxt < segment.seq + length;
   if (!acceptable) {
