@@ -61,7 +61,7 @@ void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) n
       arm_retransmit(tcb, config, now);
       return;
     }
-    tcb.syn_resent = true;
+    if (tcb.in_flight() > 0) tcb.syn_resent = true;  // else it could not leave
   }
   if (closed_window || !waiting) {  // silly-window avoidance overridden is no retransmission
     if (tcb.retries < 255) ++tcb.retries;
