@@ -85,6 +85,7 @@ void take_ack(Arrival& a) noexcept {
   const Segment& segment = a.segment;
   if (tcb.keepalive) {  // the peer is there
     tcb.keepalive_probes = 0;
+    if (tcb.keepalive_probes != 0) tcb.soft_cause = Cause::none;
     if (!tcb.receive_closed) arm_idle(tcb, a.now, a.config.keepalive_idle);
   }
   if (segment.ack < tcb.snd_una) return;

@@ -163,7 +163,8 @@ void write(Tcb& tcb, const Config& config, const Plan& plan, Instant now, Segmen
     tcb.ack_armed = false;
   }
   if (out.len() > 0) sent(tcb, config, plan, out, now);
-  tcb.keepalive_due = false;  // whatever was sent instead asks as well
+  // Text asks as well as a probe does; an ACK alone asks for nothing.
+  if (plan.what != Plan::What::ack) tcb.keepalive_due = false;
 }
 
 }  // namespace
