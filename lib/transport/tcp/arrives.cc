@@ -144,7 +144,7 @@ void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& option
   tcb.mss = std::max(std::min(peer, tcb.mss), min_mss);          // MUST-16
   if (!tcb.scale_offered || !options.window_scale) return;       // RFC 7323 s.2.2: both or neither
   tcb.snd_shift = std::min(*options.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
-  tcb.rcv_shift = std::min(config.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
+  tcb.rcv_shift = offered_scale(config) & 0xF;
 }
 
 /// Fourth, check the SYN bit: the peer's SYN is here.

@@ -97,7 +97,7 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
   out.options.mss = config.mss;  // MUST-14
   // The answer to a SYN offers it only where that SYN did (RFC 7323 s.2.2).
   const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
-  if (tcb.scale_offered && agreed) out.options.window_scale = config.window_scale;
+  if (tcb.scale_offered && agreed) out.options.window_scale = offered_scale(config);
 }
 
 /// Accounts for sequence numbers that leave.
