@@ -72,6 +72,22 @@ TEST(Retransmission, GivingUpAfterASoftErrorSaysWhy) {  // MUST-56, SHLD-25
       .ends(Cause::unreachable);
 }
 
+TEST(Retransmission, GivingUpDoesNotNameAnErrorThatWasOvercome) {
+  tcp::Config config;
+  config.data_retries = 1;
+  Script::established({.config = config})
+      .writes(5)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 5})
+      .hears_unreachable(Cause::unreachable, false)
+      .arrives({.seq = 1_seq, .ack = 6_seq})
+      .writes(5)
+      .sends({.seq = 6_seq, .ack = 1_seq, .text = 5})
+      .at(200ms)
+      .sends({.seq = 6_seq, .ack = 1_seq, .text = 5})
+      .at(600ms)
+      .ends(Cause::timed_out);
+}
+
 TEST(Retransmission, ASynThatCannotLeaveIsGivenUpLikeOneThatIsLost) {  // MUST-23
   const tcp::Config config;
   tcp::FlightPool pool = *tcp::FlightPool::make(1);

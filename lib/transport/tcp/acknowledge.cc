@@ -43,6 +43,7 @@ void take_new_ack(Arrival& a) noexcept {
   Restart restart = Restart::yes;
   if (text > 0) restart = recover_on_new_ack(tcb, text);
   tcb.retries = 0;
+  tcb.soft_cause = Cause::none;
   tcb.probe = false;
   tcb.resend_first = tcb.resend_first && tcb.in_flight() > 0;
   if (tcb.in_flight() == 0) {
@@ -84,8 +85,8 @@ void take_ack(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   if (tcb.keepalive) {  // the peer is there
-    tcb.keepalive_probes = 0;
     if (tcb.keepalive_probes != 0) tcb.soft_cause = Cause::none;
+    tcb.keepalive_probes = 0;
     if (!tcb.receive_closed) arm_idle(tcb, a.now, a.config.keepalive_idle);
   }
   if (segment.ack < tcb.snd_una) return;
@@ -102,6 +103,7 @@ void take_ack(Arrival& a) noexcept {
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {
     // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
     tcb.retries = 0;
+    tcb.soft_cause = Cause::none;
     tcb.sent_at = Millis32{a.now};
     if (tcb.user_timeout_ms != 0) arm_retransmit(tcb, a.config, a.now);  // it counts from here
   }

@@ -118,8 +118,8 @@ void release(Tcb& tcb, FlightPool& flights) noexcept;
 void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept;
 
 /// ICMP or ARP says the peer cannot be reached. `hard`: in SYN-SENT the connection is over at once
-/// (RFC 5461 s.4.1); in every other case it is remembered as the cause of a later give-up
-/// (RFC 9293 MUST-56, s.3.9.2.2).
+/// (RFC 5461 s.4.1); in every other case it is remembered, until the peer acknowledges
+/// something, as the cause of a later give-up (RFC 9293 MUST-56, s.3.9.2.2).
 [[nodiscard]] Verdict unreachable(Tcb& tcb, Cause cause, bool hard) noexcept;
 
 }  // namespace pollux::tcp
