@@ -42,6 +42,11 @@ std::string_view check_windows(const Tcb& tcb, const Config& config) noexcept {
 }
 
 std::string_view check_timers(const Tcb& tcb) noexcept {
+  // What accept() returns is about to see the ACK of its SYN.
+  const bool accepted = tcb.state == State::syn_received && !tcb.active_open;
+  if (tcb.in_flight() > 0 && !tcb.retransmit_armed && !accepted) {
+    return "something is in flight and no timer would send it again";
+  }
   if (!tcb.has_deadline()) return {};
   bool met = false;
   const auto late = [&](bool armed, Millis32 at) {
