@@ -1,5 +1,5 @@
-// RFC 9293 s.3.5, Establishing a Connection: the transitions of figure 5 down to ESTABLISHED, and
-// the figures 6 and 8 to 11. The simultaneous open is in simultaneous_open_test.cc.
+// RFC 9293 s.3.5, Establishing a Connection, and the figures 6 and 8 to 11. Figure 5 is in
+// figure5_test.cc. The simultaneous open is in simultaneous_open_test.cc.
 
 #include <gtest/gtest.h>
 
@@ -9,37 +9,6 @@ namespace pollux::test {
 namespace {
 
 // --- active ---
-
-TEST(Figure5, ClosedToSynSentByActiveOpen) {
-  Script::active()
-      .sends({.seq = 0_seq, .control = syn, .mss = 1460, .window_scale = 7})
-      .state(State::syn_sent);
-}
-
-TEST(Figure5, SynSentToEstablishedBySynAck) {
-  Script::active()
-      .sends({.seq = 0_seq, .control = syn})
-      .arrives({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .state(State::established)
-      .opened()
-      .sends({.seq = 1_seq, .ack = 1_seq});
-}
-
-TEST(Figure5, SynSentToClosedByClose) {
-  Script::active()
-      .sends({.seq = 0_seq, .control = syn})
-      .closes()
-      .ends(Cause::by_us)
-      .state(State::closed);
-}
-
-TEST(Figure5, SynSentToSynReceivedBySyn) {  // MUST-10
-  Script::active()
-      .sends({.seq = 0_seq, .control = syn})
-      .arrives({.seq = 0_seq, .control = syn})
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .state(State::syn_received);
-}
 
 TEST(Open, TextThatWaitsRidesOnTheHandshakesAck) {
   Script::active()
@@ -183,32 +152,6 @@ TEST(SynSent, SoftErrorIsRememberedUntilItGivesUp) {  // MUST-56, SHLD-25
 }
 
 // --- passive ---
-
-TEST(Figure5, ListenToSynReceivedBySyn) {
-  Script::passive()
-      .state(State::listen)
-      .arrives({.seq = 0_seq, .control = syn})
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn, .mss = 1460})
-      .state(State::syn_received);
-}
-
-TEST(Figure5, SynReceivedToEstablishedByAck) {
-  Script::passive()
-      .arrives({.seq = 0_seq, .control = syn})
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .arrives({.seq = 1_seq, .ack = 1_seq})
-      .opened()
-      .state(State::established)
-      .sends_nothing();
-}
-
-TEST(Figure5, SynReceivedToListenByReset) {  // note 1; MUST-11
-  Script::passive()
-      .arrives({.seq = 0_seq, .control = syn})
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .arrives({.seq = 1_seq, .control = rst})
-      .state(State::listen);
-}
 
 TEST(Open, TheRequestRidesOnTheHandshakesAck) {
   Script::passive()

@@ -71,16 +71,6 @@ TEST(SimultaneousOpen, WindowScaleIsAgreedBothWays) {
       });
 }
 
-TEST(Figure5, SynReceivedToFinWait1ByClose) {
-  Script::simultaneous()
-      .shuts_down()
-      .state(State::fin_wait_1)
-      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
-      .arrives({.seq = 1_seq, .ack = 2_seq})
-      .opened()
-      .state(State::fin_wait_2);
-}
-
 TEST(SimultaneousOpen, IsStillCompletedAfterClose) {
   for (const Seg last :
        {Seg{.seq = 0_seq, .ack = 1_seq, .control = syn}, Seg{.seq = 1_seq, .ack = 1_seq}}) {
