@@ -32,7 +32,7 @@ Duration repeats(Script& script, Duration from, Duration rto, int retries,
   return time + rto;
 }
 
-TEST(Retransmission, SynIsRepeatedAndGivenUpAfterThreeMinutes) {  // MUST-20, MUST-23
+TEST(Retransmission, SynIsRepeatedAndGivenUpAfterThreeMinutes) {  // MUST-20, MUST-22, MUST-23
   Script script = Script::active();
   script.sends({.seq = 0_seq, .control = syn});
   const Duration end =

@@ -24,6 +24,14 @@ TEST(SendWindow, IsNotExceeded) {
       .sends_full(2, 3001_seq, 1_seq);
 }
 
+TEST(SendWindow, IsAnUnsignedNumber) {  // MUST-1
+  tcp::Config config;
+  config.initial_window = 100;
+  Script::established({.config = config, .peer_window = 65'000})
+      .writes(100'000)
+      .sends_full(65, 1_seq, 1_seq);
+}
+
 TEST(SendWindow, ThatShrinksHoldsNewTextBack) {  // MUST-34, SHLD-15
   Script::established({.peer_window = 4000})
       .writes(10'000)
