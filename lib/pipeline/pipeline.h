@@ -224,6 +224,7 @@ class Pipeline {
   // tcp_stage.h
   Drop read_segment(const wire::Ipv4View& ip, bool verified, Arrival& arrival,
                     std::span<const std::byte>& text) noexcept;
+  Arrival& next_arrival() noexcept;
   void tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept;
   void tcp_demux() noexcept;
   void tcp_in() noexcept;

@@ -29,11 +29,21 @@ Drop Pipeline<D, A>::read_segment(const wire::Ipv4View& ip, bool verified, Arriv
   return Drop::none;
 }
 
+/// The first free place for a segment. A burst has one for each of its frames, but a frame that
+/// completes a large segment takes several: what is full is worked off.
+template <link::Device D, application::Application A>
+typename Pipeline<D, A>::Arrival& Pipeline<D, A>::next_arrival() noexcept {
+  if (arrivals_count_ == arrivals_.size()) [[unlikely]] {
+    tcp_demux();
+    tcp_in();
+  }
+  return arrivals_[arrivals_count_];
+}
+
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept {
   counters_.count(Event::tcp_segments_received);
-  POLLUX_ASSERT(arrivals_count_ < arrivals_.size());
-  Arrival& arrival = arrivals_[arrivals_count_];
+  Arrival& arrival = next_arrival();
   std::span<const std::byte> text;
   const packet::Verified said = packet.l4_verified();
   const Drop drop = read_segment(ip, believed(said), arrival, text);
