@@ -60,11 +60,19 @@ void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
   if ((c.pending & pending::closed) != 0) finish(index);
 }
 
-/// Ends the application's part, unless it has yet to read what came before an orderly end.
+/// Of a connection that is over: whether the application has yet to read what came before an
+/// orderly end.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::awaits_reader(std::uint32_t index) noexcept {
+  const Connection& c = connections_[index];
+  return orderly(c.cause) && !c.closing && !readable(index).empty();
+}
+
+/// Ends the application's part, unless there is something to read first.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::finish(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
-  if (orderly(c.cause) && !c.closing && !readable(index).empty()) return;
+  if (awaits_reader(index)) return;
   c.pending = static_cast<std::uint16_t>(c.pending & pending::send);
   c.finished = true;
   counters_.count(c.cause == Cause::aborted ? Event::tcp_aborted : Event::tcp_closed);
@@ -216,9 +224,12 @@ void Pipeline<D, A>::close(std::uint32_t index) noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::abort(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
-  if ((c.pending & pending::closed) != 0 || c.finished) return;
+  if (c.finished) return;
+  const bool over = (c.pending & pending::closed) != 0;
+  // The peer of one that is over already is told nothing; only what was unread is lost.
+  if (over && !awaits_reader(index)) return;
   c.closing = c.send_closed = true;
-  send_reset(c);
+  if (!over) send_reset(c);
   c.cause = Cause::aborted;
   make_ready(index, pending::closed);
 }

@@ -255,6 +255,7 @@ class Pipeline {
   // application_stage.h
   void application_in() noexcept;
   void dispatch(std::uint32_t index) noexcept;
+  bool awaits_reader(std::uint32_t index) noexcept;
   void finish(std::uint32_t index) noexcept;
   std::span<const std::byte> readable(std::uint32_t index) noexcept;
   void consume(std::uint32_t index, std::size_t n) noexcept;

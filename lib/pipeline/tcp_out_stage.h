@@ -29,6 +29,8 @@ void Pipeline<D, A>::tcp_out() noexcept {
     } else if ((c.pending & pending::closed) != 0) {
       // Over, but for a reader that has yet to take the rest: the four-tuple is free already.
       if (!c.detached) leave_table(index);
+      // One that ended after its turn with the application is told in the next round.
+      if (!awaits_reader(index)) make_ready(index, 0);
     } else {
       if (c.pending != 0) make_ready(index, 0);
       arm(index);
