@@ -282,6 +282,12 @@ class Pipeline {
     const Handle handle = connections_.handle(index);
     return {handle.index, handle.generation};
   }
+  /// How many of `all` that connections share one of them may hold: no bound while half is free,
+  /// then 1/64, and ever less, so that those who give nothing back leave something for the others.
+  static constexpr std::uint32_t share_of(std::uint32_t free, std::uint32_t all) noexcept {
+    if (free > all / 2) return all;
+    return static_cast<std::uint32_t>(std::uint64_t{free} * free / (std::uint64_t{16} * all));
+  }
   static constexpr bool orderly(Cause cause) noexcept {
     return cause == Cause::by_us || cause == Cause::by_peer;
   }

@@ -246,8 +246,10 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   Connection& c = connections_[index];
   const tcp::Segment& segment = arrival.segment;
   if ((c.pending & pending::closed) != 0 || c.finished) return Drop::tcp_after_close;
-  if (segment.text != 0 && !has_room_for_text(c, segment)) return Drop::tcp_no_buffer;
-  const tcp::Verdict verdict = tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_);
+  // What nobody reads any more needs no room: the state machine answers it with a reset.
+  const bool room = segment.text == 0 || c.tcb.receive_closed || has_room_for_text(c, segment);
+  const tcp::Verdict verdict =
+      tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_, room);
   if (verdict.keep_text) {
     const tcp::SeqNum first =
         segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u) + verdict.text_offset;
@@ -262,17 +264,21 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   return verdict.drop;
 }
 
-/// Text is refused before TCP sees it when there is nothing to keep it in; the peer sends it again.
+/// Whether there is something to keep the segment's text in. What is refused the peer sends again.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::has_room_for_text(const Connection& c,
                                        const tcp::Segment& segment) const noexcept {
   const std::uint32_t free = receive_pieces_.available();
+  const std::uint32_t all = receive_pieces_.capacity();
   if (free == 0) return false;
-  // The next expected byte is welcome as long as there is anything to keep it in. Text past a gap
-  // has a bound, and leaves a quarter to those who wait for what comes next: were it all taken by
-  // text past gaps, no gap could be filled.
-  return segment.seq <= c.tcb.rcv_nxt ||
-         (c.receive.pieces() < max_pieces_past_gap && free > receive_pieces_.capacity() / 4);
+  // Text past a gap has a bound, and leaves a quarter to those who wait for what comes next: were
+  // it all taken by text past gaps, no gap could be filled.
+  if (c.tcb.rcv_nxt < segment.seq) {
+    return c.receive.pieces() < max_pieces_past_gap && free > all / 4;
+  }
+  // The next expected byte is always welcome to a reader who has read all before it. One who has
+  // not has a share, as long as memory is short.
+  return c.tcb.unread == 0 || c.receive.pieces() <= share_of(free, all);
 }
 
 /// Carries out what a call of the state machine has said.

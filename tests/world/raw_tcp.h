@@ -30,7 +30,8 @@ struct RawSegment {
   std::optional<std::uint16_t> mss{};
 };
 
-/// One end of one connection, written segment by segment: it answers nothing by itself.
+/// One end of one connection, written segment by segment: it answers nothing by itself, and several
+/// may share a host.
 class RawTcp {
  public:
   RawTcp(RawHost& host, wire::MacAddress to, wire::FourTuple tuple)
@@ -70,14 +71,14 @@ class RawTcp {
   /// What has come for this connection since the last call.
   std::vector<RawSegment> heard() {
     std::vector<RawSegment> out;
-    for (const auto& datagram : std::exchange(host_.datagrams, {})) {
+    std::erase_if(host_.datagrams, [&](const auto& datagram) {
       wire::Ipv4View ip;
       wire::TcpView tcp;
       if (wire::Ipv4View::parse(datagram, ip) != Drop::none ||
           ip.protocol() != wire::protocol::tcp || ip.source() != tuple_.remote ||
           wire::TcpView::parse(ip.payload(), tcp) != Drop::none ||
           tcp.destination_port() != tuple_.local_port || !tcp.checksum_ok(ip.pseudo_header())) {
-        continue;
+        return false;
       }
       RawSegment segment{.seq = tcp.seq(),
                          .control = tcp.control(),
@@ -87,12 +88,21 @@ class RawTcp {
                          .mss = wire::parse_options(tcp.options()).mss};
       remote_port_ = tcp.source_port();
       out.push_back(std::move(segment));
-    }
+      return true;
+    });
     return out;
   }
   /// Of the segment that came last.
   std::uint16_t remote_port() const { return remote_port_; }
   wire::FourTuple& tuple() { return tuple_; }
+
+  wire::SeqNum seq{};  // what it sends next
+  wire::SeqNum ack{};  // and what it expects
+
+  /// With these numbers, which stay as they are.
+  void send_next(std::uint8_t bits, std::vector<std::byte> text = {}) {
+    send({.seq = seq, .control = bits, .ack = ack, .text = std::move(text)});
+  }
 
  private:
   void send_part(std::span<const std::byte> part, std::size_t at, bool more) {

@@ -30,8 +30,8 @@ class RawTcpPeer : public testing::Test {
   pipeline::Config config = config_of(right_address);
   ProbeApp app;
   std::unique_ptr<Stack> stack;
-  wire::SeqNum seq{};  // what the raw end sends next
-  wire::SeqNum ack{};  // and what it expects
+  wire::SeqNum& seq = peer.seq;
+  wire::SeqNum& ack = peer.ack;
 
   void start() {
     stack = std::move(*Stack::make(config, device, app, world.now()));
@@ -62,28 +62,29 @@ class RawTcpPeer : public testing::Test {
     return out;
   }
   void send(std::uint8_t bits, std::vector<std::byte> bytes = {}) {
-    peer.send({.seq = seq, .control = bits, .ack = ack, .text = std::move(bytes)});
+    peer.send_next(bits, std::move(bytes));
   }
   /// The SYN of the raw end, and the SYN that answers it.
-  void knock() {
-    seq = raw_iss;
-    peer.send({.seq = seq, .control = control::syn, .mss = std::uint16_t{1460}});
+  void knock(RawTcp& from) {
+    from.seq = raw_iss;
+    from.send({.seq = from.seq, .control = control::syn, .mss = std::uint16_t{1460}});
     run_for(10ms);
-    const auto heard = peer.heard();
+    const auto heard = from.heard();
     ASSERT_EQ(heard.size(), 1u);
     ASSERT_EQ(heard[0].control, control::syn | control::ack);
-    seq += 1;
-    EXPECT_EQ(heard[0].ack, seq);
-    ack = heard[0].seq + 1;
+    from.seq += 1;
+    EXPECT_EQ(heard[0].ack, from.seq);
+    from.ack = heard[0].seq + 1;
   }
   /// The raw end opens.
-  void establish() {
-    knock();
-    send(control::ack);
+  void establish(RawTcp& from) {
+    const std::uint32_t before = app.accepted;
+    knock(from);
+    from.send_next(control::ack);
     run_for(10ms);
-    ASSERT_EQ(app.accepted, 1u);
-    peer.heard();
+    ASSERT_EQ(app.accepted, before + 1);
   }
+  void establish() { establish(peer); }
   /// The stack opens, as app.connect_to says.
   void answer() {
     auto heard = peer.heard();
