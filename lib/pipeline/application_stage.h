@@ -163,9 +163,13 @@ std::span<std::byte> Pipeline<D, A>::reserve(std::uint32_t index, std::size_t n)
     return {bytes.data() + bytes.size(), reserved_.size};
   }
   // Send queues leave packets in the pool: without any, nothing could be sent that frees them.
-  if (send_pieces_.available() != 0 && owned_packets_ < config_.owned_packets) {
-    reserved_.fresh = device_.allocate();
+  const std::uint32_t free = config_.owned_packets - owned_packets_;
+  if (free != 0 && c.owned != 0 &&
+      c.owned > std::min(share_of(free, config_.owned_packets), most_owned)) {
+    c.wants_room = true;  // the peer's next ACK frees some of its own
+    return {};
   }
+  if (free != 0 && send_pieces_.available() != 0) reserved_.fresh = device_.allocate();
   if (!reserved_.fresh) {
     starve(index);
     return {};
@@ -186,6 +190,7 @@ void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
   if (reserved_.fresh) {
     const auto bytes = reserved_.fresh.append(n);
     ++owned_packets_;
+    ++c.owned;
     c.send.push(send_pieces_, std::move(reserved_.fresh), bytes.data(), size);
   } else {
     c.send.tail_owner(send_pieces_)->append(n);
@@ -193,6 +198,13 @@ void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
   }
   reserved_ = {};
   queued(index, size);
+}
+
+/// Packets that a send queue owned are the device's again.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::give_back(Connection& c, std::uint32_t packets) noexcept {
+  owned_packets_ -= packets;
+  c.owned = static_cast<std::uint16_t>(c.owned - packets);
 }
 
 /// Memory that all connections share is used up: the application is asked again in the next poll.

@@ -138,6 +138,7 @@ class Pipeline {
   static constexpr std::size_t max_listeners = 64;
   static constexpr std::size_t max_messages = 1024;
   static constexpr std::uint16_t max_pieces_past_gap = 512;
+  static constexpr std::uint32_t most_owned = 32'768;  // packets in one send queue
   static constexpr std::size_t burst = link::burst_size;
 
   using Connections = Slab<Connection, true>;
@@ -266,6 +267,7 @@ class Pipeline {
   std::span<std::byte> reserve(std::uint32_t index, std::size_t n) noexcept;
   void commit(std::uint32_t index, std::size_t n) noexcept;
   void queued(std::uint32_t index, std::uint32_t n) noexcept;
+  void give_back(Connection& c, std::uint32_t packets) noexcept;
   void starve(std::uint32_t index) noexcept;
   void shutdown_send(std::uint32_t index) noexcept;
   void close(std::uint32_t index) noexcept;

@@ -67,7 +67,7 @@ void Pipeline<D, A>::release(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (!c.detached) leave_table(index);
   if (c.armed) wheel_.cancel(index);
-  owned_packets_ -= c.send.clear(send_pieces_);
+  give_back(c, c.send.clear(send_pieces_));
   c.receive.clear(receive_pieces_);
   tcp::release(c.tcb, flights_);
   connections_.release(index);

@@ -292,7 +292,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
     news |= c.active ? pending::connected : pending::accepted;
   }
   if (verdict.acknowledged) {
-    owned_packets_ -= c.send.release(send_pieces_, c.tcb.snd_una);
+    give_back(c, c.send.release(send_pieces_, c.tcb.snd_una));
     if (c.wants_room && room_in_send_queue(c) >= config_.tcp.send_buffer / 4) {
       // Forgotten here, not when it is told: an earlier callback may use the room up again first.
       c.wants_room = false;

@@ -123,6 +123,35 @@ TEST_F(Pressure, ReadersWhoDoNotReadLeaveRoomForOthers) {
   EXPECT_GT(stack->counters()[Drop::tcp_no_buffer], 0u);
 }
 
+TEST_F(Pressure, PeersWhoDoNotAcknowledgeLeavePacketsForOthers) {
+  app.send_bytes = 200'000;
+  app.send_copies = true;
+  config.owned_packets = 64;
+  start_with(128);
+  for (int i = 0; i < 10; ++i) {
+    RawTcp& from = another();
+    establish(from);
+    const auto heard = from.heard();
+    ASSERT_FALSE(heard.empty()) << "connection " << i;
+    EXPECT_FALSE(heard[0].text.empty());
+  }
+  const std::uint64_t polls = world.polls();
+  run_for(10s);
+  EXPECT_LT(world.polls() - polls, 1000u) << "who has had its share waits for an ACK";
+  // One that acknowledges goes on.
+  RawTcp& reader = greedy.front();
+  const wire::SeqNum all = reader.ack + app.send_bytes;
+  for (int i = 0; i < 500 && reader.ack != all; ++i) {
+    for (const RawSegment& segment : reader.heard()) {
+      const auto end = segment.seq + static_cast<std::uint32_t>(segment.text.size());
+      if (segment.seq <= reader.ack) reader.ack = max(reader.ack, end);
+    }
+    reader.send_next(control::ack);
+    run_for(100ms);
+  }
+  EXPECT_EQ(reader.ack, all);
+}
+
 TEST_F(Pressure, OneConnectionMayUseHalfOfAll) {
   start_with(128);
   RawTcp& from = another();
