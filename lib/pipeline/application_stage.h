@@ -250,8 +250,15 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::set_options(std::uint32_t index,
                                  const application::StreamOptions& options) noexcept {
   Connection& c = connections_[index];
-  tcp::set_options(c.tcb, config_.tcp, {options.nagle, options.keepalive, options.user_timeout},
+  if ((c.pending & pending::closed) != 0 || c.finished) return;
+  tcp::set_options(c.tcb, config_.tcp,
+                   {.nagle = options.nagle.value_or(c.tcb.nagle != 0),
+                    .keepalive = options.keepalive.value_or(c.tcb.keepalive != 0),
+                    .user_timeout = options.user_timeout.value_or(
+                        std::chrono::milliseconds{c.tcb.user_timeout_ms})},
                    now_);
+  // What Nagle's algorithm has held back may leave now.
+  if (options.nagle == false) make_ready(index, pending::send);
   arm(index);
 }
 
