@@ -283,12 +283,11 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
   }
   wire::FourTuple tuple{options.local_address, remote.address, options.local_port, remote.port};
   const bool any_address = tuple.local.is_any();
-  if (any_address) {
-    tuple.local = next_source(remote.address);
-    if (tuple.local.is_any()) return StackError::no_route;
-  } else if (!addresses_.contains(tuple.local)) {
-    return StackError::invalid;
-  }
+  if (!any_address && !addresses_.contains(tuple.local)) return StackError::invalid;
+  if (!transmit_.routes().next_hop(remote.address)) return StackError::no_route;
+  // Before claim(), which may give a TIME-WAIT entry up.
+  if (connections_.available() == 0) return StackError::no_memory;
+  if (any_address) tuple.local = next_source();
   if (tuple.local_port == 0) {
     if (!pick_source(tuple, any_address)) return StackError::no_ports;
   } else if (!claim(tuple)) {
@@ -301,6 +300,7 @@ template <link::Device D, application::Application A>
 Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
     const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept {
   using application::StackError;
+  const std::optional<tcp::SeqNum> above = std::exchange(reused_above_, std::nullopt);
   const std::uint64_t hash = tcp::hash(tuple, table_key_);
   const std::uint32_t index = connections_.acquire();
   if (index == Connections::none) return StackError::no_memory;
@@ -314,13 +314,13 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   c.hash = hash;
   c.active = true;
   tcp::SeqNum iss = tcp::initial_sequence_number(tuple, isn_key_, now_);
-  if (reused_above_) iss = max(iss, *reused_above_ + 1);
-  reused_above_.reset();
+  if (above) iss = max(iss, *above + 1);
   c.tcb = tcp::open_active(config_.tcp, iss, now_);
   start_queues(c);
   if (!options.nagle) tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
   counters_.count(Event::tcp_active_opens);
   make_ready(index, pending::send);
+  arm(index);
   return stream_id(index);
 }
 
@@ -341,10 +341,9 @@ bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
   return true;
 }
 
-/// The own address for the next connection to `remote`: each in turn.
+/// The own address for the next connection: each in turn.
 template <link::Device D, application::Application A>
-wire::Ipv4Address Pipeline<D, A>::next_source(wire::Ipv4Address remote) noexcept {
-  if (!transmit_.routes().next_hop(remote)) return {};
+wire::Ipv4Address Pipeline<D, A>::next_source() noexcept {
   if (addresses_.size() == 1) return addresses_.nth(0);
   if (next_source_ >= addresses_.size()) next_source_ = 0;
   return addresses_.nth(next_source_++);
@@ -357,7 +356,7 @@ bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, bool any_address) noexc
   const auto tries = std::max(std::uint32_t{1024},
                               static_cast<std::uint32_t>(tcp::EphemeralPorts::count / addresses));
   for (std::size_t i = 0; i < std::min<std::size_t>(addresses, 64); ++i) {
-    if (i != 0) tuple.local = next_source(tuple.remote);
+    if (i != 0) tuple.local = next_source();
     const auto port = ports_.pick(
         tuple.local, tuple.remote, tuple.remote_port,
         [&](std::uint16_t candidate) noexcept {

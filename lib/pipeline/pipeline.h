@@ -276,7 +276,7 @@ class Pipeline {
   Result<application::StreamId, application::StackError> open(
       const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept;
   bool claim(const wire::FourTuple& tuple) noexcept;
-  wire::Ipv4Address next_source(wire::Ipv4Address remote) noexcept;
+  wire::Ipv4Address next_source() noexcept;
   bool pick_source(wire::FourTuple& tuple, bool any_address) noexcept;
 
   Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }

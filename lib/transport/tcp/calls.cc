@@ -62,6 +62,9 @@ Tcb open_active(const Config& config, SeqNum iss, Instant now) noexcept {
   tcb.scale_offered = config.offer_window_scale;
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};
+  // From here on, not from the SYN's leaving: nobody may be able to take it.
+  arm_retransmit(tcb, config, now);
+  update_deadline(tcb);
   return tcb;
 }
 

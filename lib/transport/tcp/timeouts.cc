@@ -32,7 +32,7 @@ bool exhausted(const Tcb& tcb, const Config& config, Instant now) noexcept {
 /// avoidance.
 void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcept {
   tcb.retransmit_armed = false;
-  const bool waiting = tcb.in_flight() == 0;
+  const bool waiting = tcb.syn_acked && tcb.in_flight() == 0;
   if (waiting && tcb.snd_pos == tcb.stream_end()) return;
   if (exhausted(tcb, config, now)) {
     give_up(tcb, verdict);
