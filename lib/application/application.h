@@ -93,8 +93,8 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
   { s.shutdown_send() } noexcept;
   /// The same, and what the peer still sends is not wanted. on_closed() follows when it is over.
   { s.close() } noexcept;
-  /// RST now. on_closed(id, Cause::aborted) follows, also where the peer has ended in good order and
-  /// text of its is still unread.
+  /// RST now. on_closed(id, Cause::aborted) follows, also where both have ended in good order and
+  /// the peer's text is still unread.
   { s.abort() } noexcept;
   /// May be called at any time, and means nothing once the connection is over.
   s.options(StreamOptions{});

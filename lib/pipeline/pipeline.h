@@ -246,6 +246,7 @@ class Pipeline {
   // tcp_out_stage.h
   void tcp_out() noexcept;
   bool send_all(std::uint32_t index) noexcept;
+  void send_more_acks(Connection& c, const tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(std::uint32_t index) noexcept;
   void leave_table(std::uint32_t index) noexcept;
   void start_queues(Connection& c) noexcept;

@@ -51,6 +51,8 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     const tcp::SeqNum sent_before = c.tcb.snd_nxt;
     emit = tcp::next_segment(c.tcb, config_.tcp, flights_, now_, segment);
     if (emit == tcp::Emit::none) break;
+    if (c.more_acks != 0) [[unlikely]]
+      send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
     if (!send_segment(c.tuple, segment, &c.send)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
@@ -59,6 +61,18 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
   }
   POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp).empty());
   return true;
+}
+
+/// The ACKs that segments past a gap are due, before the segment that stands for the last of them.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::send_more_acks(Connection& c, const tcp::Segment& last,
+                                    tcp::SeqNum snd_nxt) noexcept {
+  tcp::Segment ack;
+  ack.seq = last.len() == 0 ? last.seq : snd_nxt;
+  ack.ack = last.ack;
+  ack.window = last.window;
+  ack.control = tcp::control::ack;
+  for (; c.more_acks != 0; --c.more_acks) send_segment(c.tuple, ack, nullptr);
 }
 
 /// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.

@@ -248,8 +248,16 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   if ((c.pending & pending::closed) != 0 || c.finished) return Drop::tcp_after_close;
   // What nobody reads any more needs no room: the state machine answers it with a reset.
   const bool room = segment.text == 0 || c.tcb.receive_closed || has_room_for_text(c, segment);
+  const bool ack_due = c.tcb.ack_now;
   const tcp::Verdict verdict =
       tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_, room);
+  // Each segment past a gap is to have an ACK of its own (RFC 5681 s.4.2), or a peer whose window
+  // comes as one burst never counts three; but none for a gap that is no more.
+  if (verdict.readable) {
+    c.more_acks = 0;
+  } else if (verdict.out_of_order && ack_due && c.more_acks < burst) {
+    ++c.more_acks;
+  }
   if (verdict.keep_text) {
     const tcp::SeqNum first =
         segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u) + verdict.text_offset;

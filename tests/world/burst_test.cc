@@ -51,5 +51,91 @@ TEST_F(Burst, ALargeSegmentAndAFullBurstArriveInOnePoll) {
   EXPECT_EQ(app.wrong, 0u);
 }
 
+/// Of the first `n` segments of 100 bytes those for which sent(i), in one burst.
+class OutOfOrderBurst : public RawTcpPeer {
+ protected:
+  template <class Sent>
+  std::vector<RawSegment> answers_to(std::uint32_t n, Sent&& sent) {
+    for (std::uint32_t i = 0; i < n; ++i) {
+      if (!sent(i)) continue;
+      peer.send({.seq = seq + 100 * i,
+                 .control = control::ack,
+                 .ack = ack,
+                 .text = text(std::size_t{100} * i, 100)});
+    }
+    run_for(10ms);
+    return peer.heard();
+  }
+};
+
+TEST_F(OutOfOrderBurst, EachSegmentPastAGapIsAcknowledged) {
+  app.listen_port = port;
+  start();
+  establish();
+  const auto heard = answers_to(10, [](std::uint32_t i) { return i != 0; });
+  ASSERT_EQ(heard.size(), 9u) << "RFC 5681 s.4.2";
+  for (const RawSegment& segment : heard) {
+    EXPECT_EQ(segment.control, control::ack);
+    EXPECT_EQ(segment.seq, ack);
+    EXPECT_EQ(segment.ack, seq);
+    EXPECT_EQ(segment.window, heard[0].window) << "or they are no duplicates (RFC 5681 s.2)";
+  }
+  send(control::ack, text(0, 100));
+  run_for(100ms);
+  EXPECT_EQ(app.received, 1000u);
+  EXPECT_EQ(app.wrong, 0u);
+}
+
+TEST_F(OutOfOrderBurst, WhatCameInOrderBeforeIsAcknowledgedApart) {
+  app.listen_port = port;
+  start();
+  establish();
+  const auto heard = answers_to(6, [](std::uint32_t i) { return i != 2; });
+  ASSERT_EQ(heard.size(), 4u) << "one new, three duplicates";
+  for (const RawSegment& segment : heard) EXPECT_EQ(segment.ack, seq + 200);
+}
+
+TEST_F(OutOfOrderBurst, AGapThatIsFilledInTheSameBurstIsNone) {
+  app.listen_port = port;
+  start();
+  establish();
+  for (std::uint32_t i = 5; i-- > 0;) {
+    peer.send({.seq = seq + 100 * i,
+               .control = control::ack,
+               .ack = ack,
+               .text = text(std::size_t{100} * i, 100)});
+  }
+  run_for(10ms);
+  const auto heard = peer.heard();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0].ack, seq + 500);
+}
+
+TEST_F(OutOfOrderBurst, InOrderABurstIsAcknowledgedOnce) {
+  app.listen_port = port;
+  start();
+  establish();
+  const auto heard = answers_to(10, [](std::uint32_t) { return true; });
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0].ack, seq + 1000);
+}
+
+TEST_F(OutOfOrderBurst, DuplicateAcksGoBeforeText) {
+  app.listen_port = port;
+  app.send_bytes = 100'000;
+  start();
+  establish();
+  peer.heard();
+  // The ACK of all that is in flight comes with them, and lets more text out.
+  ack += 10 * 1460;
+  const auto heard = answers_to(4, [](std::uint32_t i) { return i != 0; });
+  std::uint32_t duplicates = 0;
+  for (const RawSegment& segment : heard) {
+    if (segment.text.empty() && segment.ack == seq) ++duplicates;
+  }
+  EXPECT_GE(duplicates, 2u);
+  EXPECT_GT(heard.size(), duplicates);
+}
+
 }  // namespace
 }  // namespace pollux::world
