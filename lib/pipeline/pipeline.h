@@ -27,6 +27,7 @@
 #include "link/device.h"
 #include "pipeline/config.h"
 #include "pipeline/connection.h"
+#include "pipeline/source_addresses.h"
 #include "pipeline/stream.h"
 #include "pipeline/transmit.h"
 #include "transport/tcp/connection_table.h"
@@ -274,11 +275,11 @@ class Pipeline {
   void close(std::uint32_t index) noexcept;
   void abort(std::uint32_t index) noexcept;
   void set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
+  // open_stage.h
   Result<application::StreamId, application::StackError> open(
       const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept;
   bool claim(const wire::FourTuple& tuple) noexcept;
-  wire::Ipv4Address next_source() noexcept;
-  bool pick_source(wire::FourTuple& tuple, bool any_address) noexcept;
+  bool pick_source(wire::FourTuple& tuple, SourceAddresses::Turn* sources) noexcept;
 
   Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }
   application::StreamId stream_id(std::uint32_t index) const noexcept {
@@ -344,7 +345,7 @@ class Pipeline {
   Reservation reserved_;
 
   tcp::EphemeralPorts ports_;
-  std::size_t next_source_ = 0;
+  SourceAddresses sources_;
   std::optional<tcp::SeqNum> reused_above_;  // of the TIME-WAIT entry that claim() has replaced
 
   std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listener_options_ + 1
@@ -361,6 +362,7 @@ class Pipeline {
 #include "pipeline/application_stage.h"
 #include "pipeline/internet_stage.h"
 #include "pipeline/link_stage.h"
+#include "pipeline/open_stage.h"
 #include "pipeline/setup.h"
 #include "pipeline/tcp_out_stage.h"
 #include "pipeline/tcp_stage.h"

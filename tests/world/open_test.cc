@@ -127,5 +127,24 @@ TEST_F(Open, AnOpenThatFailsLeavesTimeWaitAlone) {
   EXPECT_EQ(stack->counters()[Event::tcp_time_wait_reused], 0u);
 }
 
+TEST_F(Open, TheOwnAddressIsOfTheNextHopsNetwork) {
+  // left_address is one of the first network; the gateway to 172.16/12 is in the second.
+  config.interface.addresses.push_back({{wire::Ipv4Address{192, 168, 1, 2}, 24}, 1});
+  config.interface.addresses.push_back({{wire::Ipv4Address{10, 0, 0, 8}, 24}, 1});
+  config.interface.routes = {
+      {{wire::Ipv4Address{172, 16, 0, 0}, 12}, wire::Ipv4Address{192, 168, 1, 1}}};
+  start();
+  const auto source_of = [this](application::Endpoint to) {
+    const auto opened = stack->connect(to);
+    return opened ? stack->stream(*opened)->local().address : wire::Ipv4Address{};
+  };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(source_of(remote), right_address);
+    EXPECT_EQ(source_of(remote), (wire::Ipv4Address{10, 0, 0, 8}));
+    EXPECT_EQ(source_of({wire::Ipv4Address{172, 16, 0, 1}, 80}),
+              (wire::Ipv4Address{192, 168, 1, 2}));
+  }
+}
+
 }  // namespace
 }  // namespace pollux::world
