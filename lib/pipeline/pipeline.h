@@ -241,10 +241,10 @@ class Pipeline {
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
   void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;
-  void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void arm(std::uint32_t index) noexcept;
   void tcp_expire() noexcept;
   // tcp_out_stage.h
+  void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
   bool send_all(std::uint32_t index) noexcept;
   void send_more_acks(Connection& c, const tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;

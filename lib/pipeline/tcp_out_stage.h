@@ -7,6 +7,23 @@
 
 namespace pollux::pipeline {
 
+/// Puts a connection at the end of the ready list, which application_in() walks and tcp_out()
+/// empties, unless it is there.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::make_ready(std::uint32_t index, std::uint16_t news) noexcept {
+  Connection& c = connections_[index];
+  c.pending = static_cast<std::uint16_t>(c.pending | news);
+  if (c.ready) return;
+  c.ready = true;
+  c.next_ready = none;
+  if (ready_tail_ == none) {
+    ready_head_ = index;
+  } else {
+    connections_[ready_tail_].next_ready = index;
+  }
+  ready_tail_ = index;
+}
+
 /// Sends what every ready connection has to send, and lets go of the finished ones. A connection
 /// that the device or the packet pool has no room for stays on the list.
 template <link::Device D, application::Application A>

@@ -249,8 +249,10 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   // What nobody reads any more needs no room: the state machine answers it with a reset.
   const bool room = segment.text == 0 || c.tcb.receive_closed || has_room_for_text(c, segment);
   const bool ack_due = c.tcb.ack_now;
-  const tcp::Verdict verdict =
-      tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_, room);
+  const bool was_up = c.tcb.syn_acked;
+  tcp::Verdict verdict = tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_, room);
+  // A half that was shut while both sides opened has left SYN-RECEIVED before this ACK came.
+  if (!was_up && c.tcb.syn_acked) verdict.established = true;
   // Each segment past a gap is to have an ACK of its own (RFC 5681 s.4.2), or a peer whose window
   // comes as one burst never counts three; but none for a gap that is no more.
   if (verdict.readable) {
@@ -337,21 +339,6 @@ void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
   if (!verdict.closed) return;
   if (verdict.cause == Cause::reset) counters_.count(Event::tcp_reset_received);
   if (verdict.cause == Cause::timed_out) counters_.count(Event::tcp_timed_out);
-}
-
-template <link::Device D, application::Application A>
-void Pipeline<D, A>::make_ready(std::uint32_t index, std::uint16_t news) noexcept {
-  Connection& c = connections_[index];
-  c.pending = static_cast<std::uint16_t>(c.pending | news);
-  if (c.ready) return;
-  c.ready = true;
-  c.next_ready = none;
-  if (ready_tail_ == none) {
-    ready_head_ = index;
-  } else {
-    connections_[ready_tail_].next_ready = index;
-  }
-  ready_tail_ = index;
 }
 
 /// Moves the wheel entry only when the deadline came closer; a later one is found when it is due.
