@@ -138,11 +138,13 @@ TEST_F(Open, TheOwnAddressIsOfTheNextHopsNetwork) {
     const auto opened = stack->connect(to);
     return opened ? stack->stream(*opened)->local().address : wire::Ipv4Address{};
   };
+  const wire::Ipv4Address second{10, 0, 0, 8};
+  const wire::Ipv4Address far_one{192, 168, 1, 2};
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(source_of(remote), right_address);
-    EXPECT_EQ(source_of(remote), (wire::Ipv4Address{10, 0, 0, 8}));
-    EXPECT_EQ(source_of({wire::Ipv4Address{172, 16, 0, 1}, 80}),
-              (wire::Ipv4Address{192, 168, 1, 2}));
+    EXPECT_EQ(source_of({wire::Ipv4Address{172, 16, 0, 1}, 80}), far_one);
+    EXPECT_EQ(source_of(remote), second);
+    EXPECT_EQ(source_of({wire::Ipv4Address{172, 16, 0, 1}, 80}), far_one);
   }
 }
 
