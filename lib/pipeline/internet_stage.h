@@ -123,11 +123,8 @@ void Pipeline<D, A>::reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t 
     const std::size_t n = std::min(packet.tailroom(), text.size());
     if (n != 0) std::memcpy(packet.append(n).data(), text.data(), n);
     text = text.subspan(n);
-    if (arrivals_count_ == arrivals_.size()) {
-      tcp_demux();
-      tcp_in();
-    }
-    Arrival& arrival = arrivals_[arrivals_count_++];
+    Arrival& arrival = next_arrival();
+    ++arrivals_count_;
     arrival.tuple = whole.tuple;
     arrival.hash = whole.hash;
     arrival.segment = whole.segment;

@@ -27,6 +27,7 @@
 #include "link/device.h"
 #include "pipeline/config.h"
 #include "pipeline/connection.h"
+#include "pipeline/source_addresses.h"
 #include "pipeline/stream.h"
 #include "pipeline/transmit.h"
 #include "transport/tcp/connection_table.h"
@@ -138,6 +139,7 @@ class Pipeline {
   static constexpr std::size_t max_listeners = 64;
   static constexpr std::size_t max_messages = 1024;
   static constexpr std::uint16_t max_pieces_past_gap = 512;
+  static constexpr std::uint32_t most_owned = 32'768;  // packets in one send queue
   static constexpr std::size_t burst = link::burst_size;
 
   using Connections = Slab<Connection, true>;
@@ -224,6 +226,7 @@ class Pipeline {
   // tcp_stage.h
   Drop read_segment(const wire::Ipv4View& ip, bool verified, Arrival& arrival,
                     std::span<const std::byte>& text) noexcept;
+  Arrival& next_arrival() noexcept;
   void tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept;
   void tcp_demux() noexcept;
   void tcp_in() noexcept;
@@ -238,12 +241,13 @@ class Pipeline {
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
   void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;
-  void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void arm(std::uint32_t index) noexcept;
   void tcp_expire() noexcept;
   // tcp_out_stage.h
+  void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
   bool send_all(std::uint32_t index) noexcept;
+  void send_more_acks(Connection& c, const tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(std::uint32_t index) noexcept;
   void leave_table(std::uint32_t index) noexcept;
   void start_queues(Connection& c) noexcept;
@@ -254,6 +258,7 @@ class Pipeline {
   // application_stage.h
   void application_in() noexcept;
   void dispatch(std::uint32_t index) noexcept;
+  bool awaits_reader(std::uint32_t index) noexcept;
   void finish(std::uint32_t index) noexcept;
   std::span<const std::byte> readable(std::uint32_t index) noexcept;
   void consume(std::uint32_t index, std::size_t n) noexcept;
@@ -264,21 +269,28 @@ class Pipeline {
   std::span<std::byte> reserve(std::uint32_t index, std::size_t n) noexcept;
   void commit(std::uint32_t index, std::size_t n) noexcept;
   void queued(std::uint32_t index, std::uint32_t n) noexcept;
+  void give_back(Connection& c, std::uint32_t packets) noexcept;
   void starve(std::uint32_t index) noexcept;
   void shutdown_send(std::uint32_t index) noexcept;
   void close(std::uint32_t index) noexcept;
   void abort(std::uint32_t index) noexcept;
   void set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
+  // open_stage.h
   Result<application::StreamId, application::StackError> open(
       const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept;
   bool claim(const wire::FourTuple& tuple) noexcept;
-  wire::Ipv4Address next_source(wire::Ipv4Address remote) noexcept;
-  bool pick_source(wire::FourTuple& tuple, bool any_address) noexcept;
+  bool pick_source(wire::FourTuple& tuple, SourceAddresses::Turn* sources) noexcept;
 
   Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }
   application::StreamId stream_id(std::uint32_t index) const noexcept {
     const Handle handle = connections_.handle(index);
     return {handle.index, handle.generation};
+  }
+  /// How many of `all` that connections share one of them may hold: no bound while half is free,
+  /// then 1/64, and ever less, so that those who give nothing back leave something for the others.
+  static constexpr std::uint32_t share_of(std::uint32_t free, std::uint32_t all) noexcept {
+    if (free > all / 2) return all;
+    return static_cast<std::uint32_t>(std::uint64_t{free} * free / (std::uint64_t{16} * all));
   }
   static constexpr bool orderly(Cause cause) noexcept {
     return cause == Cause::by_us || cause == Cause::by_peer;
@@ -333,7 +345,7 @@ class Pipeline {
   Reservation reserved_;
 
   tcp::EphemeralPorts ports_;
-  std::size_t next_source_ = 0;
+  SourceAddresses sources_;
   std::optional<tcp::SeqNum> reused_above_;  // of the TIME-WAIT entry that claim() has replaced
 
   std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listener_options_ + 1
@@ -350,6 +362,7 @@ class Pipeline {
 #include "pipeline/application_stage.h"
 #include "pipeline/internet_stage.h"
 #include "pipeline/link_stage.h"
+#include "pipeline/open_stage.h"
 #include "pipeline/setup.h"
 #include "pipeline/tcp_out_stage.h"
 #include "pipeline/tcp_stage.h"

@@ -25,6 +25,7 @@ class ProbeApp {
   std::optional<std::uint16_t> listen_port;
   std::vector<application::Endpoint> connect_to;
   std::uint32_t send_bytes = 0;  // as soon as a connection is up
+  bool send_copies = false;      // in packet memory
   bool close_when_sent = false;
   bool close_at_peers_end = true;
   /// Read this much at a time and then not for `read_every`; 0: all, at once.
@@ -104,6 +105,14 @@ class ProbeApp {
           std::min<std::size_t>({send_bytes - session.sent, Pattern::longest / 2, s.writable()}));
       if (n == 0) return;
       const auto bytes = pattern_.bytes(pattern_stream, session.sent, n);
+      if (send_copies) {
+        const auto to = s.reserve(n);
+        if (to.empty()) return;
+        std::memcpy(to.data(), bytes.data(), to.size());
+        s.commit(to.size());
+        session.sent += static_cast<std::uint32_t>(to.size());
+        continue;
+      }
       if (!s.send({bytes.data(), n})) return;
       session.sent += n;
     }

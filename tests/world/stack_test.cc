@@ -18,6 +18,7 @@ class TwoStacks : public testing::Test {
   sim::Device& left_device = world.add_device({.name = "left", .mac = left_mac});
   sim::Device& right_device = world.add_device({.name = "right", .mac = right_mac});
   sim::Cable cable = world.connect(left_device, right_device, {.delay = 1ms});
+  sim::HostOptions right_host{.name = "right"};
   pipeline::Config left_config = config_of(left_address);
   pipeline::Config right_config = config_of(right_address);
   ProbeApp left_app;
@@ -29,7 +30,7 @@ class TwoStacks : public testing::Test {
     left = std::move(*Stack::make(left_config, left_device, left_app, world.now()));
     right = std::move(*Stack::make(right_config, right_device, right_app, world.now()));
     world.add_host(*left, {&left_device}, {.name = "left"});
-    world.add_host(*right, {&right_device}, {.name = "right"});
+    world.add_host(*right, {&right_device}, right_host);
     left->start(world.now());
     right->start(world.now());
   }
@@ -275,6 +276,22 @@ TEST_F(TwoStacks, AnHonestCardFinishesEverySum) {
   EXPECT_EQ(right_app.received, 500'000u);
   EXPECT_GE(right->counters()[Drop::tcp_bad_checksum], 1u);
   EXPECT_EQ(left->counters()[Drop::tcp_bad_checksum], 0u) << "nothing is corrupted on the way back";
+  expect_clean();
+}
+
+TEST_F(TwoStacks, ALossInABurstIsMendedByFastRetransmit) {
+  left_app.connect_to = {{right_address, port}};
+  left_app.send_bytes = 2'000'000;
+  left_app.close_when_sent = true;
+  right_app.listen_port = port;
+  right_config.tcp.receive_buffer = 14'600;
+  // The receiver looks so rarely that a window comes as one burst.
+  right_host.wake_delay = 20ms;
+  cable.there.options().loss = 0.01;
+  start();
+  run_until(10min);
+  EXPECT_EQ(right_app.received, 2'000'000u);
+  EXPECT_GT(left->counters()[Event::tcp_fast_retransmits], 3u);
   expect_clean();
 }
 

@@ -226,19 +226,23 @@ void enter_time_wait(Arrival& a) noexcept {
 }
 
 Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, FlightPool& flights,
-                        Instant now) noexcept {
+                        Instant now, bool room) noexcept {
   Arrival a{.tcb = tcb,
             .config = config,
             .segment = segment,
             .flights = flights,
             .now = now,
             .seq = segment.seq,
-            .text = segment.text,
-            .fin = segment.has(control::fin)};
+            .text = room ? segment.text : 0,
+            .fin = room && segment.has(control::fin)};
   if (tcb.state == State::syn_sent) {
     syn_sent(a);
   } else {
     other_states(a);
+  }
+  if (!room && a.verdict.drop == Drop::none && !a.verdict.closed) {
+    tcb.ack_now = true;
+    discard(a, Drop::tcp_no_buffer);
   }
   if (a.verdict.closed) release(tcb, flights);
   update_deadline(tcb);

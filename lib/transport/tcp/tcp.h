@@ -93,9 +93,11 @@ void send(Tcb& tcb, std::uint32_t n) noexcept;
 /// whichever way it ended; a second call is harmless.
 void release(Tcb& tcb, FlightPool& flights) noexcept;
 
-/// s.3.10.7.3 and .4: for a Tcb in SYN-SENT or any later state.
+/// s.3.10.7.3 and .4: for a Tcb in SYN-SENT or any later state. Without `room` its text and FIN are
+/// refused, as if they lay outside the window: all else counts, and RCV.NXT is acknowledged at
+/// once.
 [[nodiscard]] Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment,
-                                      FlightPool& flights, Instant now) noexcept;
+                                      FlightPool& flights, Instant now, bool room = true) noexcept;
 
 /// s.3.10.8: tcb.deadline has passed. An early call is harmless.
 [[nodiscard]] Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights,
