@@ -126,6 +126,40 @@ TEST_F(TwoStacks, NobodyAnswersArp) {
   expect_clean();
 }
 
+TEST_F(TwoStacks, EveryConnectionToAnAbsentNeighbourHearsOfItSoon) {
+  // More than may wait for one neighbour, so that most of them lose their SYN to another's.
+  constexpr int connections = 200;
+  left_config.connections = connections;
+  start();
+  for (int i = 0; i < connections; ++i) {
+    ASSERT_TRUE(left->connect({wire::Ipv4Address{10, 0, 0, 77}, port}).ok());
+    run_until(world.now().time_since_epoch() + 23ms);
+  }
+  run_until(world.now().time_since_epoch() + 8s);
+  ASSERT_EQ(left_app.closed.size(), static_cast<std::size_t>(connections));
+  EXPECT_EQ(std::count(left_app.closed.begin(), left_app.closed.end(), Cause::no_neighbor),
+            connections);
+  expect_clean();
+}
+
+TEST_F(TwoStacks, ANeighbourThatComesBackIsFoundWithinASecond) {
+  cable.set_up(false);
+  right_app.listen_port = port;
+  start();
+  // Somebody has wanted it, and hears what is; who wants it later, too.
+  run_until(2s);
+  ASSERT_TRUE(left->connect({right_address, port}).ok());
+  run_until(20s);
+  EXPECT_EQ(left_app.closed, (std::vector{Cause::no_neighbor}));
+  cable.set_up(true);
+  run_until(21100ms);
+  ASSERT_TRUE(left->connect({right_address, port}).ok());
+  run_until(21200ms);
+  EXPECT_EQ(left_app.connected, 1u);
+  left->stream(*left_app.stream)->abort();
+  expect_clean();
+}
+
 TEST_F(TwoStacks, WithoutAGatewayAllIsOnLink) {
   left_app.connect_to = {{wire::Ipv4Address{192, 0, 2, 1}, port}};
   start();
