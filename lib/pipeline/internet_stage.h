@@ -167,9 +167,10 @@ void Pipeline<D, A>::send_echo_reply(const wire::Ipv4View& request) noexcept {
   std::array<std::byte, wire::IcmpView::header_size> header;
   std::memcpy(header.data(), message.data(), header.size());
   internet::make_echo_reply(header);
-  counters_.count(Event::icmp_echoes_answered);
-  transmit_.send_bytes(header, message.subspan(header.size()), internet::echo_reply_header(request),
-                       path_mtu_.mtu(request.source(), now_), now_);
+  const Sent sent = transmit_.send_bytes(header, message.subspan(header.size()),
+                                         internet::echo_reply_header(request),
+                                         path_mtu_.mtu(request.source(), now_), now_);
+  if (sent == Sent::sent) counters_.count(Event::icmp_echoes_answered);
 }
 
 /// An error about a segment of ours reaches its connection only when what it quotes is in flight
@@ -200,9 +201,9 @@ void Pipeline<D, A>::send_icmp_error(const wire::Ipv4View& about, const wire::Ic
   std::array<std::byte, 576> message;
   const auto bytes = std::span{message}.first(internet::icmp_error_size(about));
   internet::write_icmp_error(error, about, bytes);
-  counters_.count(Event::icmp_errors_sent);
-  transmit_.send_bytes(bytes, {}, internet::icmp_error_header(about),
-                       path_mtu_.mtu(about.source(), now_), now_);
+  const Sent sent = transmit_.send_bytes(bytes, {}, internet::icmp_error_header(about),
+                                         path_mtu_.mtu(about.source(), now_), now_);
+  if (sent == Sent::sent) counters_.count(Event::icmp_errors_sent);
 }
 
 template <link::Device D, application::Application A>
@@ -243,13 +244,20 @@ Result<std::monostate, application::StackError> Pipeline<D, A>::send_datagram(
     local.address = *source;
   }
   const auto header = udp::header({local.address, remote.address, local.port, remote.port}, bytes);
-  const bool sent = transmit_.send_bytes(
+  const Sent sent = transmit_.send_bytes(
       header, bytes,
       {.protocol = wire::protocol::udp, .source = local.address, .destination = remote.address},
       path_mtu_.mtu(remote.address, now_), now_);
-  if (!sent) return StackError::no_route;
-  counters_.count(Event::udp_sent);
-  return std::monostate{};
+  switch (sent) {
+    case Sent::sent:
+      counters_.count(Event::udp_sent);
+      return std::monostate{};
+    case Sent::lost:
+      return StackError::no_memory;
+    case Sent::unreachable:
+      break;
+  }
+  return StackError::no_route;
 }
 
 template <link::Device D, application::Application A>

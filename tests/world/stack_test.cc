@@ -266,6 +266,36 @@ TEST_F(TwoStacks, DatagramsOfEverySizeAreEchoed) {
   expect_clean();
 }
 
+TEST_F(TwoStacks, TheLargestDatagramWaitsAsAWholeForItsNeighbour) {
+  right_app.hear_datagrams_at = 9;
+  start();
+  ASSERT_EQ(left->counters()[Event::arp_requests_sent], 0u) << "nobody knows anybody yet";
+  const auto bytes = left_app.pattern().bytes(1, 0, 65'507);
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).ok());
+  // The second one takes the place of the first, and of all of it.
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).ok());
+  run_until(1s);
+  ASSERT_EQ(right_app.datagrams.size(), 1u);
+  EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), right_app.datagrams[0].begin(),
+                         right_app.datagrams[0].end()));
+  EXPECT_EQ(left->counters()[SendDrop::neighbor_queue_full], 45u);
+  EXPECT_EQ(right->frames_held(), 0u) << "no fragment came for nothing";
+  expect_clean();
+}
+
+TEST_F(TwoStacks, ADatagramThatFindsNoBufferIsNotSaidToBeSent) {
+  start();
+  run_until(1s);
+  left_device.options().allocate_failure = 1;
+  const auto bytes = left_app.pattern().bytes(1, 0, 100);
+  EXPECT_EQ(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).error(),
+            application::StackError::no_memory);
+  EXPECT_EQ(left->counters()[Event::udp_sent], 0u);
+  EXPECT_EQ(left->counters()[SendDrop::no_buffer], 1u);
+  left_device.options().allocate_failure = 0;
+  expect_clean();
+}
+
 TEST_F(TwoStacks, ADatagramToAClosedPortIsAnsweredByIcmp) {
   start();
   run_until(1s);
