@@ -94,7 +94,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       isn_key_{random_.next(), random_.next()},
       addresses_(std::move(own)),
       transmit_(device, counters_, std::move(neighbors), std::move(routes), config.neighbors,
-                config.interface.vlan, static_cast<std::uint16_t>(random_.next())),
+                config.interface.vlan, static_cast<std::uint16_t>(random_.next()), path_mtu_),
       announcer_(now),
       reassembly_(std::move(reassembly)),
       path_mtu_(device.mtu()),

@@ -10,6 +10,7 @@
 #include "base/counters.h"
 #include "base/time.h"
 #include "internet/fragment.h"
+#include "internet/path_mtu.h"
 #include "internet/route.h"
 #include "link/arp.h"
 #include "link/device.h"
@@ -52,9 +53,11 @@ class Transmitter {
 
   Transmitter(D& device, Counters& counters, link::NeighborTable neighbors,
               internet::RouteTable routes, std::uint32_t neighbor_capacity,
-              std::optional<std::uint16_t> vlan, std::uint16_t first_identification)
+              std::optional<std::uint16_t> vlan, std::uint16_t first_identification,
+              const internet::PathMtuCache& path_mtu)
       : device_(device),
         counters_(counters),
+        path_mtu_(path_mtu),
         neighbors_(std::move(neighbors)),
         routes_(std::move(routes)),
         waiting_(neighbor_capacity, waiting_bound),
@@ -83,14 +86,18 @@ class Transmitter {
   }
   bool empty() const noexcept { return out_.empty(); }
 
-  /// Sends one whole datagram that the path takes, its transport header in front, with DF set.
-  /// False when nobody answers for the next hop, or there is none: the datagram is dropped,
-  /// counted.
+  /// Sends one whole datagram that the path takes, its transport header in front, with DF set
+  /// unless the path is too narrow for that. False when nobody answers for the next hop, or there
+  /// is none: the datagram is dropped, counted.
   bool send(Packet packet, const DatagramFields& fields, Instant now) noexcept {
     const std::size_t payload = packet.bytes().size();
     const auto header = packet.prepend(wire::Ipv4Fields::size);
     const bool offload = device_.capabilities().transmit_ipv4_checksum;
-    const wire::Ipv4Fields ip = header_fields(fields, payload);
+    wire::Ipv4Fields ip = header_fields(fields, payload);
+    if (path_mtu_.narrow(fields.destination, now)) [[unlikely]] {
+      ip.dont_fragment = false;
+      ip.identification = identification_++;
+    }
     if (offload) {
       ip.write_without_checksum(header);
     } else {
@@ -249,6 +256,7 @@ class Transmitter {
 
   D& device_;
   Counters& counters_;
+  const internet::PathMtuCache& path_mtu_;
   packet::Burst<Packet, link::burst_size> out_;
   std::array<Hop, 256> hops_{};
   link::NeighborTable neighbors_;
