@@ -16,10 +16,14 @@ void Pipeline<D, A>::ipv4_in() noexcept {
       counters_.count(drop);
       continue;
     }
+    const packet::Verified said = packet.ip_verified();
     const internet::Ipv4Verdict verdict = internet::ipv4_arrives(
-        ip, addresses_, distrusted_ ? packet::Verified::unknown : packet.ip_verified(), group_[i]);
+        ip, addresses_,
+        believed(said, verified_headers_) ? packet::Verified::good : packet::Verified::unknown,
+        group_[i]);
     if (verdict.drop != Drop::none) {
       counters_.count(verdict.drop);
+      if (verdict.drop == Drop::ipv4_bad_checksum) disbelieve(said);
       if (verdict.drop == Drop::ipv4_unknown_protocol) {
         send_icmp_error(ip, wire::IcmpFields::unreachable(wire::icmp_unreachable::protocol),
                         group_[i]);
@@ -49,11 +53,11 @@ void Pipeline<D, A>::deliver(const wire::Ipv4View& ip, Packet& packet, bool broa
 }
 
 /// Whether a device's word that a checksum is good is taken for it: not of the first 64 packets,
-/// nor of one in 4,096 after them, nor ever again once it was wrong.
+/// nor of one in 4,096 after them, nor ever again once it was wrong. `seen` counts such words.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::believed(packet::Verified said) noexcept {
+bool Pipeline<D, A>::believed(packet::Verified said, std::uint64_t& seen) noexcept {
   if (said != packet::Verified::good || distrusted_) return false;
-  const std::uint64_t n = verified_packets_++;
+  const std::uint64_t n = seen++;
   return n >= 64 && n % 4096 != 0;
 }
 
@@ -68,7 +72,7 @@ void Pipeline<D, A>::disbelieve(packet::Verified said) noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::udp_arrives(const wire::Ipv4View& ip, packet::Verified said,
                                  bool broadcast) noexcept {
-  const Drop drop = udp_in(ip, believed(said), broadcast);
+  const Drop drop = udp_in(ip, believed(said, verified_packets_), broadcast);
   if (drop == Drop::udp_bad_checksum) disbelieve(said);
   count_received(drop);
 }

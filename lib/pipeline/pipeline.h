@@ -216,7 +216,7 @@ class Pipeline {
   void icmp_error_in(const internet::IcmpError& error) noexcept;
   void send_icmp_error(const wire::Ipv4View& about, const wire::IcmpFields& error,
                        bool link_group) noexcept;
-  bool believed(packet::Verified said) noexcept;
+  bool believed(packet::Verified said, std::uint64_t& seen) noexcept;
   void disbelieve(packet::Verified said) noexcept;
   void udp_arrives(const wire::Ipv4View& ip, packet::Verified said, bool broadcast) noexcept;
   Drop udp_in(const wire::Ipv4View& ip, bool verified, bool broadcast) noexcept;
@@ -314,8 +314,10 @@ class Pipeline {
   link::ArpAnnouncer announcer_;
   internet::Reassembler reassembly_;
   internet::PathMtuCache path_mtu_;
-  std::uint64_t verified_packets_ = 0;  // of which the device has said that their sum is good
-  bool distrusted_ = false;             // it was wrong once
+  // Of which the device has said that their sum is good; and whether it was wrong once.
+  std::uint64_t verified_headers_ = 0;
+  std::uint64_t verified_packets_ = 0;
+  bool distrusted_ = false;
   TokenBucket icmp_errors_allowed_{1000, 50};
 
   tcp::ConnectionTable table_;

@@ -35,6 +35,14 @@ class RawHost {
     out_.push_back(std::move(frame));
   }
 
+  /// Sends these bytes as they are.
+  void send_frame(std::span<const std::byte> bytes) {
+    sim::Frame frame = device_.allocate();
+    if (!frame) return;
+    std::memcpy(frame.append(bytes.size()).data(), bytes.data(), bytes.size());
+    out_.push_back(std::move(frame));
+  }
+
   void poll(Instant) {
     sim::Device::Burst burst;
     device_.receive(burst);

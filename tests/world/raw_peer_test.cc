@@ -50,6 +50,20 @@ class RawPeer : public testing::Test {
     wire::IcmpFields::echo_request(0x1234, 1).write(message);
     return message;
   }
+  /// One whose IPv4 header has another time to live than its checksum knows of.
+  static std::vector<std::byte> frame_with_bad_sum(std::span<const std::byte> message) {
+    std::vector<std::byte> frame(14 + 20 + message.size());
+    wire::Ipv4Fields ip;
+    ip.total_length = static_cast<std::uint16_t>(20 + message.size());
+    ip.protocol = wire::protocol::icmp;
+    ip.source = left_address;
+    ip.destination = right_address;
+    wire::EthernetFields{right_mac, left_mac, wire::ether_type::ipv4}.write(frame);
+    ip.write(std::span{frame}.subspan(14));
+    std::copy(message.begin(), message.end(), frame.begin() + 34);
+    frame[14 + 8] = std::byte{3};
+    return frame;
+  }
   /// Sends the message in pieces of `piece` bytes, in the order of `order` (all, when empty).
   void send_pieces(std::span<const std::byte> message, std::size_t piece,
                    std::vector<std::size_t> order, std::uint16_t identification) {
@@ -136,6 +150,37 @@ TEST_F(RawPeer, AMissingFragmentIsForgottenAndSaid) {
   ASSERT_EQ(wire::IcmpView::parse(ip.payload(), view), Drop::none);
   EXPECT_EQ(view.type(), wire::icmp_type::time_exceeded);
   EXPECT_EQ(view.code(), wire::icmp_time_exceeded::in_reassembly);
+}
+
+TEST_F(RawPeer, ACardThatLiesAboutIpv4SumsIsFoundOut) {
+  device.options().offload = sim::Offload::lies_always_good;
+  const auto message = echo_request(64);
+  const auto frame = frame_with_bad_sum(message);
+  for (int i = 0; i < 3; ++i) {
+    raw.send_frame(frame);
+    run_for(10ms);
+  }
+  EXPECT_EQ(stack->counters()[Drop::ipv4_bad_checksum], 3u);
+  EXPECT_EQ(stack->counters()[Event::checksum_offload_lies], 3u);
+  EXPECT_TRUE(raw.datagrams.empty());
+}
+
+TEST_F(RawPeer, ACardThatBeginsToLieAboutIpv4SumsIsFoundOutByASample) {
+  device.options().offload = sim::Offload::lies_always_good;
+  const auto message = echo_request(64);
+  for (int i = 0; i < 70; ++i) {
+    send_pieces(message, 64, {}, 1);
+    run_for(10ms);
+  }
+  EXPECT_EQ(raw.datagrams.size(), 70u);
+  const auto frame = frame_with_bad_sum(message);
+  for (int i = 0; i < 4'200; ++i) {
+    raw.send_frame(frame);
+    if (i % 32 == 31) run_for(1ms);
+  }
+  run_for(10ms);
+  EXPECT_GE(stack->counters()[Event::checksum_offload_lies], 100u);
+  EXPECT_GE(stack->counters()[Drop::ipv4_bad_checksum], 100u);
 }
 
 TEST_F(RawPeer, RandomFramesAreAllCounted) {
