@@ -109,5 +109,64 @@ TEST_F(OnANarrowPath, SegmentsThatThePeerKeepsSmallGetThroughToo) {
   expect_all_came(50'000);
 }
 
+/// Two stacks on one cable of their MTU.
+struct OnACable {
+  sim::World world{1, {.frame_room = 10'000}};
+  sim::Device& left_device;
+  sim::Device& right_device;
+  ProbeApp left_app;
+  ProbeApp right_app;
+  std::unique_ptr<Stack> left;
+  std::unique_ptr<Stack> right;
+
+  explicit OnACable(std::uint16_t left_mtu, std::uint16_t right_mtu)
+      : left_device(world.add_device({.name = "left", .mac = left_mac, .mtu = left_mtu})),
+        right_device(world.add_device({.name = "right", .mac = right_mac, .mtu = right_mtu})) {
+    world.connect(left_device, right_device, {.delay = 1ms});
+    left_app.connect_to = {{right_address, port}};
+    left_app.send_bytes = 200'000;
+    left_app.close_when_sent = true;
+    right_app.listen_port = port;
+    left = std::move(*Stack::make(config_of(left_address), left_device, left_app, world.now()));
+    right = std::move(*Stack::make(config_of(right_address), right_device, right_app, world.now()));
+    world.add_host(*left, {&left_device});
+    world.add_host(*right, {&right_device});
+    left->start(world.now());
+    right->start(world.now());
+    EXPECT_TRUE(world.run_for(5min).ok());
+    EXPECT_EQ(right_app.received, 200'000u);
+    EXPECT_EQ(right_app.wrong, 0u);
+  }
+  std::uint64_t sent() const { return left->counters()[Event::tcp_segments_sent]; }
+};
+
+TEST(Mtu, ALargeOneIsUsedUp) {
+  const OnACable both{9000, 9000};
+  EXPECT_LE(both.sent(), 200'000 / 8960 + 10u);
+}
+
+TEST(Mtu, TheSmallerOfTwoIsKeptTo) {
+  const OnACable receiver{9000, 1500};
+  EXPECT_GE(receiver.sent(), 200'000 / 1460u);
+  EXPECT_LE(receiver.sent(), 200'000 / 1460 + 20u);
+  const OnACable sender{1500, 9000};
+  EXPECT_LE(sender.sent(), 200'000 / 1460 + 20u);
+}
+
+TEST(Mtu, TheLeastThereIsWorks) {
+  const OnACable both{88, 88};
+  EXPECT_GE(both.sent(), 200'000 / 48u);
+}
+
+TEST(Mtu, LessThanTheLeastSegmentNeedsIsRefused) {
+  sim::World world{1};
+  sim::Device& device = world.add_device({.name = "small", .mac = left_mac, .mtu = 87});
+  ProbeApp app;
+  const auto made = Stack::make(config_of(left_address), device, app, world.now());
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().what, "--mtu 87");
+  EXPECT_EQ(made.error().why, "the smallest segment, of 48 bytes, takes datagrams of 88");
+}
+
 }  // namespace
 }  // namespace pollux::world
