@@ -76,6 +76,13 @@ class WaitingQueue {
     return n;
   }
 
+  /// The same for all neighbours.
+  std::uint32_t drop_all() noexcept {
+    const std::uint32_t n = size_;
+    while (size_ > 0) pop(nodes_[oldest_].id);
+    return n;
+  }
+
   std::uint32_t size() const noexcept { return size_; }
   std::uint32_t size(NeighborId id) const noexcept { return lists_[id].count; }
 

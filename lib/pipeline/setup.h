@@ -155,6 +155,7 @@ void Pipeline<D, A>::stop(Instant now) noexcept {
   application_in();
   tcp_out();
   transmit_.flush();
+  transmit_.stop();
   counters_.count(Drop::fragment_shutdown, reassembly_.flush());
 }
 

@@ -169,6 +169,12 @@ class Transmitter {
     });
   }
 
+  /// Drops all that waits, for a neighbour or for the device.
+  void stop() noexcept {
+    counters_.count(SendDrop::shutdown, out_.size() + waiting_.drop_all());
+    out_.clear();
+  }
+
   link::NeighborTable& neighbors() noexcept { return neighbors_; }
   const link::NeighborTable& neighbors() const noexcept { return neighbors_; }
   const internet::RouteTable& routes() const noexcept { return routes_; }

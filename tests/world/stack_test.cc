@@ -239,6 +239,23 @@ TEST_F(TwoStacks, StopEndsEverythingAtOnce) {
   expect_clean();
 }
 
+TEST_F(TwoStacks, StopLeavesNoFrameBehind) {
+  start();
+  run_until(1s);
+  const auto bytes = left_app.pattern().bytes(1, 0, 4000);
+  const wire::Ipv4Address absent{10, 0, 0, 77};
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {absent, 9}, bytes).ok());
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).ok());
+  run_until(1500ms);
+  left_device.options().transmit_room = 0;
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).ok());
+  left->stop(world.now());
+  EXPECT_EQ(left->counters()[SendDrop::shutdown], 6u) << "three wait for an answer, three to leave";
+  EXPECT_EQ(world.frames().live(), 0u);
+  left_device.options().transmit_room = 1024;
+  expect_clean();
+}
+
 TEST_F(TwoStacks, DatagramsOfEverySizeAreEchoed) {
   right_app.echo_datagrams_at = 9;
   left_app.hear_datagrams_at = 4000;

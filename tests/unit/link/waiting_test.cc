@@ -144,6 +144,11 @@ TEST(WaitingQueue, DropsAllOfOne) {
     EXPECT_EQ(queue.drop_all(1), 0u);
     EXPECT_EQ(Numbered::live, 4);
     EXPECT_EQ(taken(queue, 2), (std::vector<int>{2, 5}));
+    EXPECT_EQ(queue.push(1, Numbered{6}).dropped, 0u);
+    EXPECT_EQ(queue.drop_all(), 3u);
+    EXPECT_EQ(queue.drop_all(), 0u);
+    EXPECT_EQ(Numbered::live, 0);
+    EXPECT_EQ(queue.push(1, Numbered{7}).dropped, 0u);
   }
   EXPECT_EQ(Numbered::live, 0) << "what still waits goes with the queue";
 }
