@@ -121,6 +121,11 @@ void Pipeline<D, A>::reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t 
   if (const Drop drop = read_segment(ip, false, whole, text); drop != Drop::none) {
     return counters_.count(drop, frames);
   }
+  // A card spreads fragments by their addresses alone: what is unknown here may be a sibling's, and
+  // what begins here would go on there.
+  if (!siblings_.empty() && find(whole.tuple, whole.hash).kind() == tcp::EntryId::Kind::none) {
+    return counters_.count(Drop::tcp_wrong_core, frames);
+  }
   do {
     Packet packet = device_.allocate();
     if (!packet) return counters_.count(Drop::no_buffer, frames);
@@ -159,8 +164,8 @@ Drop Pipeline<D, A>::icmp_in(const wire::Ipv4View& ip, bool broadcast) noexcept 
       return Drop::none;
     case internet::IcmpVerdict::Kind::error:
       counters_.count(Event::icmp_errors_received);
-      icmp_error_in(verdict.error);
-      return Drop::none;
+      if (const Drop drop = icmp_error_in(verdict.error); drop != Drop::icmp_not_ours) return drop;
+      return hand_over(verdict.error);
   }
   return Drop::none;
 }
@@ -180,21 +185,54 @@ void Pipeline<D, A>::send_echo_reply(const wire::Ipv4View& request) noexcept {
 /// An error about a segment of ours reaches its connection only when what it quotes is in flight
 /// there (RFC 5927 s.4.1); nobody on the way can guess that by chance.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
-  if (error.protocol != wire::protocol::tcp) return;
+Drop Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
+  if (error.protocol != wire::protocol::tcp) return datagram_error_in(error);
   const tcp::EntryId id = find(error.tuple, tcp::hash(error.tuple, table_key_));
-  if (id.kind() != tcp::EntryId::Kind::connection) return;
+  if (id.kind() == tcp::EntryId::Kind::none) return Drop::icmp_not_ours;
+  // What is half open or over ends by itself.
+  if (id.kind() != tcp::EntryId::Kind::connection) return Drop::icmp_ignored;
   Connection& c = connections_[id.index()];
-  if (!c.tcb.in_flight(error.sequence)) return;
+  if (!c.tcb.in_flight(error.sequence)) return Drop::icmp_bad_sequence;
   if (error.kind == internet::IcmpErrorKind::fragmentation_needed) {
     const auto mtu =
         path_mtu_.learn(error.tuple.remote, error.next_hop_mtu, error.quoted_length, now_);
-    if (!mtu) return;
-    tcp::path_mtu_changed(c.tcb, config_.tcp, *mtu);
-    return make_ready(id.index(), pending::send);
+    if (mtu) {
+      tcp::path_mtu_changed(c.tcb, config_.tcp, *mtu);
+      make_ready(id.index(), pending::send);
+    }
+    return Drop::none;
   }
   const Cause cause = internet::is_hard(error.kind) ? Cause::refused : Cause::unreachable;
   apply(id.index(), tcp::unreachable(c.tcb, cause, internet::is_hard(error.kind)));
+  return Drop::none;
+}
+
+/// An error about a datagram of ours is its application's to judge (RFC 1122 s.4.1.3.3); but none
+/// of them was too large to be forwarded, since they go without DF.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::datagram_error_in(const internet::IcmpError& error) noexcept {
+  if (!datagram_ports_.contains(error.tuple.local_port)) return Drop::icmp_not_ours;
+  if (error.kind == internet::IcmpErrorKind::fragmentation_needed) return Drop::icmp_ignored;
+  const application::Endpoint local{error.tuple.local, error.tuple.local_port};
+  const application::Endpoint remote{error.tuple.remote, error.tuple.remote_port};
+  const Cause cause = internet::is_hard(error.kind) ? Cause::refused : Cause::unreachable;
+  if constexpr (requires { application_.on_datagram_error(*this, local, remote, cause); }) {
+    application_.on_datagram_error(*this, local, remote, cause);
+    return Drop::none;
+  }
+  return Drop::icmp_ignored;
+}
+
+/// An error about a connection that is not here may be about a sibling's: a card spreads ICMP by
+/// other fields than the segment that it quotes.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::hand_over(const internet::IcmpError& error) noexcept {
+  if (siblings_.empty() || error.protocol != wire::protocol::tcp) return Drop::icmp_not_ours;
+  bool taken = false;
+  for (Hearsay* sibling : siblings_) taken = sibling->errors.push(error) || taken;
+  if (!taken) return Drop::hand_over_full;
+  counters_.count(Event::handed_over);
+  return Drop::none;
 }
 
 template <link::Device D, application::Application A>

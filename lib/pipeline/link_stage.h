@@ -69,7 +69,7 @@ Drop Pipeline<D, A>::arp_in(wire::MacAddress source, std::span<const std::byte> 
   if (verdict.drop != Drop::arp_malformed && !sender.is_any() && !addresses_.contains(sender)) {
     for (auto* sibling : siblings_) {
       // A full queue loses news that the sibling's next request brings again.
-      static_cast<void>(sibling->push({sender, packet->sender_hardware()}));
+      static_cast<void>(sibling->neighbors.push({sender, packet->sender_hardware()}));
     }
   }
   if (verdict.drop == Drop::none) counters_.count(Event::frames_delivered);
@@ -78,12 +78,7 @@ Drop Pipeline<D, A>::arp_in(wire::MacAddress source, std::span<const std::byte> 
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::link_expire() noexcept {
-  while (!siblings_.empty()) {
-    const auto news = news_.pop();
-    if (!news) break;
-    const auto learned = transmit_.neighbors().learn(news->address, news->mac, false, now_);
-    if (learned.resolved) transmit_.resolved(*learned.resolved);
-  }
+  if (!siblings_.empty()) siblings_in();
   announcer_.advance(now_, addresses_, device_.mac(), [this](const link::ArpMessage& message) {
     static_cast<void>(transmit_.send_arp(message));
   });
@@ -97,6 +92,16 @@ void Pipeline<D, A>::link_expire() noexcept {
       counters_.count(Event::arp_requests_sent);
     }
   });
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::siblings_in() noexcept {
+  while (const auto news = heard_.neighbors.pop()) {
+    const auto learned = transmit_.neighbors().learn(news->address, news->mac, false, now_);
+    if (learned.resolved) transmit_.resolved(*learned.resolved);
+  }
+  // Whose frame it was has counted it.
+  while (const auto error = heard_.errors.pop()) static_cast<void>(icmp_error_in(*error));
 }
 
 /// A datagram of ours found no neighbour: its connection hears of it (RFC 1122 s.2.3.2.2).

@@ -1,49 +1,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "base/prng.h"
-#include "raw_host.h"
-#include "sim/world.h"
-#include "stack_setup.h"
+#include "stack_and_raw_host.h"
 #include "wire/icmp.h"
 
 namespace pollux::world {
 namespace {
 
-/// A stack, and a host that sends it what the test makes.
-class RawPeer : public testing::Test {
+class RawPeer : public StackAndRawHost {
  protected:
-  sim::World world{1};
-  sim::Device& raw_device = world.add_device({.name = "raw", .mac = left_mac});
-  sim::Device& device = world.add_device({.name = "stack", .mac = right_mac});
-  sim::Cable cable = world.connect(raw_device, device, {.delay = 1ms});
-  RawHost raw{raw_device, left_address};
-  ProbeApp app;
-  std::unique_ptr<Stack> stack =
-      std::move(*Stack::make(config_of(right_address), device, app, world.now()));
-
-  void SetUp() override {
-    world.add_host(raw, {&raw_device}, {.name = "raw"});
-    world.add_host(*stack, {&device}, {.name = "stack"});
-    stack->start(world.now());
-    run_for(10s);
-    raw.datagrams.clear();
-  }
-  void TearDown() override {
-    const Counters& counters = stack->counters();
-    EXPECT_EQ(counters[Event::frames_received],
-              counters[Event::frames_delivered] + counters.dropped() + stack->frames_held());
-    EXPECT_EQ(world.frames().live(), 0u);
-  }
-  void run_for(Duration time) {
-    const Status status = world.run_for(time);
-    ASSERT_TRUE(status.ok()) << status.error().what << ": " << status.error().why;
-  }
   static std::vector<std::byte> echo_request(std::size_t size) {
     std::vector<std::byte> message(size);
     for (std::size_t i = 0; i < size; ++i) message[i] = static_cast<std::byte>(i % 251);
