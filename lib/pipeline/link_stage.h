@@ -59,7 +59,10 @@ Drop Pipeline<D, A>::arp_in(wire::MacAddress source, std::span<const std::byte> 
   if (!packet) return Drop::arp_malformed;
   const auto verdict = link::arp_arrives(*packet, source, addresses_, device_.mac(),
                                          transmit_.neighbors(), arp_defence_, now_);
-  if (verdict.conflict) counters_.count(Event::arp_address_conflicts);
+  if (verdict.conflict) {
+    counters_.count(Event::arp_address_conflicts);
+    static_cast<void>(conflicts_.push({packet->sender_protocol(), packet->sender_hardware()}));
+  }
   if (verdict.reply && transmit_.send_arp(*verdict.reply)) {
     counters_.count(Event::arp_replies_sent);
   }

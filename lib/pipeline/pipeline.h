@@ -97,6 +97,9 @@ class Pipeline {
   void stop(Instant now) noexcept;
 
   const Counters& counters() const noexcept { return counters_; }
+  /// The next conflict about one of our addresses that nobody has taken yet, for a warning: of more
+  /// than a few at a time only the first are kept. One thread may call it, and any one may.
+  std::optional<link::Conflict> take_conflict() noexcept { return conflicts_.pop(); }
   /// Connections with a Tcb, in any state (the owner's thread only).
   std::uint32_t connections_in_use() const noexcept { return connections_.size(); }
   std::uint32_t half_open_in_use() const noexcept { return half_open_.size(); }
@@ -318,6 +321,7 @@ class Pipeline {
   wire::AddressSet addresses_;
   Transmitter<D> transmit_;
   link::ArpDefence arp_defence_;
+  SpscRing<link::Conflict> conflicts_{4};
   Hearsay heard_;
   std::vector<Hearsay*> siblings_;
   link::ArpAnnouncer announcer_;

@@ -59,11 +59,14 @@ class RawHost {
 
   /// Whole IPv4 datagrams, header and all, without the frame's padding.
   std::vector<std::vector<std::byte>> datagrams;
+  /// Every frame, as it came.
+  std::vector<std::vector<std::byte>> frames;
   /// Whether it answers ARP.
   bool present = true;
 
  private:
   void take(std::span<const std::byte> bytes) {
+    frames.emplace_back(bytes.begin(), bytes.end());
     const auto ethernet = wire::EthernetView::parse(bytes);
     if (!ethernet) return;
     if (ethernet->type() == wire::ether_type::arp) return answer(ethernet->payload());
