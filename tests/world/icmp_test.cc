@@ -105,6 +105,16 @@ TEST_F(Icmp, APortUnreachableAboutItsSynRefusesAConnection) {
   EXPECT_EQ(app.closed, (std::vector{Cause::refused}));
 }
 
+TEST_F(Icmp, DatagramsOfUdpMayBeCutOnTheirWay) {
+  const std::vector<std::byte> payload(10);
+  ASSERT_TRUE(stack->send_datagram({right_address, 4000}, {left_address, 9}, payload).ok());
+  run_for(10ms);
+  ASSERT_EQ(raw.datagrams.size(), 1u);
+  wire::Ipv4View ip;
+  ASSERT_EQ(wire::Ipv4View::parse(raw.datagrams.front(), ip), Drop::none);
+  EXPECT_FALSE(ip.dont_fragment());
+}
+
 TEST_F(Icmp, AnErrorThatQuotesWhatIsNotInFlightIsADropWithAName) {
   auto syn = syn_of_a_connection();
   wire::store_u32(syn.data() + 24, wire::load_u32(syn.data() + 24) + 1);

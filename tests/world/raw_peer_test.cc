@@ -153,6 +153,40 @@ TEST_F(RawPeer, ACardThatBeginsToLieAboutIpv4SumsIsFoundOutByASample) {
   EXPECT_GE(stack->counters()[Drop::ipv4_bad_checksum], 100u);
 }
 
+TEST_F(RawPeer, TheOldestDatagramInPiecesMakesRoom) {
+  const auto message = echo_request(2000);
+  constexpr std::uint16_t room = 64;
+  for (std::uint16_t i = 0; i <= room; ++i) {
+    send_pieces(message, 1000, {0}, i);
+    run_for(1ms);
+  }
+  run_for(10ms);
+  EXPECT_EQ(stack->counters()[Drop::fragment_no_room], 1u);
+  EXPECT_EQ(stack->frames_held(), room);
+  for (std::uint16_t i = 1; i <= room; ++i) send_pieces(message, 1000, {1}, i);
+  send_pieces(message, 1000, {1}, 0);
+  run_for(10ms);
+  EXPECT_EQ(stack->counters()[Event::icmp_echoes_answered], room);
+  EXPECT_EQ(stack->frames_held(), 1u) << "the end whose beginning has made room";
+  run_for(1min);
+  EXPECT_EQ(stack->frames_held(), 0u);
+}
+
+TEST_F(RawPeer, FragmentsThatOverlapAreAnsweredByNobody) {
+  const auto message = echo_request(2000);
+  send_pieces(message, 1000, {0}, 5);
+  wire::Ipv4Fields ip = to_stack(wire::protocol::icmp);
+  ip.identification = 5;
+  ip.fragment_offset_bytes = 992;
+  raw.send(right_mac, ip, std::span{message}.subspan(992));
+  send_pieces(message, 1000, {1}, 5);
+  run_for(1min);
+  EXPECT_EQ(stack->counters()[Drop::fragment_overlap], 3u);
+  EXPECT_EQ(stack->counters()[Event::icmp_echoes_answered], 0u);
+  EXPECT_TRUE(raw.datagrams.empty());
+  EXPECT_EQ(stack->frames_held(), 0u);
+}
+
 TEST_F(RawPeer, RandomFramesAreAllCounted) {
   Prng prng{3};
   for (int i = 0; i < 20'000; ++i) {
