@@ -118,6 +118,9 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
 ///                                     a timer of stack.after()
 ///   void on_datagram(auto& stack, const Datagram&)
 ///                                     UDP
+///   void on_datagram_error(auto& stack, Endpoint local, Endpoint remote, Cause)
+///                                     ICMP says that a datagram from a port of bind() did not
+///                                     arrive: refused or unreachable (RFC 1122 s.4.1.3.3)
 ///   void on_message(auto& stack, Message&&)
 ///                                     stack.post() of another thread
 ///   void on_poll(auto& stack)         each poll, before sending

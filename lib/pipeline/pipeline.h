@@ -66,10 +66,10 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  /// Several pipelines serve one port with the same addresses, each a queue of it: what the others
-  /// hear by ARP reaches this one too, since an answer comes to any of them. Before start(), and on
-  /// each of the two.
-  void tell_neighbors_to(Pipeline& sibling) { siblings_.push_back(&sibling.news_); }
+  /// Several pipelines serve one port with the same addresses, each a queue of it: what comes to
+  /// any of them reaches the one that it is for. That is what the others hear by ARP, and ICMP
+  /// errors about connections that they do not have. Before start(), and on each of the two.
+  void tell_neighbors_to(Pipeline& sibling) { siblings_.push_back(&sibling.heard_); }
 
   /// Announces the own addresses and lets the application begin; before the first poll().
   void start(Instant now) noexcept;
@@ -92,11 +92,15 @@ class Pipeline {
   /// it. Never later than the truth.
   std::optional<Instant> next_event() const noexcept;
 
-  /// Resets every connection and forgets what waits, as at the end of a run; on_closed(aborted) is
-  /// called for each. Frames that were held for reassembly are counted as dropped.
+  /// Resets every connection, as at the end of a run; on_closed(aborted) is called for each. What
+  /// waits for a neighbour or for the device, and what was held for reassembly, is counted as
+  /// dropped: no frame is left.
   void stop(Instant now) noexcept;
 
   const Counters& counters() const noexcept { return counters_; }
+  /// The next conflict about one of our addresses that nobody has taken yet, for a warning: of more
+  /// than a few at a time only the first are kept. One thread may call it, and any one may.
+  std::optional<link::Conflict> take_conflict() noexcept { return conflicts_.pop(); }
   /// Connections with a Tcb, in any state (the owner's thread only).
   std::uint32_t connections_in_use() const noexcept { return connections_.size(); }
   std::uint32_t half_open_in_use() const noexcept { return half_open_.size(); }
@@ -164,6 +168,11 @@ class Pipeline {
     wire::Ipv4Address address;
     wire::MacAddress mac;
   };
+  /// What siblings have to say. A full queue loses news that comes again, or was a hint only.
+  struct Hearsay {
+    MessageQueue<NeighborNews> neighbors{256};
+    MessageQueue<internet::IcmpError> errors{64};
+  };
   struct Reservation {
     std::uint32_t index = none;
     std::size_t size = 0;
@@ -206,6 +215,7 @@ class Pipeline {
   Drop frame_arrives(Packet& frame) noexcept;
   Drop arp_in(wire::MacAddress source, std::span<const std::byte> bytes) noexcept;
   void link_expire() noexcept;
+  void siblings_in() noexcept;
   void undeliverable(std::span<const std::byte> datagram) noexcept;
   // internet_stage.h
   void ipv4_in() noexcept;
@@ -215,10 +225,12 @@ class Pipeline {
   void reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t frames) noexcept;
   Drop icmp_in(const wire::Ipv4View& ip, bool broadcast) noexcept;
   void send_echo_reply(const wire::Ipv4View& request) noexcept;
-  void icmp_error_in(const internet::IcmpError& error) noexcept;
+  Drop icmp_error_in(const internet::IcmpError& error) noexcept;
+  Drop datagram_error_in(const internet::IcmpError& error) noexcept;
+  Drop hand_over(const internet::IcmpError& error) noexcept;
   void send_icmp_error(const wire::Ipv4View& about, const wire::IcmpFields& error,
                        bool link_group) noexcept;
-  bool believed(packet::Verified said) noexcept;
+  bool believed(packet::Verified said, std::uint64_t& seen) noexcept;
   void disbelieve(packet::Verified said) noexcept;
   void udp_arrives(const wire::Ipv4View& ip, packet::Verified said, bool broadcast) noexcept;
   Drop udp_in(const wire::Ipv4View& ip, bool verified, bool broadcast) noexcept;
@@ -321,13 +333,16 @@ class Pipeline {
   wire::AddressSet addresses_;
   Transmitter<D> transmit_;
   link::ArpDefence arp_defence_;
-  MessageQueue<NeighborNews> news_{256};
-  std::vector<MessageQueue<NeighborNews>*> siblings_;
+  SpscRing<link::Conflict> conflicts_{4};
+  Hearsay heard_;
+  std::vector<Hearsay*> siblings_;
   link::ArpAnnouncer announcer_;
   internet::Reassembler reassembly_;
   internet::PathMtuCache path_mtu_;
-  std::uint64_t verified_packets_ = 0;  // of which the device has said that their sum is good
-  bool distrusted_ = false;             // it was wrong once
+  // Of which the device has said that their sum is good; and whether it was wrong once.
+  std::uint64_t verified_headers_ = 0;
+  std::uint64_t verified_packets_ = 0;
+  bool distrusted_ = false;
   TokenBucket icmp_errors_allowed_{1000, 50};
 
   tcp::ConnectionTable table_;

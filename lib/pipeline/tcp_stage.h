@@ -46,7 +46,7 @@ void Pipeline<D, A>::tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexc
   Arrival& arrival = next_arrival();
   std::span<const std::byte> text;
   const packet::Verified said = packet.l4_verified();
-  const Drop drop = read_segment(ip, believed(said), arrival, text);
+  const Drop drop = read_segment(ip, believed(said, verified_packets_), arrival, text);
   if (drop != Drop::none) {
     if (drop == Drop::tcp_bad_checksum) disbelieve(said);
     return counters_.count(drop);

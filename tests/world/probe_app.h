@@ -21,6 +21,13 @@ class ProbeApp {
     bool reading = false;  // a timer for the next read is set
   };
 
+  struct DatagramError {
+    application::Endpoint local;
+    application::Endpoint remote;
+    Cause cause = Cause::none;
+    friend bool operator==(const DatagramError&, const DatagramError&) = default;
+  };
+
   // What to do.
   std::optional<std::uint16_t> listen_port;
   std::vector<application::Endpoint> connect_to;
@@ -45,6 +52,7 @@ class ProbeApp {
   std::uint32_t received = 0;  // of one connection: a second one's bytes are wrong
   std::uint32_t wrong = 0;
   std::vector<std::vector<std::byte>> datagrams;
+  std::vector<DatagramError> datagram_errors;
   std::optional<application::StreamId> stream;  // the latest that came up
 
   const Pattern& pattern() const { return pattern_; }
@@ -90,6 +98,10 @@ class ProbeApp {
     } else {
       datagrams.emplace_back(datagram.bytes.begin(), datagram.bytes.end());
     }
+  }
+  void on_datagram_error(auto&, const application::Endpoint& local,
+                         const application::Endpoint& remote, Cause cause) {
+    datagram_errors.push_back({local, remote, cause});
   }
 
  private:
