@@ -46,11 +46,13 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
                                    plan.server_config(options, i, huge), clock.now());
     if (!server) return cli::print_error(server.error());
     fleet.servers[plan.server_core(i)].push_back(std::move(*server));
-    auto generator = generator_options(options, plan, i);
+    auto asked = generator_options(options, plan, i);
+    if (!asked) return cli::print_error(asked.error());
+    const auto config = plan.client_config(options, i, huge);
+    asked->streams = config.connections;
+    auto generator = load::Generator::make(std::move(*asked));
     if (!generator) return cli::print_error(generator.error());
-    auto client =
-        ClientLane::make(recorded(1, i), std::make_unique<load::Generator>(std::move(*generator)),
-                         plan.client_config(options, i, huge), clock.now());
+    auto client = ClientLane::make(recorded(1, i), std::move(*generator), config, clock.now());
     if (!client) return cli::print_error(client.error());
     fleet.clients[plan.client_core(i)].push_back(std::move(*client));
   }
@@ -69,7 +71,7 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
                                      outcome.cores, clock);
   for (const auto& lanes : fleet.servers) {
     for (const auto& lane : lanes) {
-      run::add_replies(server, lane->application().inner().counters());
+      run::add_replies(server, lane->application().counters());
     }
   }
   cli::derive(server);

@@ -63,6 +63,7 @@ struct ClientOptions {
   std::vector<application::Endpoint> targets;  // pollux-bench: none
   std::optional<std::uint64_t> cps;            // connections a second; none: closed loop
   std::uint32_t concurrency = 800;
+  bool limited = false;        // `concurrency` was asked for: with `cps`, too, it is a bound
   std::uint64_t requests = 1;  // per connection
   std::uint32_t pipeline = 1;  // requests under way at once on a connection
   std::string path = "/";

@@ -40,11 +40,17 @@ Json json_of(const Summary::Named& named) {
 
 Json json_of_connections(const Summary& summary) {
   const Summary::Connections& c = summary.connections;
-  return {{"attempted", c.attempted}, {"established", c.established},
-          {"completed", c.completed}, {"failed", c.failed},
-          {"timed_out", c.timed_out}, {"reset", c.reset},
-          {"aborted", c.aborted},     {"open", c.open},
-          {"peak_open", c.peak_open}, {"held_back", c.held_back}};
+  return {{"attempted", c.attempted},
+          {"established", c.established},
+          {"completed", c.completed},
+          {"failed", c.failed},
+          {"timed_out", c.timed_out},
+          {"reset", c.reset},
+          {"aborted", c.aborted},
+          {"open", c.open},
+          {"peak_open", c.peak_open},
+          {"held_back", c.held_back},
+          {"open_from_warmup", c.open_from_warmup}};
 }
 
 Json json_of_requests(const Summary::Requests& requests) {
@@ -183,7 +189,9 @@ void derive(Summary& summary) {
   const double seconds = summary.duration_s;
   const auto completed = static_cast<double>(summary.connections.completed);
   if (cps.per_second.empty()) {
-    cps.mean = cps.min = cps.max = seconds > 0 ? completed / seconds : 0;
+    const auto in_time = static_cast<double>(
+        summary.connections.completed_in_time.value_or(summary.connections.completed));
+    cps.mean = cps.min = cps.max = seconds > 0 ? in_time / seconds : 0;
   } else {
     const auto [min, max] = std::minmax_element(cps.per_second.begin(), cps.per_second.end());
     cps.min = *min;
@@ -191,8 +199,9 @@ void derive(Summary& summary) {
     cps.mean = std::accumulate(cps.per_second.begin(), cps.per_second.end(), 0.0) /
                static_cast<double>(cps.per_second.size());
   }
-  summary.requests.per_second =
-      seconds > 0 ? static_cast<double>(summary.requests.answered) / seconds : 0;
+  const auto answered =
+      static_cast<double>(summary.requests.answered_in_time.value_or(summary.requests.answered));
+  summary.requests.per_second = seconds > 0 ? answered / seconds : 0;
   summary.packets.rx_per_connection =
       completed > 0 ? static_cast<double>(summary.packets.rx) / completed : 0;
   summary.packets.tx_per_connection =

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ struct Summary {
     std::uint64_t aborted = 0, open = 0;     // at the end of the run; neither is a failure
     std::uint64_t peak_open = 0;
     std::uint64_t held_back = 0;  // polls of a closed loop without a port or memory for one more
+    std::uint64_t open_from_warmup = 0;  // at the end; these are counted nowhere else
+    /// Before the measured time was over; none: all that were completed.
+    std::optional<std::uint64_t> completed_in_time;
   };
   struct Failures {
     std::uint64_t refused = 0, unreachable = 0, no_arp = 0, timeout = 0, reset = 0, bad_reply = 0;
@@ -36,6 +40,8 @@ struct Summary {
     std::map<unsigned, std::uint64_t> status;
     std::uint64_t bad = 0;
     double per_second = 0;
+    /// Before the measured time was over; none: all that were answered.
+    std::optional<std::uint64_t> answered_in_time;
   };
   /// Microseconds; all 0 when there is no sample.
   struct Latency {
@@ -100,9 +106,9 @@ Summary::Latency latency_of(const Histogram& histogram);
 /// cores, add their Counters up first.
 void take_counters(Summary& summary, const Counters& counters);
 
-/// What follows from the other values: cps from its per_second (from completed / duration_s where
-/// the run had no whole second), requests per second, packets per completed connection. Call it
-/// last.
+/// What follows from the other values: cps from its per_second (from what was completed in
+/// duration_s where the run had no whole second), requests per second, packets per completed
+/// connection. What came after the measured time is in no rate. Call it last.
 void derive(Summary& summary);
 
 /// The object of "pollux.summary.1", with line ends and indents.

@@ -62,7 +62,7 @@ int serve(const cli::HttpdOptions& options) {
                                 devices->eal->cores(), outcome.cores, clock);
   for (const auto& lanes : fleet.servers) {
     for (const auto& lane : lanes) {
-      run::add_replies(summary, lane->application().inner().counters());
+      run::add_replies(summary, lane->application().counters());
     }
   }
   cli::derive(summary);

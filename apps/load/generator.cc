@@ -4,41 +4,93 @@
 #include <utility>
 
 namespace pollux::load {
+namespace {
 
-Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, std::size_t shares,
-                                           std::size_t share) {
+/// Host as RFC 9110 s.7.2 has it.
+std::string host_of(const application::Endpoint& target) {
+  std::string host = target.address.to_string();
+  if (target.port != 80) host.append(":").append(std::to_string(target.port));
+  return host;
+}
+
+/// One request for each host, in the order of the targets.
+Status prepare(GeneratorOptions& out, const cli::ClientOptions& options) {
   application::HttpClientRequest::Parts parts;
   parts.method = options.method;
   parts.target = options.path;
   parts.fields = options.headers;
-  if (options.targets.size() == 1) {
-    const auto& target = options.targets.front();
-    parts.host = target.address.to_string();
-    if (target.port != 80) parts.host.append(":").append(std::to_string(target.port));
-  }
   if (options.data) {
     const auto bytes = std::as_bytes(std::span{*options.data});
     parts.body.assign(bytes.begin(), bytes.end());
   }
-  if (!application::HttpClientRequest::usable(parts)) {
-    return Error{Error::Kind::usage, "--method, --path or --header",
-                 "they would make another request than they say (a blank, a control character, or "
-                 "a header without a name)",
-                 "--path /index.html --header 'Accept: text/html'"};
+  const bool own_host = application::HttpClientRequest::has_host(parts);
+  std::vector<std::string> hosts;
+  for (const application::Endpoint& target : options.targets) {
+    if (!own_host || hosts.empty()) parts.host = host_of(target);
+    if (!application::HttpClientRequest::usable(parts)) {
+      return Error{Error::Kind::usage, "--method, --path or --header",
+                   "they would make another request than they say (a blank, a control character, "
+                   "or a header without a name)",
+                   "--path /index.html --header 'Accept: text/html'"};
+    }
+    const auto same = std::find(hosts.begin(), hosts.end(), parts.host);
+    out.targets.push_back({target, static_cast<std::uint32_t>(same - hosts.begin())});
+    if (same != hosts.end()) continue;
+    hosts.push_back(parts.host);
+    out.prepared.emplace_back(parts);
   }
+  return std::monostate{};
+}
+
+}  // namespace
+
+Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, std::size_t shares,
+                                           std::size_t share) {
   GeneratorOptions out;
-  out.targets = options.targets;
-  if (options.cps) out.rate = static_cast<double>(*options.cps) / static_cast<double>(shares);
+  if (Status fine = prepare(out, options); !fine) return fine.error();
   // The first shares take what cannot be divided.
   out.concurrency = static_cast<std::uint32_t>((options.concurrency + shares - 1 - share) / shares);
+  out.limited = options.limited && options.cps;
+  if (options.cps) {
+    // Where there is a bound, whoever may have more open opens more.
+    const double part = out.limited || options.hold
+                            ? static_cast<double>(out.concurrency) / options.concurrency
+                            : 1.0 / static_cast<double>(shares);
+    out.rate = static_cast<double>(*options.cps) * part;
+  }
   out.requests = options.requests;
   out.pipeline = options.pipeline;
   out.close = options.close;
   out.hold = options.hold;
   out.hold_interval = options.hold_interval;
   out.ramp = options.ramp;
-  out.request = application::HttpClientRequest{parts};
   return out;
 }
+
+Result<std::unique_ptr<Generator>> Generator::make(GeneratorOptions options) {
+  HoldQueue held;
+  if (options.hold) {
+    auto made = HoldQueue::make(options.streams);
+    if (!made) return made.error();
+    held = std::move(*made);
+  }
+  SendTimes sent_at;
+  if (options.pipeline > 1) {
+    auto made = SendTimes::make(options.streams, options.pipeline);
+    if (!made) return made.error();
+    sent_at = std::move(*made);
+  }
+  return std::unique_ptr<Generator>{
+      new Generator(std::move(options), std::move(held), std::move(sent_at))};
+}
+
+/// As many replies may be half read as there are connections.
+Generator::Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at)
+    : options_(std::move(options)),
+      pace_(options_.rate, options_.ramp),
+      parser_(options_.prepared.front().method_is_head(), options_.streams),
+      held_(std::move(held)),
+      sent_at_(std::move(sent_at)),
+      rests_until_(options_.targets.size()) {}
 
 }  // namespace pollux::load

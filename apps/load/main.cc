@@ -40,12 +40,15 @@ int generate(const cli::LoadOptions& options) {
       auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + share,
                                      run::Devices::stack_buffers);
       config.interface = options.shared.devices[d].interface;
-      auto generator = generator_options(options.client, shares, share);
+      auto options_of = generator_options(options.client, shares, share);
+      if (!options_of) return cli::print_error(options_of.error());
+      options_of->streams = config.connections;
+      auto generator = Generator::make(std::move(*options_of));
       if (!generator) return cli::print_error(generator.error());
       auto lane =
           Lane::make(run::Recorded{devices->ports[d].queue(static_cast<std::uint16_t>(core)),
                                    recorder->get(), static_cast<std::uint32_t>(d)},
-                     std::make_unique<Generator>(std::move(*generator)), config, clock.now());
+                     std::move(*generator), config, clock.now());
       if (!lane) return cli::print_error(lane.error());
       for (std::size_t other = 0; other < core; ++other) {
         run::introduce(*fleet.clients[other].back(), **lane);

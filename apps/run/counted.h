@@ -10,7 +10,8 @@
 
 namespace pollux::run {
 
-/// Counts what becomes of the connections that `Inner`, a server, accepts. Inner does not know.
+/// Counts what becomes of the connections that `Inner`, a server, accepts. Inner does not know; it
+/// has counters() of its own.
 template <class Inner>
 class Counted {
  public:
@@ -23,16 +24,23 @@ class Counted {
   template <class... Args>
   explicit Counted(Args&&... args) : inner_(std::forward<Args>(args)...) {}
 
-  void begin_measuring(Instant) noexcept { measuring_ = true; }
+  void begin_measuring(Instant) noexcept {
+    measuring_ = true;
+    first_ = inner_.counters();
+  }
   void wind_down(Instant) noexcept {
     measuring_ = false;
     winding_down_ = true;
+    tally_.note_end();
+    tally_.answered_in_time = counters().answered();
   }
   bool idle() const noexcept { return tally_.live == 0; }
   void end_with(Leftover leftover) noexcept { leftover_ = leftover; }
   const Tally& tally() const noexcept { return tally_; }
   Inner& inner() noexcept { return inner_; }
   const Inner& inner() const noexcept { return inner_; }
+  /// What Inner has counted since the warm-up.
+  auto counters() const noexcept { return inner_.counters().since(first_); }
 
   void on_start(auto& stack) noexcept { inner_.on_start(stack); }
   void on_timer(auto& stack, std::uint64_t token) noexcept {
@@ -42,6 +50,7 @@ class Counted {
   void on_poll(auto& stack) noexcept {
     UnwrappedStack<std::remove_reference_t<decltype(stack)>> view{stack};
     if constexpr (requires { inner_.on_poll(view); }) inner_.on_poll(view);
+    tally_.live_answered = inner_.counters().answered();
   }
   void on_datagram(auto& stack, const application::Datagram& datagram) noexcept {
     if constexpr (requires { inner_.on_datagram(stack, datagram); }) {
@@ -123,6 +132,7 @@ class Counted {
   bool leftover_set() const noexcept { return leftover_.has_value(); }
 
   Inner inner_;
+  std::remove_cvref_t<decltype(std::declval<const Inner&>().counters())> first_;
   Tally tally_;
   bool measuring_ = false;
   bool winding_down_ = false;

@@ -29,6 +29,8 @@ void add(cli::Summary& out, const Tally& tally) {
   c.open += tally.open;
   c.peak_open += tally.peak_open;
   c.held_back += tally.held_back;
+  c.open_from_warmup += tally.open_from_warmup;
+  c.completed_in_time = c.completed_in_time.value_or(0) + tally.completed_in_time;
   auto& f = out.failures;
   f.refused += tally.refused;
   f.unreachable += tally.unreachable;
@@ -41,6 +43,7 @@ void add(cli::Summary& out, const Tally& tally) {
   r.sent += tally.requests_sent;
   r.answered += tally.requests_answered;
   r.bad += tally.requests_bad;
+  r.answered_in_time = r.answered_in_time.value_or(0) + tally.answered_in_time;
   for (unsigned code = 100; code < 600; ++code) {
     if (const std::uint64_t n = tally.status[code - 100]; n != 0) r.status[code] += n;
   }

@@ -43,7 +43,18 @@ struct Tally {
   Count status[500];
   /// All that live now and all that were completed, the warm-up's too: for the live line.
   Count live, live_completed, live_failed, live_answered;
+  /// What had been completed and answered when the measured time was over: rates are of these.
+  Count completed_in_time, answered_in_time, live_completed_in_time;
+  /// Connections of the warm-up that were still open when the run ended.
+  Count open_from_warmup;
   Histogram connect, first_byte, close;
+
+  /// The measured time is over.
+  void note_end() noexcept {
+    completed_in_time = std::uint64_t{completed};
+    answered_in_time = std::uint64_t{requests_answered};
+    live_completed_in_time = std::uint64_t{live_completed};
+  }
 };
 
 /// A connection did not complete: counts it, and why.

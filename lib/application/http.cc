@@ -4,6 +4,14 @@
 
 namespace pollux::application {
 
+HttpCounters HttpCounters::since(const HttpCounters& earlier) const noexcept {
+  HttpCounters out;
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    out.values_[i] = (*this)[static_cast<Count>(i)] - earlier.values_[i];
+  }
+  return out;
+}
+
 std::uint64_t HttpCounters::answered() const noexcept {
   const HttpCounters& self = *this;
   return self[Count::ok] + self[Count::bad_request] + self[Count::head_too_large] +

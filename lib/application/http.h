@@ -43,6 +43,8 @@ class HttpCounters {
     auto& value = const_cast<std::uint64_t&>(values_[static_cast<std::size_t>(count)]);
     return std::atomic_ref<std::uint64_t>(value).load(std::memory_order_relaxed);
   }
+  /// What was counted since `earlier`, a copy of these.
+  HttpCounters since(const HttpCounters& earlier) const noexcept;
   /// Replies queued whole, of any status.
   std::uint64_t answered() const noexcept;
   /// Requests that broke HTTP: 400, 431 and those that were cut off.

@@ -59,6 +59,8 @@ HttpClientRequest::HttpClientRequest(const Parts& parts)
   POLLUX_ASSERT(usable(parts));
 }
 
+bool HttpClientRequest::has_host(const Parts& parts) noexcept { return has(parts.fields, "host"); }
+
 bool HttpClientRequest::usable(const Parts& parts) noexcept {
   const auto visible = [](char c) { return is(c, characters::text) && !characters::is_blank(c); };
   const auto token = [](char c) { return is(c, characters::token); };

@@ -35,6 +35,8 @@ class HttpClientRequest {
   HttpClientRequest() : HttpClientRequest(Parts{}) {}
   /// Whether the parts can be sent as they are.
   static bool usable(const Parts& parts) noexcept;
+  /// Whether the fields name the host, so that `host` plays no part.
+  static bool has_host(const Parts& parts) noexcept;
 
   /// The request; `closes`: with "Connection: close", unless the fields speak of the connection.
   std::span<const std::byte> bytes(bool closes) const noexcept {

@@ -1,0 +1,145 @@
+#pragma once
+
+// How Generator sends requests and reads replies. Included by generator.h alone.
+
+#include "load/generator.h"
+
+namespace pollux::load {
+
+/// A held connection may ask once, and gets its next turn an interval from now.
+void Generator::give_turn(application::Stream auto& stream) noexcept {
+  stream.session().turn = true;
+  held_.push(stream.id(), stream.stack().now() + options_.hold_interval);
+}
+
+void Generator::ask_held(auto& stack) noexcept {
+  for (std::uint32_t n = burst; n != 0 && !held_.empty(); --n) {
+    if (held_.front_due() > stack.now()) return;
+    const application::StreamId id = held_.front();
+    if (auto stream = stack.stream(id)) {
+      give_turn(*stream);
+      ask(*stream);
+    } else {
+      held_.remove(id.index);
+    }
+  }
+}
+
+inline bool Generator::may_begin(const Session& session) const noexcept {
+  return session.begun < options_.requests && !session.said_close &&
+         session.begun - session.answered < options_.pipeline && (!options_.hold || session.turn);
+}
+
+/// Sends what is left of the last request, and as many more as are wanted now and fit.
+void Generator::ask(application::Stream auto& stream) noexcept {
+  Session& session = stream.session();
+  while (session.half_sent != 0 || may_begin(session)) {
+    const bool begins = session.half_sent == 0;
+    const bool last = session.begun + (begins ? 1 : 0) == options_.requests;
+    const bool closes = last && options_.close == Close::server && !options_.hold;
+    const auto bytes = options_.prepared[session.request].bytes(closes);
+    // A request that does not fit the send queue whole goes out in pieces.
+    const auto left = bytes.size() - session.half_sent;
+    const auto piece = static_cast<std::uint32_t>(std::min(left, stream.writable()));
+    if (piece == 0 || !stream.send({bytes.data() + session.half_sent, piece})) return;
+    if (begins) begin_request(stream);
+    session.half_sent = piece == left ? 0 : session.half_sent + piece;
+    if (session.half_sent != 0) continue;
+    // Its reply may have come before it was out.
+    if (session.done && options_.close != Close::server) return begin_close(stream);
+  }
+}
+
+/// The first bytes of a request are on their way.
+void Generator::begin_request(application::Stream auto& stream) noexcept {
+  Session& session = stream.session();
+  const Instant now = stream.stack().now();
+  if (options_.pipeline == 1) {
+    session.asked = now;
+  } else {
+    sent_at_.at(stream.id().index, session.begun) = now;
+  }
+  ++session.begun;
+  session.turn = false;
+  if (measuring_) {
+    ++tally_.requests_sent;
+  } else {
+    ++session.uncounted;
+  }
+}
+
+void Generator::read(application::Stream auto& stream) noexcept {
+  Session& session = stream.session();
+  for (auto bytes = stream.readable(); !bytes.empty(); bytes = stream.readable()) {
+    if (session.begun == session.answered) {
+      // Bytes that nobody has asked for.
+      spoil(session);
+      stream.consume(bytes.size());
+      continue;
+    }
+    if (!session.first_byte) note_first_byte(stream);
+    const auto fed = parser_.feed(session.reply, bytes);
+    stream.consume(fed.consumed);
+    if (fed.outcome == application::ReplyOutcome::bad) {
+      spoil(session);
+      stream.abort();
+      return;
+    }
+    if (fed.outcome == application::ReplyOutcome::complete) answer(stream);
+  }
+}
+
+void Generator::note_first_byte(application::Stream auto& stream) noexcept {
+  Session& session = stream.session();
+  session.first_byte = true;
+  if (session.uncounted != 0) return;
+  const Instant asked =
+      options_.pipeline == 1 ? session.asked : sent_at_.at(stream.id().index, session.answered);
+  tally_.first_byte.record(elapsed(asked, stream.stack().now()));
+}
+
+/// One reply is there, whole.
+void Generator::answer(application::Stream auto& stream) noexcept {
+  Session& session = stream.session();
+  const auto& reply = session.reply;
+  ++session.answered;
+  ++tally_.live_answered;
+  if (session.uncounted != 0) {
+    --session.uncounted;
+  } else {
+    ++tally_.requests_answered;
+    if (const unsigned code = reply.status(); code >= 100 && code < 600) {
+      ++tally_.status[code - 100];
+    }
+  }
+  session.first_byte = false;
+  session.done = session.answered == options_.requests;
+  if (!reply.keep_alive()) session.said_close = true;
+  if (!session.done && !session.said_close) return ask(stream);
+  if (!session.done) session.bad = true;  // the server closes before everything was asked
+  session.closing = stream.stack().now();
+  const bool half = session.half_sent != 0;
+  // The server wants no more of a request that it has answered before all of it was sent; the rest
+  // of one that it will go on to read is sent first.
+  if (half ? session.said_close : options_.close != Close::server) begin_close(stream);
+}
+
+void Generator::begin_close(application::Stream auto& stream) noexcept {
+  Session& session = stream.session();
+  session.half_sent = 0;
+  if (session.closing == Instant{}) session.closing = stream.stack().now();
+  if (options_.close == Close::reset && session.done) {
+    stream.abort();
+  } else {
+    stream.close();
+  }
+}
+
+/// What has come is no reply to what was asked, or none has come at all.
+inline void Generator::spoil(Session& session) noexcept {
+  if (session.bad) return;
+  session.bad = true;
+  if (measuring_ && session.uncounted == 0) ++tally_.requests_bad;
+}
+
+}  // namespace pollux::load
