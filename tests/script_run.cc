@@ -384,6 +384,9 @@ void Run::sends(const Seg& expected) {
   const Segment actual = sent_.front();
   sent_.pop_front();
   if (actual.has(wire::control::psh) && actual.text == 0) return fail("a push of nothing");
+  const bool opening = actual.has(syn);
+  if (actual.options.mss.has_value() != opening) return fail("MSS belongs in a SYN");  // MUST-65
+  if (actual.options.window_scale && !opening) return fail("a window scale outside of a SYN");
   Segment wanted = actual;
   wanted.seq = iss_ + expected.seq.value();
   wanted.control = expected.control;

@@ -105,7 +105,7 @@ Status take_mac(Draft& draft, const std::string& value) {
 }
 
 Status take_mtu(Draft& draft, const std::string& value) {
-  const Result<std::uint64_t> mtu = parse_number(value, 68, 9216);  // RFC 791 s.3.2: at least 68
+  const Result<std::uint64_t> mtu = parse_number(value, 88, 9216);  // a segment of 48 bytes
   if (!mtu) return mtu.error();
   draft.device().mtu = static_cast<std::uint16_t>(*mtu);
   return fine();

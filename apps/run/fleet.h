@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/time.h"
@@ -25,6 +26,7 @@ struct NoLane {
   void stop(Instant, Leftover) noexcept {}
   const Tally& tally() const noexcept { return tally_; }
   const Counters& counters() const noexcept { return counters_; }
+  std::optional<link::Conflict> take_conflict() noexcept { return std::nullopt; }
   Counters measured() const noexcept { return counters_; }
 
  private:
@@ -82,7 +84,11 @@ class Fleet {
     End end{role, {}};
     for (std::size_t core = 0; core < by_core.size(); ++core) {
       for (const auto& lane : by_core[core]) {
-        end.lanes.push_back({core, &lane->tally(), &lane->counters(), {}});
+        end.lanes.push_back({core,
+                             &lane->tally(),
+                             &lane->counters(),
+                             [&lane] { return lane->take_conflict(); },
+                             {}});
       }
     }
     if (!end.lanes.empty()) outcome.ends.push_back(std::move(end));

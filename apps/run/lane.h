@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/counters.h"
 #include "base/time.h"
+#include "link/arp.h"
 #include "pipeline/pipeline.h"
 #include "run/tally.h"
 
@@ -69,6 +71,8 @@ class Lane {
   const A& application() const noexcept { return *application_; }
   /// The counts as they are now, readable from any thread.
   const Counters& counters() const noexcept { return pipeline_->counters(); }
+  /// Of the pipeline, for the control thread.
+  std::optional<link::Conflict> take_conflict() noexcept { return pipeline_->take_conflict(); }
   /// What was counted from begin_measuring() to stop().
   Counters measured() const noexcept { return last_.since(first_); }
   /// Frames received and sent since the start.

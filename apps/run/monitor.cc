@@ -76,6 +76,7 @@ void Monitor::watch(const std::atomic<unsigned>& cores_running, const std::funct
       tend();
       tended = now;
     }
+    warn_of_conflicts(now);
     if (options_.stats_interval > Duration{0} && now >= next_live_) print_live(now);
     if (now >= next_second_ && !shared_.wound_down.load(std::memory_order_acquire)) {
       sample_second(now);
@@ -99,6 +100,20 @@ Monitor::Sample Monitor::sample(std::size_t end, Instant now) const {
     out.total_ns += core->total_ns.load(std::memory_order_relaxed);
   }
   return out;
+}
+
+/// One line in ten seconds says enough of them.
+void Monitor::warn_of_conflicts(Instant now) {
+  for (const End& end : ends_) {
+    for (const LaneView& lane : end.lanes) {
+      while (const auto conflict = lane.take_conflict()) {
+        if (warned_ && now - *warned_ < 10s) continue;
+        warned_ = now;
+        fmt::print(stderr, "warning: {} is also used by {}\n", conflict->address.to_string(),
+                   conflict->mac.to_string());
+      }
+    }
+  }
 }
 
 /// The last end's, which is the clients' where there are both.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/summary.h"
 #include "dpdk/clock.h"
+#include "link/arp.h"
 #include "run/loop.h"
 #include "run/tally.h"
 
@@ -20,6 +22,7 @@ struct LaneView {
   std::size_t core = 0;  // index among the run's cores
   const Tally* tally = nullptr;
   const Counters* live = nullptr;
+  std::function<std::optional<link::Conflict>()> take_conflict;
   Counters measured;  // filled in when the run is over
 };
 
@@ -49,6 +52,7 @@ class Monitor {
   };
   Sample sample(std::size_t end, Instant now) const;
   void print_live(Instant now);
+  void warn_of_conflicts(Instant now);
   void sample_second(Instant now);
   void sample_last_seconds();
   void note_rate(std::size_t end, const Sample& latest, std::size_t seconds_over);
@@ -62,6 +66,7 @@ class Monitor {
   Sample last_live_;
   Instant next_live_;
   Instant next_second_;
+  std::optional<Instant> warned_;  // of a conflict, last
   std::vector<Sample> last_second_;
   std::vector<std::vector<double>> per_second_;
 };

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <type_traits>
 
@@ -55,11 +56,11 @@ enum class StackError : std::uint8_t {
   invalid     // port 0, or an address that nobody can have
 };
 
-/// Per-connection switches (RFC 9293 s.3.8.4, 3.8.7.1; RFC 5482).
+/// Per-connection switches (RFC 9293 s.3.8.4, 3.8.7.1; RFC 5482): what is not given stays as it is.
 struct StreamOptions {
-  bool nagle = true;
-  bool keepalive = false;
-  Duration user_timeout{0};  // 0: the stack's own number of retries
+  std::optional<bool> nagle{};
+  std::optional<bool> keepalive{};
+  std::optional<Duration> user_timeout{};  // 0: the stack's own number of retries
 };
 
 // Version 14 does not know how to lay out a requirement.
@@ -84,15 +85,19 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
   /// Queues all of `bytes`, or nothing and false when they are more than writable().
   { s.send(bytes) } noexcept -> std::same_as<bool>;
   /// Packet memory for up to n bytes (possibly fewer, possibly none); commit(k) sends its first k.
-  /// Nothing else may be called on the stream between the two.
+  /// The stack has one such reservation: between the two nothing else may be called on this stream,
+  /// and no reserve() on another.
   { s.reserve(n) } noexcept -> std::same_as<std::span<std::byte>>;
   { s.commit(n) } noexcept;
   /// No more bytes from us: FIN behind the last one; receiving goes on.
   { s.shutdown_send() } noexcept;
   /// The same, and what the peer still sends is not wanted. on_closed() follows when it is over.
   { s.close() } noexcept;
-  /// RST now. on_closed(id, Cause::aborted) follows.
+  /// RST now. on_closed(id, Cause::aborted) follows, also where both have ended in good order and
+  /// the peer's text is still unread.
   { s.abort() } noexcept;
+  /// May be called at any time, and means nothing once the connection is over.
+  s.options(StreamOptions{});
   s.stack();
 };
 // clang-format on
@@ -113,6 +118,9 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
 ///                                     a timer of stack.after()
 ///   void on_datagram(auto& stack, const Datagram&)
 ///                                     UDP
+///   void on_datagram_error(auto& stack, Endpoint local, Endpoint remote, Cause)
+///                                     ICMP says that a datagram from a port of bind() did not
+///                                     arrive: refused or unreachable (RFC 1122 s.4.1.3.3)
 ///   void on_message(auto& stack, Message&&)
 ///                                     stack.post() of another thread
 ///   void on_poll(auto& stack)         each poll, before sending

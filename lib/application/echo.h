@@ -11,16 +11,21 @@
 
 namespace pollux::application {
 
-/// Sends each received UDP datagram back to where it came from.
+/// Sends each received UDP datagram back to where it came from (RFC 862), but not to another such
+/// service: two of them would send one forged datagram to and fro without an end.
 class UdpEcho {
  public:
   struct Session {};
 
-  explicit UdpEcho(std::uint16_t port = 7) noexcept : port_(port) {}
+  static constexpr std::uint16_t well_known = 7;
+
+  explicit UdpEcho(std::uint16_t port = well_known) noexcept : port_(port) {}
 
   void on_start(auto& stack) noexcept { bound_ = static_cast<bool>(stack.bind(port_)); }
   void on_datagram(auto& stack, const Datagram& datagram) noexcept {
-    if (stack.send_datagram(datagram.local, datagram.remote, datagram.bytes)) {
+    if (datagram.remote.port == port_ || datagram.remote.port == well_known) {
+      ++refused_;
+    } else if (stack.send_datagram(datagram.local, datagram.remote, datagram.bytes)) {
       ++echoed_;
     } else {
       ++failed_;
@@ -32,12 +37,14 @@ class UdpEcho {
   bool bound() const noexcept { return bound_; }
   std::uint64_t echoed() const noexcept { return echoed_; }
   std::uint64_t failed() const noexcept { return failed_; }
+  std::uint64_t refused() const noexcept { return refused_; }
 
  private:
   std::uint16_t port_;
   bool bound_ = false;
   std::uint64_t echoed_ = 0;
   std::uint64_t failed_ = 0;
+  std::uint64_t refused_ = 0;
 };
 
 /// Sends every byte of a TCP connection back (RFC 862), and closes when the peer has closed and all

@@ -32,6 +32,7 @@ constexpr std::array<std::string_view, drop_count> drop_names = {
     "icmp_bad_checksum",
     "icmp_unknown_type",
     "icmp_not_ours",
+    "icmp_bad_sequence",
     "icmp_ignored",
     "udp_truncated",
     "udp_bad_length",
@@ -53,14 +54,22 @@ constexpr std::array<std::string_view, drop_count> drop_names = {
     "tcp_half_open_full",
     "tcp_connections_full",
     "tcp_no_buffer",
+    "tcp_wrong_core",
     "no_buffer",
     "hand_over_full",
 };
 
 constexpr std::array<std::string_view, send_drop_count> send_drop_names = {
-    "none",         "no_buffer",           "device_full",         "no_route",
-    "no_neighbor",  "neighbor_queue_full", "neighbor_table_full", "too_big",
+    "none",
+    "no_buffer",
+    "device_full",
+    "no_route",
+    "no_neighbor",
+    "neighbor_queue_full",
+    "neighbor_table_full",
+    "too_big",
     "rate_limited",
+    "shutdown",
 };
 
 constexpr std::array<std::string_view, event_count> event_names = {

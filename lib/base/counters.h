@@ -41,6 +41,7 @@ enum class Drop : std::uint8_t {
   icmp_bad_checksum,
   icmp_unknown_type,
   icmp_not_ours,
+  icmp_bad_sequence,
   icmp_ignored,
   // transport
   udp_truncated,
@@ -63,6 +64,7 @@ enum class Drop : std::uint8_t {
   tcp_half_open_full,
   tcp_connections_full,
   tcp_no_buffer,
+  tcp_wrong_core,
   // the machine
   no_buffer,
   hand_over_full,
@@ -81,6 +83,7 @@ enum class SendDrop : std::uint8_t {
   neighbor_table_full,
   too_big,
   rate_limited,
+  shutdown,
   count_
 };
 

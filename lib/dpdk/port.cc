@@ -131,6 +131,8 @@ std::size_t Queue::straighten(rte_mbuf** frames, std::size_t count) noexcept {
     rte_mbuf* const frame = std::exchange(frames[i], nullptr);
     if (frame->nb_segs != 1 && rte_pktmbuf_linearize(frame) != 0) {
       rte_pktmbuf_free(frame);
+      auto& broken = gate_->queues[index_].broken;
+      broken.store(broken.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     } else {
       frames[kept++] = frame;
     }
@@ -187,7 +189,6 @@ void Port::State::choose_offloads(rte_eth_conf& conf) {
   };
   capabilities.transmit_ipv4_checksum = transmits(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM);
   capabilities.transmit_tcp_checksum = transmits(RTE_ETH_TX_OFFLOAD_TCP_CKSUM);
-  capabilities.transmit_udp_checksum = transmits(RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
   if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM) == RTE_ETH_RX_OFFLOAD_CHECKSUM) {
     conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_CHECKSUM;
     capabilities.receive_checksum = true;
@@ -447,13 +448,17 @@ std::uint16_t Port::queues() const noexcept { return state_->options.queues; }
 PortStats Port::stats() const noexcept {
   rte_eth_stats from{};
   if (state_->id == PortGate::closed || rte_eth_stats_get(state_->number(), &from) != 0) return {};
+  std::uint64_t broken = 0;
+  for (const PortGate::Parking& queue : state_->gate.queues) {
+    broken += queue.broken.load(std::memory_order_relaxed);
+  }
   return {.rx_packets = from.ipackets,
           .tx_packets = from.opackets,
           .rx_bytes = from.ibytes,
           .tx_bytes = from.obytes,
           .rx_missed = from.imissed,
           .rx_no_buffer = from.rx_nombuf,
-          .rx_errors = from.ierrors,
+          .rx_errors = from.ierrors + broken,
           .tx_errors = from.oerrors};
 }
 
@@ -471,7 +476,6 @@ std::string Port::offloads() const {
   };
   add(has.transmit_ipv4_checksum, "transmit IPv4 checksum");
   add(has.transmit_tcp_checksum, "transmit TCP checksum");
-  add(has.transmit_udp_checksum, "transmit UDP checksum");
   add(has.receive_checksum, "receive checksums");
   add(spreads_flows(), "flow spreading");
   return text.empty() ? "none" : text;

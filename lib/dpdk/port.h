@@ -56,6 +56,7 @@ struct PortGate {
   alignas(64) std::atomic<std::uint32_t> port = closed;
   struct alignas(64) Parking {
     std::atomic<bool> parked = false;
+    std::atomic<std::uint64_t> broken = 0;  // frames of several segments that no buffer holds
   };
   std::vector<Parking> queues;
 };
@@ -116,8 +117,8 @@ class Queue {
 
  private:
   std::size_t park() noexcept;
-  /// Makes one segment of each chain of segments, in place; one that cannot be is dropped. Returns
-  /// how many frames are left.
+  /// Makes one segment of each chain of segments, in place; one that cannot be is dropped, and
+  /// counted in PortStats::rx_errors. Returns how many frames are left.
   std::size_t straighten(rte_mbuf** frames, std::size_t count) noexcept;
 
   PortGate* gate_;

@@ -28,18 +28,38 @@ std::uint16_t PathMtuCache::find(wire::Ipv4Address destination, Instant now) con
   return link_mtu_;
 }
 
+bool PathMtuCache::find_narrow(wire::Ipv4Address destination, Instant now) const noexcept {
+  for (const Entry& entry : entries_[set_of(destination)]) {
+    if (entry.mtu != 0 && entry.destination == destination) {
+      return entry.narrow && now < entry.expires;
+    }
+  }
+  return false;
+}
+
 std::optional<std::uint16_t> PathMtuCache::learn(wire::Ipv4Address destination,
                                                  std::uint16_t reported,
                                                  std::uint16_t quoted_length,
                                                  Instant now) noexcept {
   const std::uint16_t current = mtu(destination, now);
-  const std::uint16_t estimate =
-      std::max(reported != 0 ? reported : plateau_below(quoted_length), minimum);
-  if (estimate >= quoted_length) return std::nullopt;
-  if (estimate > current || estimate >= link_mtu_) {
+  const std::uint16_t asked = reported != 0 ? reported : plateau_below(quoted_length);
+  if (asked >= quoted_length) return std::nullopt;
+  if (asked < minimum) {
+    const std::uint16_t least = std::min({minimum, current, link_mtu_});
+    keep(destination, least, true, now);
+    if (least < quoted_length) return least;
+    return std::nullopt;
+  }
+  if (asked > current || asked >= link_mtu_) {
     if (current < quoted_length) return current;
     return std::nullopt;
   }
+  keep(destination, asked, narrow(destination, now), now);
+  return asked;
+}
+
+void PathMtuCache::keep(wire::Ipv4Address destination, std::uint16_t mtu, bool narrow,
+                        Instant now) noexcept {
   std::array<Entry, ways>& set = entries_[set_of(destination)];
   Entry* place = &set.front();
   for (Entry& entry : set) {
@@ -51,8 +71,8 @@ std::optional<std::uint16_t> PathMtuCache::learn(wire::Ipv4Address destination,
     if (place->mtu != 0 && (entry.mtu == 0 || entry.expires < place->expires)) place = &entry;
   }
   if (place->mtu == 0) ++used_;
-  *place = {destination, estimate, now + lifetime};
-  return estimate;
+  *place = {destination, mtu, narrow, now + lifetime};
+  any_narrow_ = any_narrow_ || narrow;
 }
 
 std::uint16_t PathMtuCache::plateau_below(std::uint16_t length) noexcept {

@@ -145,8 +145,9 @@ Reassembler::Fit Reassembler::insert(Entry& entry, const wire::Ipv4View& fragmen
   const auto last = static_cast<std::uint16_t>(first + text.size() - 1);
   const std::uint32_t end = last + 1u;
   const bool more = fragment.more_fragments();
+  // One end there is, and where a fragment said that more follows it is not.
   if (more ? entry.end != 0 && end >= entry.end
-           : (entry.end != 0 && end != entry.end) || end < entry.reached) {
+           : (entry.end != 0 ? end != entry.end : end <= entry.reached)) {
     return Fit::contradicts;
   }
 

@@ -32,6 +32,13 @@ struct ArpVerdict {
   std::optional<NeighborTable::Resolved> resolved;
 };
 
+/// Somebody else on the link uses an address of ours too.
+struct Conflict {
+  wire::Ipv4Address address;
+  wire::MacAddress mac;
+  friend bool operator==(const Conflict&, const Conflict&) noexcept = default;
+};
+
 /// Defends our addresses, at most once in ten seconds altogether (RFC 5227 s.2.4 (b)).
 class ArpDefence {
  public:

@@ -47,13 +47,7 @@ NeighborTable::Lookup NeighborTable::lookup_slowly(wire::Ipv4Address next_hop,
   entry.wanted_at = now;
   if (entry.phase == Phase::incomplete) return {State::waiting, {}, id, false};
   POLLUX_ASSERT(entry.phase == Phase::failed);
-  if (now - entry.since < config_.retry) return {State::unreachable, {}, id, false};
-  entry.phase = Phase::incomplete;
-  entry.attempts = 0;
-  if (entry.reserved) return {State::waiting, {}, id, false};
-  const Instant allowed = entry.requested_at + config_.retry;
-  wheel_.arm(id, allowed <= now ? at_once : allowed);
-  return {State::waiting, {}, id, allowed <= now};
+  return {State::unreachable, {}, id, false};
 }
 
 NeighborTable::Learned NeighborTable::learn(wire::Ipv4Address address, wire::MacAddress mac,
@@ -91,7 +85,6 @@ std::optional<NeighborTable::Action> NeighborTable::timeout(NeighborId id, Insta
     case Phase::incomplete:
       if (entry.attempts < config_.requests) return request(id, now);
       entry.phase = Phase::failed;
-      entry.since = now;
       // The question stays open while somebody wants the answer, so the next request is due now.
       wheel_.arm(id, at_once);
       return Action{Action::Kind::failed, id, entry.address, {}};

@@ -28,7 +28,7 @@ using NeighborId = std::uint32_t;
 /// unicast if it is in use, three times while it still resolves, and then it is incomplete again;
 /// one that nobody used is forgotten after a minute. A failed one is asked on, once a second, for a
 /// minute after the last demand, which is as long as a connection may sleep between two
-/// retransmissions.
+/// retransmissions; until it answers, whoever wants it hears at once that it does not.
 class NeighborTable {
  public:
   struct Config {
@@ -47,7 +47,7 @@ class NeighborTable {
   enum class State : std::uint8_t {
     resolved,     // send to `mac` now
     waiting,      // keep the datagram in the waiting queue of `id`
-    unreachable,  // asked in vain within the last second: SendDrop::no_neighbor
+    unreachable,  // asked in vain, and asked on every second: SendDrop::no_neighbor
     table_full    // SendDrop::neighbor_table_full
   };
   struct Lookup {
@@ -127,7 +127,7 @@ class NeighborTable {
     std::uint8_t attempts = 0;  // requests sent in this phase
     Instant requested_at{Duration::min()};
     Instant wanted_at{Duration::min()};  // the last lookup that found no answer
-    Instant since{Duration::min()};      // reachable: confirmed; failed: reported
+    Instant since{Duration::min()};      // reachable: confirmed
 
     bool resolves() const noexcept { return phase >= Phase::reachable; }
   };

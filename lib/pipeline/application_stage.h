@@ -60,11 +60,19 @@ void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
   if ((c.pending & pending::closed) != 0) finish(index);
 }
 
-/// Ends the application's part, unless it has yet to read what came before an orderly end.
+/// Of a connection that is over: whether the application has yet to read what came before an
+/// orderly end.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::awaits_reader(std::uint32_t index) noexcept {
+  const Connection& c = connections_[index];
+  return orderly(c.cause) && !c.closing && !readable(index).empty();
+}
+
+/// Ends the application's part, unless there is something to read first.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::finish(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
-  if (orderly(c.cause) && !c.closing && !readable(index).empty()) return;
+  if (awaits_reader(index)) return;
   c.pending = static_cast<std::uint16_t>(c.pending & pending::send);
   c.finished = true;
   counters_.count(c.cause == Cause::aborted ? Event::tcp_aborted : Event::tcp_closed);
@@ -155,9 +163,13 @@ std::span<std::byte> Pipeline<D, A>::reserve(std::uint32_t index, std::size_t n)
     return {bytes.data() + bytes.size(), reserved_.size};
   }
   // Send queues leave packets in the pool: without any, nothing could be sent that frees them.
-  if (send_pieces_.available() != 0 && owned_packets_ < config_.owned_packets) {
-    reserved_.fresh = device_.allocate();
+  const std::uint32_t free = config_.owned_packets - owned_packets_;
+  if (free != 0 && c.owned != 0 &&
+      c.owned > std::min(share_of(free, config_.owned_packets), most_owned)) {
+    c.wants_room = true;  // the peer's next ACK frees some of its own
+    return {};
   }
+  if (free != 0 && send_pieces_.available() != 0) reserved_.fresh = device_.allocate();
   if (!reserved_.fresh) {
     starve(index);
     return {};
@@ -178,6 +190,7 @@ void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
   if (reserved_.fresh) {
     const auto bytes = reserved_.fresh.append(n);
     ++owned_packets_;
+    ++c.owned;
     c.send.push(send_pieces_, std::move(reserved_.fresh), bytes.data(), size);
   } else {
     c.send.tail_owner(send_pieces_)->append(n);
@@ -185,6 +198,13 @@ void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
   }
   reserved_ = {};
   queued(index, size);
+}
+
+/// Packets that a send queue owned are the device's again.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::give_back(Connection& c, std::uint32_t packets) noexcept {
+  owned_packets_ -= packets;
+  c.owned = static_cast<std::uint16_t>(c.owned - packets);
 }
 
 /// Memory that all connections share is used up: the application is asked again in the next poll.
@@ -216,9 +236,12 @@ void Pipeline<D, A>::close(std::uint32_t index) noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::abort(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
-  if ((c.pending & pending::closed) != 0 || c.finished) return;
+  if (c.finished) return;
+  const bool over = (c.pending & pending::closed) != 0;
+  // The peer of one that is over already is told nothing; only what was unread is lost.
+  if (over && !awaits_reader(index)) return;
   c.closing = c.send_closed = true;
-  send_reset(c);
+  if (!over) send_reset(c);
   c.cause = Cause::aborted;
   make_ready(index, pending::closed);
 }
@@ -227,8 +250,15 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::set_options(std::uint32_t index,
                                  const application::StreamOptions& options) noexcept {
   Connection& c = connections_[index];
-  tcp::set_options(c.tcb, config_.tcp, {options.nagle, options.keepalive, options.user_timeout},
+  if ((c.pending & pending::closed) != 0 || c.finished) return;
+  tcp::set_options(c.tcb, config_.tcp,
+                   {.nagle = options.nagle.value_or(c.tcb.nagle != 0),
+                    .keepalive = options.keepalive.value_or(c.tcb.keepalive != 0),
+                    .user_timeout = options.user_timeout.value_or(
+                        std::chrono::milliseconds{c.tcb.user_timeout_ms})},
                    now_);
+  // What Nagle's algorithm has held back may leave now.
+  if (options.nagle == false) make_ready(index, pending::send);
   arm(index);
 }
 
@@ -241,103 +271,6 @@ Result<std::monostate, application::StackError> Pipeline<D, A>::listen(
   listener_options_[listeners_] = options;
   listener_at_[port] = ++listeners_;
   return std::monostate{};
-}
-
-template <link::Device D, application::Application A>
-Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
-    application::Endpoint remote, const application::ConnectOptions& options) noexcept {
-  using application::StackError;
-  if (remote.port == 0 || remote.address.is_any() || remote.address.is_multicast() ||
-      remote.address.is_reserved()) {
-    return StackError::invalid;
-  }
-  wire::FourTuple tuple{options.local_address, remote.address, options.local_port, remote.port};
-  const bool any_address = tuple.local.is_any();
-  if (any_address) {
-    tuple.local = next_source(remote.address);
-    if (tuple.local.is_any()) return StackError::no_route;
-  } else if (!addresses_.contains(tuple.local)) {
-    return StackError::invalid;
-  }
-  if (tuple.local_port == 0) {
-    if (!pick_source(tuple, any_address)) return StackError::no_ports;
-  } else if (!claim(tuple)) {
-    return StackError::in_use;
-  }
-  return open(tuple, options);
-}
-
-template <link::Device D, application::Application A>
-Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
-    const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept {
-  using application::StackError;
-  const std::uint64_t hash = tcp::hash(tuple, table_key_);
-  const std::uint32_t index = connections_.acquire();
-  if (index == Connections::none) return StackError::no_memory;
-  if (!table_.insert(hash, {tcp::EntryId::Kind::connection, index})) {
-    connections_.release(index);
-    return StackError::no_memory;
-  }
-  table_changed_ = true;
-  Connection& c = connections_[index];
-  c.tuple = tuple;
-  c.hash = hash;
-  c.active = true;
-  tcp::SeqNum iss = tcp::initial_sequence_number(tuple, isn_key_, now_);
-  if (reused_above_) iss = max(iss, *reused_above_ + 1);
-  reused_above_.reset();
-  c.tcb = tcp::open_active(config_.tcp, iss, now_);
-  start_queues(c);
-  if (!options.nagle) tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
-  counters_.count(Event::tcp_active_opens);
-  make_ready(index, pending::send);
-  return stream_id(index);
-}
-
-/// Whether the four-tuple may be opened now; a TIME-WAIT entry of our own older than a second
-/// gives way, and the new connection's numbers begin above the old one's (RFC 6191, s.2).
-template <link::Device D, application::Application A>
-bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
-  const std::uint64_t hash = tcp::hash(tuple, table_key_);
-  const tcp::EntryId id = find(tuple, hash);
-  if (id.kind() == tcp::EntryId::Kind::none) return true;
-  if (id.kind() != tcp::EntryId::Kind::time_wait) return false;
-  const tcp::TimeWait& entry = time_wait_[id.index()];
-  const auto left = std::chrono::milliseconds{entry.deadline - Millis32{now_}};
-  if (2 * config_.tcp.msl - left < 1s) return false;
-  reused_above_ = entry.snd_nxt;
-  release_time_wait(hash, id);
-  counters_.count(Event::tcp_time_wait_reused);
-  return true;
-}
-
-/// The own address for the next connection to `remote`: each in turn.
-template <link::Device D, application::Application A>
-wire::Ipv4Address Pipeline<D, A>::next_source(wire::Ipv4Address remote) noexcept {
-  if (!transmit_.routes().next_hop(remote)) return {};
-  if (addresses_.size() == 1) return addresses_.nth(0);
-  if (next_source_ >= addresses_.size()) next_source_ = 0;
-  return addresses_.nth(next_source_++);
-}
-
-/// Fills in the source port, and the source address where that is free too: false when no port is.
-template <link::Device D, application::Application A>
-bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, bool any_address) noexcept {
-  const std::size_t addresses = any_address ? addresses_.size() : 1;
-  const auto tries = std::max(std::uint32_t{1024},
-                              static_cast<std::uint32_t>(tcp::EphemeralPorts::count / addresses));
-  for (std::size_t i = 0; i < std::min<std::size_t>(addresses, 64); ++i) {
-    if (i != 0) tuple.local = next_source(tuple.remote);
-    const auto port = ports_.pick(
-        tuple.local, tuple.remote, tuple.remote_port,
-        [&](std::uint16_t candidate) noexcept {
-          tuple.local_port = candidate;
-          return listener_at_[candidate] != 0 || !claim(tuple);
-        },
-        tries);
-    if (port) return true;
-  }
-  return false;
 }
 
 }  // namespace pollux::pipeline

@@ -16,10 +16,14 @@ void Pipeline<D, A>::ipv4_in() noexcept {
       counters_.count(drop);
       continue;
     }
+    const packet::Verified said = packet.ip_verified();
     const internet::Ipv4Verdict verdict = internet::ipv4_arrives(
-        ip, addresses_, distrusted_ ? packet::Verified::unknown : packet.ip_verified(), group_[i]);
+        ip, addresses_,
+        believed(said, verified_headers_) ? packet::Verified::good : packet::Verified::unknown,
+        group_[i]);
     if (verdict.drop != Drop::none) {
       counters_.count(verdict.drop);
+      if (verdict.drop == Drop::ipv4_bad_checksum) disbelieve(said);
       if (verdict.drop == Drop::ipv4_unknown_protocol) {
         send_icmp_error(ip, wire::IcmpFields::unreachable(wire::icmp_unreachable::protocol),
                         group_[i]);
@@ -49,11 +53,11 @@ void Pipeline<D, A>::deliver(const wire::Ipv4View& ip, Packet& packet, bool broa
 }
 
 /// Whether a device's word that a checksum is good is taken for it: not of the first 64 packets,
-/// nor of one in 4,096 after them, nor ever again once it was wrong.
+/// nor of one in 4,096 after them, nor ever again once it was wrong. `seen` counts such words.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::believed(packet::Verified said) noexcept {
+bool Pipeline<D, A>::believed(packet::Verified said, std::uint64_t& seen) noexcept {
   if (said != packet::Verified::good || distrusted_) return false;
-  const std::uint64_t n = verified_packets_++;
+  const std::uint64_t n = seen++;
   return n >= 64 && n % 4096 != 0;
 }
 
@@ -68,7 +72,7 @@ void Pipeline<D, A>::disbelieve(packet::Verified said) noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::udp_arrives(const wire::Ipv4View& ip, packet::Verified said,
                                  bool broadcast) noexcept {
-  const Drop drop = udp_in(ip, believed(said), broadcast);
+  const Drop drop = udp_in(ip, believed(said, verified_packets_), broadcast);
   if (drop == Drop::udp_bad_checksum) disbelieve(said);
   count_received(drop);
 }
@@ -117,17 +121,19 @@ void Pipeline<D, A>::reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t 
   if (const Drop drop = read_segment(ip, false, whole, text); drop != Drop::none) {
     return counters_.count(drop, frames);
   }
+  // A card spreads fragments by their addresses alone: what is unknown here may be a sibling's, and
+  // what begins here would go on there.
+  if (!siblings_.empty() && find(whole.tuple, whole.hash).kind() == tcp::EntryId::Kind::none) {
+    return counters_.count(Drop::tcp_wrong_core, frames);
+  }
   do {
     Packet packet = device_.allocate();
     if (!packet) return counters_.count(Drop::no_buffer, frames);
     const std::size_t n = std::min(packet.tailroom(), text.size());
     if (n != 0) std::memcpy(packet.append(n).data(), text.data(), n);
     text = text.subspan(n);
-    if (arrivals_count_ == arrivals_.size()) {
-      tcp_demux();
-      tcp_in();
-    }
-    Arrival& arrival = arrivals_[arrivals_count_++];
+    Arrival& arrival = next_arrival();
+    ++arrivals_count_;
     arrival.tuple = whole.tuple;
     arrival.hash = whole.hash;
     arrival.segment = whole.segment;
@@ -155,8 +161,8 @@ Drop Pipeline<D, A>::icmp_in(const wire::Ipv4View& ip, bool broadcast) noexcept 
       return Drop::none;
     case internet::IcmpVerdict::Kind::error:
       counters_.count(Event::icmp_errors_received);
-      icmp_error_in(verdict.error);
-      return Drop::none;
+      if (const Drop drop = icmp_error_in(verdict.error); drop != Drop::icmp_not_ours) return drop;
+      return hand_over(verdict.error);
   }
   return Drop::none;
 }
@@ -167,29 +173,63 @@ void Pipeline<D, A>::send_echo_reply(const wire::Ipv4View& request) noexcept {
   std::array<std::byte, wire::IcmpView::header_size> header;
   std::memcpy(header.data(), message.data(), header.size());
   internet::make_echo_reply(header);
-  counters_.count(Event::icmp_echoes_answered);
-  transmit_.send_bytes(header, message.subspan(header.size()), internet::echo_reply_header(request),
-                       path_mtu_.mtu(request.source(), now_), now_);
+  const Sent sent = transmit_.send_bytes(header, message.subspan(header.size()),
+                                         internet::echo_reply_header(request),
+                                         path_mtu_.mtu(request.source(), now_), now_);
+  if (sent == Sent::sent) counters_.count(Event::icmp_echoes_answered);
 }
 
 /// An error about a segment of ours reaches its connection only when what it quotes is in flight
 /// there (RFC 5927 s.4.1); nobody on the way can guess that by chance.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
-  if (error.protocol != wire::protocol::tcp) return;
+Drop Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
+  if (error.protocol != wire::protocol::tcp) return datagram_error_in(error);
   const tcp::EntryId id = find(error.tuple, tcp::hash(error.tuple, table_key_));
-  if (id.kind() != tcp::EntryId::Kind::connection) return;
+  if (id.kind() == tcp::EntryId::Kind::none) return Drop::icmp_not_ours;
+  // What is half open or over ends by itself.
+  if (id.kind() != tcp::EntryId::Kind::connection) return Drop::icmp_ignored;
   Connection& c = connections_[id.index()];
-  if (!c.tcb.in_flight(error.sequence)) return;
+  if (!c.tcb.in_flight(error.sequence)) return Drop::icmp_bad_sequence;
   if (error.kind == internet::IcmpErrorKind::fragmentation_needed) {
     const auto mtu =
         path_mtu_.learn(error.tuple.remote, error.next_hop_mtu, error.quoted_length, now_);
-    if (!mtu) return;
-    tcp::path_mtu_changed(c.tcb, config_.tcp, *mtu);
-    return make_ready(id.index(), pending::send);
+    if (mtu) {
+      tcp::path_mtu_changed(c.tcb, config_.tcp, *mtu);
+      make_ready(id.index(), pending::send);
+    }
+    return Drop::none;
   }
   const Cause cause = internet::is_hard(error.kind) ? Cause::refused : Cause::unreachable;
   apply(id.index(), tcp::unreachable(c.tcb, cause, internet::is_hard(error.kind)));
+  return Drop::none;
+}
+
+/// An error about a datagram of ours is its application's to judge (RFC 1122 s.4.1.3.3); but none
+/// of them was too large to be forwarded, since they go without DF.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::datagram_error_in(const internet::IcmpError& error) noexcept {
+  if (!datagram_ports_.contains(error.tuple.local_port)) return Drop::icmp_not_ours;
+  if (error.kind == internet::IcmpErrorKind::fragmentation_needed) return Drop::icmp_ignored;
+  const application::Endpoint local{error.tuple.local, error.tuple.local_port};
+  const application::Endpoint remote{error.tuple.remote, error.tuple.remote_port};
+  const Cause cause = internet::is_hard(error.kind) ? Cause::refused : Cause::unreachable;
+  if constexpr (requires { application_.on_datagram_error(*this, local, remote, cause); }) {
+    application_.on_datagram_error(*this, local, remote, cause);
+    return Drop::none;
+  }
+  return Drop::icmp_ignored;
+}
+
+/// An error about a connection that is not here may be about a sibling's: a card spreads ICMP by
+/// other fields than the segment that it quotes.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::hand_over(const internet::IcmpError& error) noexcept {
+  if (siblings_.empty() || error.protocol != wire::protocol::tcp) return Drop::icmp_not_ours;
+  bool taken = false;
+  for (Hearsay* sibling : siblings_) taken = sibling->errors.push(error) || taken;
+  if (!taken) return Drop::hand_over_full;
+  counters_.count(Event::handed_over);
+  return Drop::none;
 }
 
 template <link::Device D, application::Application A>
@@ -200,9 +240,9 @@ void Pipeline<D, A>::send_icmp_error(const wire::Ipv4View& about, const wire::Ic
   std::array<std::byte, 576> message;
   const auto bytes = std::span{message}.first(internet::icmp_error_size(about));
   internet::write_icmp_error(error, about, bytes);
-  counters_.count(Event::icmp_errors_sent);
-  transmit_.send_bytes(bytes, {}, internet::icmp_error_header(about),
-                       path_mtu_.mtu(about.source(), now_), now_);
+  const Sent sent = transmit_.send_bytes(bytes, {}, internet::icmp_error_header(about),
+                                         path_mtu_.mtu(about.source(), now_), now_);
+  if (sent == Sent::sent) counters_.count(Event::icmp_errors_sent);
 }
 
 template <link::Device D, application::Application A>
@@ -243,13 +283,20 @@ Result<std::monostate, application::StackError> Pipeline<D, A>::send_datagram(
     local.address = *source;
   }
   const auto header = udp::header({local.address, remote.address, local.port, remote.port}, bytes);
-  const bool sent = transmit_.send_bytes(
+  const Sent sent = transmit_.send_bytes(
       header, bytes,
       {.protocol = wire::protocol::udp, .source = local.address, .destination = remote.address},
       path_mtu_.mtu(remote.address, now_), now_);
-  if (!sent) return StackError::no_route;
-  counters_.count(Event::udp_sent);
-  return std::monostate{};
+  switch (sent) {
+    case Sent::sent:
+      counters_.count(Event::udp_sent);
+      return std::monostate{};
+    case Sent::lost:
+      return StackError::no_memory;
+    case Sent::unreachable:
+      break;
+  }
+  return StackError::no_route;
 }
 
 template <link::Device D, application::Application A>

@@ -59,16 +59,20 @@ Drop Pipeline<D, A>::arp_in(wire::MacAddress source, std::span<const std::byte> 
   if (!packet) return Drop::arp_malformed;
   const auto verdict = link::arp_arrives(*packet, source, addresses_, device_.mac(),
                                          transmit_.neighbors(), arp_defence_, now_);
-  if (verdict.conflict) counters_.count(Event::arp_address_conflicts);
-  if (verdict.reply) {
+  if (verdict.conflict) {
+    counters_.count(Event::arp_address_conflicts);
+    static_cast<void>(conflicts_.push({packet->sender_protocol(), packet->sender_hardware()}));
+  }
+  if (verdict.reply && transmit_.send_arp(*verdict.reply)) {
     counters_.count(Event::arp_replies_sent);
-    transmit_.send_arp(*verdict.reply);
   }
   if (verdict.resolved) transmit_.resolved(*verdict.resolved);
-  for (auto* sibling : siblings_) {
-    // A full queue loses news that the sibling's next request brings again.
-    if (verdict.drop != Drop::arp_malformed && !verdict.conflict) {
-      static_cast<void>(sibling->push({packet->sender_protocol(), packet->sender_hardware()}));
+  // What is not news here may be so for a sibling; a probe, or our own words, are nobody's.
+  const wire::Ipv4Address sender = packet->sender_protocol();
+  if (verdict.drop != Drop::arp_malformed && !sender.is_any() && !addresses_.contains(sender)) {
+    for (auto* sibling : siblings_) {
+      // A full queue loses news that the sibling's next request brings again.
+      static_cast<void>(sibling->neighbors.push({sender, packet->sender_hardware()}));
     }
   }
   if (verdict.drop == Drop::none) counters_.count(Event::frames_delivered);
@@ -77,23 +81,30 @@ Drop Pipeline<D, A>::arp_in(wire::MacAddress source, std::span<const std::byte> 
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::link_expire() noexcept {
-  while (!siblings_.empty()) {
-    const auto news = news_.pop();
-    if (!news) break;
-    const auto learned = transmit_.neighbors().learn(news->address, news->mac, false, now_);
-    if (learned.resolved) transmit_.resolved(*learned.resolved);
-  }
-  announcer_.advance(now_, addresses_, device_.mac(),
-                     [this](const link::ArpMessage& message) { transmit_.send_arp(message); });
+  if (!siblings_.empty()) siblings_in();
+  announcer_.advance(now_, addresses_, device_.mac(), [this](const link::ArpMessage& message) {
+    static_cast<void>(transmit_.send_arp(message));
+  });
   transmit_.neighbors().advance(now_, [this](const link::NeighborTable::Action& action) noexcept {
     if (action.kind == link::NeighborTable::Action::Kind::failed) {
       transmit_.failed(action.id,
                        [this](const Packet& packet) noexcept { undeliverable(packet.bytes()); });
       return;
     }
-    counters_.count(Event::arp_requests_sent);
-    transmit_.send_arp(link::arp_request(action, addresses_, device_.mac()));
+    if (transmit_.send_arp(link::arp_request(action, addresses_, device_.mac()))) {
+      counters_.count(Event::arp_requests_sent);
+    }
   });
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::siblings_in() noexcept {
+  while (const auto news = heard_.neighbors.pop()) {
+    const auto learned = transmit_.neighbors().learn(news->address, news->mac, false, now_);
+    if (learned.resolved) transmit_.resolved(*learned.resolved);
+  }
+  // Whose frame it was has counted it.
+  while (const auto error = heard_.errors.pop()) static_cast<void>(icmp_error_in(*error));
 }
 
 /// A datagram of ours found no neighbour: its connection hears of it (RFC 1122 s.2.3.2.2).

@@ -27,6 +27,7 @@
 #include "link/device.h"
 #include "pipeline/config.h"
 #include "pipeline/connection.h"
+#include "pipeline/source_addresses.h"
 #include "pipeline/stream.h"
 #include "pipeline/transmit.h"
 #include "transport/tcp/connection_table.h"
@@ -65,10 +66,10 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  /// Several pipelines serve one port with the same addresses, each a queue of it: what the others
-  /// hear by ARP reaches this one too, since an answer comes to any of them. Before start(), and on
-  /// each of the two.
-  void tell_neighbors_to(Pipeline& sibling) { siblings_.push_back(&sibling.news_); }
+  /// Several pipelines serve one port with the same addresses, each a queue of it: what comes to
+  /// any of them reaches the one that it is for. That is what the others hear by ARP, and ICMP
+  /// errors about connections that they do not have. Before start(), and on each of the two.
+  void tell_neighbors_to(Pipeline& sibling) { siblings_.push_back(&sibling.heard_); }
 
   /// Announces the own addresses and lets the application begin; before the first poll().
   void start(Instant now) noexcept;
@@ -91,11 +92,15 @@ class Pipeline {
   /// it. Never later than the truth.
   std::optional<Instant> next_event() const noexcept;
 
-  /// Resets every connection and forgets what waits, as at the end of a run; on_closed(aborted) is
-  /// called for each. Frames that were held for reassembly are counted as dropped.
+  /// Resets every connection, as at the end of a run; on_closed(aborted) is called for each. What
+  /// waits for a neighbour or for the device, and what was held for reassembly, is counted as
+  /// dropped: no frame is left.
   void stop(Instant now) noexcept;
 
   const Counters& counters() const noexcept { return counters_; }
+  /// The next conflict about one of our addresses that nobody has taken yet, for a warning: of more
+  /// than a few at a time only the first are kept. One thread may call it, and any one may.
+  std::optional<link::Conflict> take_conflict() noexcept { return conflicts_.pop(); }
   /// Connections with a Tcb, in any state (the owner's thread only).
   std::uint32_t connections_in_use() const noexcept { return connections_.size(); }
   std::uint32_t half_open_in_use() const noexcept { return half_open_.size(); }
@@ -138,6 +143,7 @@ class Pipeline {
   static constexpr std::size_t max_listeners = 64;
   static constexpr std::size_t max_messages = 1024;
   static constexpr std::uint16_t max_pieces_past_gap = 512;
+  static constexpr std::uint32_t most_owned = 32'768;  // packets in one send queue
   static constexpr std::size_t burst = link::burst_size;
 
   using Connections = Slab<Connection, true>;
@@ -161,6 +167,11 @@ class Pipeline {
   struct NeighborNews {
     wire::Ipv4Address address;
     wire::MacAddress mac;
+  };
+  /// What siblings have to say. A full queue loses news that comes again, or was a hint only.
+  struct Hearsay {
+    MessageQueue<NeighborNews> neighbors{256};
+    MessageQueue<internet::IcmpError> errors{64};
   };
   struct Reservation {
     std::uint32_t index = none;
@@ -204,6 +215,7 @@ class Pipeline {
   Drop frame_arrives(Packet& frame) noexcept;
   Drop arp_in(wire::MacAddress source, std::span<const std::byte> bytes) noexcept;
   void link_expire() noexcept;
+  void siblings_in() noexcept;
   void undeliverable(std::span<const std::byte> datagram) noexcept;
   // internet_stage.h
   void ipv4_in() noexcept;
@@ -213,10 +225,12 @@ class Pipeline {
   void reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t frames) noexcept;
   Drop icmp_in(const wire::Ipv4View& ip, bool broadcast) noexcept;
   void send_echo_reply(const wire::Ipv4View& request) noexcept;
-  void icmp_error_in(const internet::IcmpError& error) noexcept;
+  Drop icmp_error_in(const internet::IcmpError& error) noexcept;
+  Drop datagram_error_in(const internet::IcmpError& error) noexcept;
+  Drop hand_over(const internet::IcmpError& error) noexcept;
   void send_icmp_error(const wire::Ipv4View& about, const wire::IcmpFields& error,
                        bool link_group) noexcept;
-  bool believed(packet::Verified said) noexcept;
+  bool believed(packet::Verified said, std::uint64_t& seen) noexcept;
   void disbelieve(packet::Verified said) noexcept;
   void udp_arrives(const wire::Ipv4View& ip, packet::Verified said, bool broadcast) noexcept;
   Drop udp_in(const wire::Ipv4View& ip, bool verified, bool broadcast) noexcept;
@@ -224,6 +238,7 @@ class Pipeline {
   // tcp_stage.h
   Drop read_segment(const wire::Ipv4View& ip, bool verified, Arrival& arrival,
                     std::span<const std::byte>& text) noexcept;
+  Arrival& next_arrival() noexcept;
   void tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept;
   void tcp_demux() noexcept;
   void tcp_in() noexcept;
@@ -238,12 +253,13 @@ class Pipeline {
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
   void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;
-  void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void arm(std::uint32_t index) noexcept;
   void tcp_expire() noexcept;
   // tcp_out_stage.h
+  void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
   bool send_all(std::uint32_t index) noexcept;
+  void send_more_acks(Connection& c, const tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(std::uint32_t index) noexcept;
   void leave_table(std::uint32_t index) noexcept;
   void start_queues(Connection& c) noexcept;
@@ -254,6 +270,7 @@ class Pipeline {
   // application_stage.h
   void application_in() noexcept;
   void dispatch(std::uint32_t index) noexcept;
+  bool awaits_reader(std::uint32_t index) noexcept;
   void finish(std::uint32_t index) noexcept;
   std::span<const std::byte> readable(std::uint32_t index) noexcept;
   void consume(std::uint32_t index, std::size_t n) noexcept;
@@ -264,21 +281,28 @@ class Pipeline {
   std::span<std::byte> reserve(std::uint32_t index, std::size_t n) noexcept;
   void commit(std::uint32_t index, std::size_t n) noexcept;
   void queued(std::uint32_t index, std::uint32_t n) noexcept;
+  void give_back(Connection& c, std::uint32_t packets) noexcept;
   void starve(std::uint32_t index) noexcept;
   void shutdown_send(std::uint32_t index) noexcept;
   void close(std::uint32_t index) noexcept;
   void abort(std::uint32_t index) noexcept;
   void set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
+  // open_stage.h
   Result<application::StreamId, application::StackError> open(
       const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept;
   bool claim(const wire::FourTuple& tuple) noexcept;
-  wire::Ipv4Address next_source(wire::Ipv4Address remote) noexcept;
-  bool pick_source(wire::FourTuple& tuple, bool any_address) noexcept;
+  bool pick_source(wire::FourTuple& tuple, SourceAddresses::Turn* sources) noexcept;
 
   Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }
   application::StreamId stream_id(std::uint32_t index) const noexcept {
     const Handle handle = connections_.handle(index);
     return {handle.index, handle.generation};
+  }
+  /// How many of `all` that connections share one of them may hold: no bound while half is free,
+  /// then 1/64, and ever less, so that those who give nothing back leave something for the others.
+  static constexpr std::uint32_t share_of(std::uint32_t free, std::uint32_t all) noexcept {
+    if (free > all / 2) return all;
+    return static_cast<std::uint32_t>(std::uint64_t{free} * free / (std::uint64_t{16} * all));
   }
   static constexpr bool orderly(Cause cause) noexcept {
     return cause == Cause::by_us || cause == Cause::by_peer;
@@ -309,13 +333,16 @@ class Pipeline {
   wire::AddressSet addresses_;
   Transmitter<D> transmit_;
   link::ArpDefence arp_defence_;
-  MessageQueue<NeighborNews> news_{256};
-  std::vector<MessageQueue<NeighborNews>*> siblings_;
+  SpscRing<link::Conflict> conflicts_{4};
+  Hearsay heard_;
+  std::vector<Hearsay*> siblings_;
   link::ArpAnnouncer announcer_;
   internet::Reassembler reassembly_;
   internet::PathMtuCache path_mtu_;
-  std::uint64_t verified_packets_ = 0;  // of which the device has said that their sum is good
-  bool distrusted_ = false;             // it was wrong once
+  // Of which the device has said that their sum is good; and whether it was wrong once.
+  std::uint64_t verified_headers_ = 0;
+  std::uint64_t verified_packets_ = 0;
+  bool distrusted_ = false;
   TokenBucket icmp_errors_allowed_{1000, 50};
 
   tcp::ConnectionTable table_;
@@ -333,7 +360,7 @@ class Pipeline {
   Reservation reserved_;
 
   tcp::EphemeralPorts ports_;
-  std::size_t next_source_ = 0;
+  SourceAddresses sources_;
   std::optional<tcp::SeqNum> reused_above_;  // of the TIME-WAIT entry that claim() has replaced
 
   std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listener_options_ + 1
@@ -350,6 +377,7 @@ class Pipeline {
 #include "pipeline/application_stage.h"
 #include "pipeline/internet_stage.h"
 #include "pipeline/link_stage.h"
+#include "pipeline/open_stage.h"
 #include "pipeline/setup.h"
 #include "pipeline/tcp_out_stage.h"
 #include "pipeline/tcp_stage.h"

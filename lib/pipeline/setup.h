@@ -6,12 +6,21 @@
 
 namespace pollux::pipeline {
 
+/// What a segment takes of a datagram besides its text, and the MTU that the least one needs.
+inline constexpr std::uint16_t segment_headers = wire::Ipv4Fields::size + wire::TcpFields::size;
+inline constexpr std::uint16_t least_mtu = tcp::min_mss + segment_headers;
+
 template <link::Device D, application::Application A>
 Result<std::unique_ptr<Pipeline<D, A>>> Pipeline<D, A>::make(const Config& config, D& device,
                                                              A& application, Instant now) {
   const auto wrong = [](std::string what, std::string why) {
     return Error{Error::Kind::usage, std::move(what), std::move(why), "see --help"};
   };
+  if (device.mtu() < least_mtu) {
+    return wrong("--mtu " + std::to_string(device.mtu()),
+                 "the smallest segment, of " + std::to_string(tcp::min_mss) +
+                     " bytes, takes datagrams of " + std::to_string(least_mtu));
+  }
   wire::AddressSet own;
   for (const AddressRange& range : config.interface.addresses) {
     if (!own.add(range.prefix, range.count)) {
@@ -72,11 +81,10 @@ Result<typename Pipeline<D, A>::Tables> Pipeline<D, A>::Tables::make(const Confi
       std::move(*app_timers),     std::move(*app_timers_wheel)};
 }
 
-/// What the device bounds: a segment fits its MTU.
+/// What the device decides: the MSS is what its MTU leaves, be it less or more than the usual one.
 template <link::Device D, application::Application A>
 Config Pipeline<D, A>::checked(Config config, const D& device) noexcept {
-  const std::uint16_t headers = wire::Ipv4Fields::size + wire::TcpFields::size;
-  config.tcp.mss = std::min(config.tcp.mss, static_cast<std::uint16_t>(device.mtu() - headers));
+  config.tcp.mss = static_cast<std::uint16_t>(device.mtu() - segment_headers);
   return config;
 }
 
@@ -94,7 +102,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       isn_key_{random_.next(), random_.next()},
       addresses_(std::move(own)),
       transmit_(device, counters_, std::move(neighbors), std::move(routes), config.neighbors,
-                config.interface.vlan, static_cast<std::uint16_t>(random_.next())),
+                config.interface.vlan, static_cast<std::uint16_t>(random_.next()), path_mtu_),
       announcer_(now),
       reassembly_(std::move(reassembly)),
       path_mtu_(device.mtu()),
@@ -108,6 +116,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       wheel_(std::move(tables.wheel)),
       half_open_wheel_(std::move(tables.half_open_wheel)),
       ports_(SipKey{random_.next(), random_.next()}),
+      sources_(addresses_),
       app_timers_(std::move(tables.app_timers)),
       app_timers_wheel_(std::move(tables.app_timers_wheel)) {}
 
@@ -147,6 +156,7 @@ void Pipeline<D, A>::stop(Instant now) noexcept {
   application_in();
   tcp_out();
   transmit_.flush();
+  transmit_.stop();
   counters_.count(Drop::fragment_shutdown, reassembly_.flush());
 }
 

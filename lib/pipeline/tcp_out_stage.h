@@ -7,6 +7,23 @@
 
 namespace pollux::pipeline {
 
+/// Puts a connection at the end of the ready list, which application_in() walks and tcp_out()
+/// empties, unless it is there.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::make_ready(std::uint32_t index, std::uint16_t news) noexcept {
+  Connection& c = connections_[index];
+  c.pending = static_cast<std::uint16_t>(c.pending | news);
+  if (c.ready) return;
+  c.ready = true;
+  c.next_ready = none;
+  if (ready_tail_ == none) {
+    ready_head_ = index;
+  } else {
+    connections_[ready_tail_].next_ready = index;
+  }
+  ready_tail_ = index;
+}
+
 /// Sends what every ready connection has to send, and lets go of the finished ones. A connection
 /// that the device or the packet pool has no room for stays on the list.
 template <link::Device D, application::Application A>
@@ -29,6 +46,8 @@ void Pipeline<D, A>::tcp_out() noexcept {
     } else if ((c.pending & pending::closed) != 0) {
       // Over, but for a reader that has yet to take the rest: the four-tuple is free already.
       if (!c.detached) leave_table(index);
+      // One that ended after its turn with the application is told in the next round.
+      if (!awaits_reader(index)) make_ready(index, 0);
     } else {
       if (c.pending != 0) make_ready(index, 0);
       arm(index);
@@ -49,6 +68,8 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     const tcp::SeqNum sent_before = c.tcb.snd_nxt;
     emit = tcp::next_segment(c.tcb, config_.tcp, flights_, now_, segment);
     if (emit == tcp::Emit::none) break;
+    if (c.more_acks != 0) [[unlikely]]
+      send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
     if (!send_segment(c.tuple, segment, &c.send)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
@@ -59,13 +80,25 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
   return true;
 }
 
+/// The ACKs that segments past a gap are due, before the segment that stands for the last of them.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::send_more_acks(Connection& c, const tcp::Segment& last,
+                                    tcp::SeqNum snd_nxt) noexcept {
+  tcp::Segment ack;
+  ack.seq = last.len() == 0 ? last.seq : snd_nxt;
+  ack.ack = last.ack;
+  ack.window = last.window;
+  ack.control = tcp::control::ack;
+  for (; c.more_acks != 0; --c.more_acks) send_segment(c.tuple, ack, nullptr);
+}
+
 /// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::release(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (!c.detached) leave_table(index);
   if (c.armed) wheel_.cancel(index);
-  owned_packets_ -= c.send.clear(send_pieces_);
+  give_back(c, c.send.clear(send_pieces_));
   c.receive.clear(receive_pieces_);
   tcp::release(c.tcb, flights_);
   connections_.release(index);

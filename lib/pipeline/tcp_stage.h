@@ -29,14 +29,24 @@ Drop Pipeline<D, A>::read_segment(const wire::Ipv4View& ip, bool verified, Arriv
   return Drop::none;
 }
 
+/// The first free place for a segment. A burst has one for each of its frames, but a frame that
+/// completes a large segment takes several: what is full is worked off.
+template <link::Device D, application::Application A>
+typename Pipeline<D, A>::Arrival& Pipeline<D, A>::next_arrival() noexcept {
+  if (arrivals_count_ == arrivals_.size()) [[unlikely]] {
+    tcp_demux();
+    tcp_in();
+  }
+  return arrivals_[arrivals_count_];
+}
+
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept {
   counters_.count(Event::tcp_segments_received);
-  POLLUX_ASSERT(arrivals_count_ < arrivals_.size());
-  Arrival& arrival = arrivals_[arrivals_count_];
+  Arrival& arrival = next_arrival();
   std::span<const std::byte> text;
   const packet::Verified said = packet.l4_verified();
-  const Drop drop = read_segment(ip, believed(said), arrival, text);
+  const Drop drop = read_segment(ip, believed(said, verified_packets_), arrival, text);
   if (drop != Drop::none) {
     if (drop == Drop::tcp_bad_checksum) disbelieve(said);
     return counters_.count(drop);
@@ -236,8 +246,18 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   Connection& c = connections_[index];
   const tcp::Segment& segment = arrival.segment;
   if ((c.pending & pending::closed) != 0 || c.finished) return Drop::tcp_after_close;
-  if (segment.text != 0 && !has_room_for_text(c, segment)) return Drop::tcp_no_buffer;
-  const tcp::Verdict verdict = tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_);
+  // What nobody reads any more needs no room: the state machine answers it with a reset.
+  const bool room = segment.text == 0 || c.tcb.receive_closed || has_room_for_text(c, segment);
+  const bool ack_due = c.tcb.ack_now;
+  const tcp::Verdict verdict =
+      tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_, room);
+  // Each segment past a gap is to have an ACK of its own (RFC 5681 s.4.2), or a peer whose window
+  // comes as one burst never counts three; but none for a gap that is no more.
+  if (verdict.readable) {
+    c.more_acks = 0;
+  } else if (verdict.out_of_order && ack_due && c.more_acks < burst) {
+    ++c.more_acks;
+  }
   if (verdict.keep_text) {
     const tcp::SeqNum first =
         segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u) + verdict.text_offset;
@@ -252,17 +272,21 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   return verdict.drop;
 }
 
-/// Text is refused before TCP sees it when there is nothing to keep it in; the peer sends it again.
+/// Whether there is something to keep the segment's text in. What is refused the peer sends again.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::has_room_for_text(const Connection& c,
                                        const tcp::Segment& segment) const noexcept {
   const std::uint32_t free = receive_pieces_.available();
+  const std::uint32_t all = receive_pieces_.capacity();
   if (free == 0) return false;
-  // The next expected byte is welcome as long as there is anything to keep it in. Text past a gap
-  // has a bound, and leaves a quarter to those who wait for what comes next: were it all taken by
-  // text past gaps, no gap could be filled.
-  return segment.seq <= c.tcb.rcv_nxt ||
-         (c.receive.pieces() < max_pieces_past_gap && free > receive_pieces_.capacity() / 4);
+  // Text past a gap has a bound, and leaves a quarter to those who wait for what comes next: were
+  // it all taken by text past gaps, no gap could be filled.
+  if (c.tcb.rcv_nxt < segment.seq) {
+    return c.receive.pieces() < max_pieces_past_gap && free > all / 4;
+  }
+  // The next expected byte is always welcome to a reader who has read all before it. One who has
+  // not has a share, as long as memory is short.
+  return c.tcb.unread == 0 || c.receive.pieces() <= share_of(free, all);
 }
 
 /// Carries out what a call of the state machine has said.
@@ -276,7 +300,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
     news |= c.active ? pending::connected : pending::accepted;
   }
   if (verdict.acknowledged) {
-    owned_packets_ -= c.send.release(send_pieces_, c.tcb.snd_una);
+    give_back(c, c.send.release(send_pieces_, c.tcb.snd_una));
     if (c.wants_room && room_in_send_queue(c) >= config_.tcp.send_buffer / 4) {
       // Forgotten here, not when it is told: an earlier callback may use the room up again first.
       c.wants_room = false;
@@ -313,21 +337,6 @@ void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
   if (!verdict.closed) return;
   if (verdict.cause == Cause::reset) counters_.count(Event::tcp_reset_received);
   if (verdict.cause == Cause::timed_out) counters_.count(Event::tcp_timed_out);
-}
-
-template <link::Device D, application::Application A>
-void Pipeline<D, A>::make_ready(std::uint32_t index, std::uint16_t news) noexcept {
-  Connection& c = connections_[index];
-  c.pending = static_cast<std::uint16_t>(c.pending | news);
-  if (c.ready) return;
-  c.ready = true;
-  c.next_ready = none;
-  if (ready_tail_ == none) {
-    ready_head_ = index;
-  } else {
-    connections_[ready_tail_].next_ready = index;
-  }
-  ready_tail_ = index;
 }
 
 /// Moves the wheel entry only when the deadline came closer; a later one is found when it is due.

@@ -10,6 +10,7 @@
 #include "base/counters.h"
 #include "base/time.h"
 #include "internet/fragment.h"
+#include "internet/path_mtu.h"
 #include "internet/route.h"
 #include "link/arp.h"
 #include "link/device.h"
@@ -35,6 +36,13 @@ struct DatagramFields {
   bool tcp_checksum = false;  // the device is to finish the TCP checksum
 };
 
+/// What became of a datagram that was to be sent; all but `sent` are counted as a SendDrop.
+enum class Sent : std::uint8_t {
+  sent,        // it left, or waits for its neighbour's address
+  lost,        // for want of a buffer, or of room in a bounded queue: try again
+  unreachable  // nobody answers for the next hop, or there is none
+};
+
 /// The way down: route, neighbour, headers, burst. Packets come in with their transport header in
 /// front and leave as frames, or wait here for their neighbour's address.
 template <link::Device D>
@@ -45,9 +53,11 @@ class Transmitter {
 
   Transmitter(D& device, Counters& counters, link::NeighborTable neighbors,
               internet::RouteTable routes, std::uint32_t neighbor_capacity,
-              std::optional<std::uint16_t> vlan, std::uint16_t first_identification)
+              std::optional<std::uint16_t> vlan, std::uint16_t first_identification,
+              const internet::PathMtuCache& path_mtu)
       : device_(device),
         counters_(counters),
+        path_mtu_(path_mtu),
         neighbors_(std::move(neighbors)),
         routes_(std::move(routes)),
         waiting_(neighbor_capacity, waiting_bound),
@@ -76,14 +86,18 @@ class Transmitter {
   }
   bool empty() const noexcept { return out_.empty(); }
 
-  /// Sends one whole datagram that the path takes, its transport header in front, with DF set.
-  /// False when nobody answers for the next hop, or there is none: the datagram is dropped,
-  /// counted.
+  /// Sends one whole datagram that the path takes, its transport header in front, with DF set
+  /// unless the path is too narrow for that. False when nobody answers for the next hop, or there
+  /// is none: the datagram is dropped, counted.
   bool send(Packet packet, const DatagramFields& fields, Instant now) noexcept {
     const std::size_t payload = packet.bytes().size();
     const auto header = packet.prepend(wire::Ipv4Fields::size);
     const bool offload = device_.capabilities().transmit_ipv4_checksum;
-    const wire::Ipv4Fields ip = header_fields(fields, payload);
+    wire::Ipv4Fields ip = header_fields(fields, payload);
+    if (path_mtu_.narrow(fields.destination, now)) [[unlikely]] {
+      ip.dont_fragment = false;
+      ip.identification = identification_++;
+    }
     if (offload) {
       ip.write_without_checksum(header);
     } else {
@@ -96,39 +110,47 @@ class Transmitter {
                       .tcp = fields.tcp_checksum,
                       .udp = false});
     }
-    return route(std::move(packet), fields.destination, now);
+    return route(std::move(packet), fields.destination, now) != Sent::unreachable;
   }
 
   /// Sends a datagram whose payload (transport header and all, checksums done) is `first` and then
   /// `second`, up to 65,515 bytes, cut into fragments of at most `mtu` bytes where it must be.
   /// `header` lacks length and identification, which are given here.
-  bool send_bytes(std::span<const std::byte> first, std::span<const std::byte> second,
+  /// Once a piece is lost the rest, of no use without it, is not sent either.
+  Sent send_bytes(std::span<const std::byte> first, std::span<const std::byte> second,
                   wire::Ipv4Fields header, std::uint16_t mtu, Instant now) noexcept {
     const std::size_t total = first.size() + second.size();
     header.identification = identification_++;
-    bool reached = true;
     internet::Fragmenter fragments{total, mtu};
     std::uint32_t pieces = 0;
     while (const auto piece = fragments.next()) {
       Packet packet = device_.allocate();
       if (!packet || packet.tailroom() < piece->length) {
         counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
-        return reached;
+        return Sent::lost;
       }
       copy_piece(packet.append(piece->length), first, second, piece->offset);
-      internet::fragment_header(header, *piece).write(packet.prepend(wire::Ipv4Fields::size));
-      reached = route(std::move(packet), header.destination, now) && reached;
+      const wire::Ipv4Fields fields = internet::fragment_header(header, *piece);
+      fields.write(packet.prepend(wire::Ipv4Fields::size));
+      const bool fragment = fields.more_fragments || fields.fragment_offset_bytes != 0;
+      const std::uint32_t datagram = fragment ? 0x1'0000u | header.identification : 0u;
+      const Sent sent = route(std::move(packet), header.destination, now, datagram);
+      if (sent != Sent::sent) return sent;
       ++pieces;
     }
     if (pieces > 1) counters_.count(Event::datagrams_fragmented);
-    return reached;
+    return Sent::sent;
   }
 
-  void send_arp(const link::ArpMessage& message) noexcept {
+  /// False when there was no buffer or no room for it.
+  bool send_arp(const link::ArpMessage& message) noexcept {
     Packet packet = device_.allocate();
-    if (!packet) return counters_.count(SendDrop::no_buffer);
+    if (!packet) {
+      counters_.count(SendDrop::no_buffer);
+      return false;
+    }
     message.fields.write(packet.append(wire::ArpFields::size));
-    frame(std::move(packet), message.destination, wire::ether_type::arp);
+    return frame(std::move(packet), message.destination, wire::ether_type::arp);
   }
 
   /// The neighbour's waiting datagrams leave.
@@ -145,6 +167,12 @@ class Transmitter {
       counters_.count(SendDrop::no_neighbor);
       drop(packet);
     });
+  }
+
+  /// Drops all that waits, for a neighbour or for the device.
+  void stop() noexcept {
+    counters_.count(SendDrop::shutdown, out_.size() + waiting_.drop_all());
+    out_.clear();
   }
 
   link::NeighborTable& neighbors() noexcept { return neighbors_; }
@@ -185,39 +213,46 @@ class Transmitter {
     return hop.next;
   }
 
-  bool route(Packet packet, wire::Ipv4Address destination, Instant now) noexcept {
+  Sent route(Packet packet, wire::Ipv4Address destination, Instant now,
+             std::uint32_t datagram = 0) noexcept {
     const wire::Ipv4Address next = next_hop(destination);
     if (next.is_any()) {
       counters_.count(SendDrop::no_route);
-      return false;
+      return Sent::unreachable;
     }
     const auto found = neighbors_.lookup(next, now);
     switch (found.state) {
       case link::NeighborTable::State::resolved:
-        frame(std::move(packet), found.mac, wire::ether_type::ipv4);
-        return true;
-      case link::NeighborTable::State::waiting:
-        counters_.count(SendDrop::neighbor_queue_full, waiting_.push(found.id, std::move(packet)));
-        return true;
+        return frame(std::move(packet), found.mac, wire::ether_type::ipv4) ? Sent::sent
+                                                                           : Sent::lost;
+      case link::NeighborTable::State::waiting: {
+        const auto pushed = waiting_.push(found.id, std::move(packet), datagram);
+        counters_.count(SendDrop::neighbor_queue_full, pushed.dropped);
+        return pushed.kept ? Sent::sent : Sent::lost;
+      }
       case link::NeighborTable::State::unreachable:
         counters_.count(SendDrop::no_neighbor);
-        return false;
+        return Sent::unreachable;
       case link::NeighborTable::State::table_full:
         counters_.count(SendDrop::neighbor_table_full);
-        return true;
+        return Sent::lost;
     }
-    return true;
+    return Sent::lost;
   }
 
-  void frame(Packet packet, wire::MacAddress destination, std::uint16_t type) noexcept {
+  bool frame(Packet packet, wire::MacAddress destination, std::uint16_t type) noexcept {
     if (vlan_) {
       wire::VlanFields{.id = *vlan_, .type = type}.write(packet.prepend(wire::VlanFields::size));
       type = wire::ether_type::vlan;
     }
     wire::EthernetFields{destination, device_.mac(), type}.write(
         packet.prepend(wire::EthernetFields::size));
-    if (!has_room()) return counters_.count(SendDrop::device_full);
+    if (!has_room()) {
+      counters_.count(SendDrop::device_full);
+      return false;
+    }
     out_.push(std::move(packet));
+    return true;
   }
 
   struct Hop {
@@ -227,6 +262,7 @@ class Transmitter {
 
   D& device_;
   Counters& counters_;
+  const internet::PathMtuCache& path_mtu_;
   packet::Burst<Packet, link::burst_size> out_;
   std::array<Hop, 256> hops_{};
   link::NeighborTable neighbors_;

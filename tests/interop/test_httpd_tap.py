@@ -228,6 +228,27 @@ class Kernel(Httpd):
         self.assertEqual(exchange.fetch(self.ns, SERVER, 20), [])
 
 
+class Conflict(lab.Case):
+    def test_another_user_of_the_address_is_warned_of_once(self):
+        ns = self.namespace()
+        httpd = lab.start_httpd_on_tap(self, ns, keep=False)
+        other = bytes.fromhex("020000000009")
+        address = socket.inet_aton(SERVER)
+        claim = (b"\xff" * 6 + other + b"\x08\x06" + bytes.fromhex("0001080006040001") +
+                 other + address + b"\0" * 6 + address)
+        with ns:
+            frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        with frames:
+            frames.bind(("px0", 0))
+            for _ in range(20):
+                frames.send(claim)
+            line = f"warning: {SERVER} is also used by 02:00:00:00:00:09\n"
+            httpd.until(lambda: line in httpd.err, "a warning")
+        self.assertTrue(lab.answers(ns, SERVER))
+        self.assertEqual(httpd.stop(), 0, httpd.story())
+        self.assertEqual(httpd.err.count("warning:"), 1, httpd.story())
+
+
 class Cores(lab.Case):
     def test_two_queues_answer_many_connections(self):
         if len(lab.CPUS) < 2:

@@ -161,6 +161,33 @@ TEST(CheckReset, ExactResetWithTextIsTaken) {  // SHLD-2
       .ends(Cause::reset);
 }
 
+TEST(CheckReset, ExactResetWithTextIsTakenIntoAClosedWindowToo) {  // MUST-66
+  tcp::Config config;
+  config.receive_buffer = 1000;
+  config.offer_window_scale = false;
+  Script::established({.config = config})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 1000})
+      .at(40ms)
+      .sends({.seq = 1_seq, .ack = 1001_seq, .window = 0})
+      .arrives({.seq = 1001_seq, .ack = 1_seq, .control = rst, .text = 30})
+      .ends(Cause::reset);
+}
+
+TEST(CheckReset, TextThatReachesIntoTheWindowDoesNotMakeAnOldResetNew) {
+  Script::established()
+      .arrives({.seq = minus(4), .ack = 1_seq, .control = rst, .text = 30})
+      .drops(Drop::tcp_bad_reset)
+      .sends_nothing()
+      .state(State::established);
+  Script::passive()
+      .arrives({.seq = 0_seq, .control = syn})
+      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
+      .arrives({.seq = minus(4), .control = rst, .text = 30})
+      .drops(Drop::tcp_bad_reset)
+      .sends_nothing()
+      .state(State::syn_received);
+}
+
 TEST(CheckReset, ResetInLastAckWhileTextIsNotAcknowledgedIsALoss) {
   Script::established()
       .arrives({.seq = 1_seq, .ack = 1_seq, .control = fin})

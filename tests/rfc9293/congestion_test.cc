@@ -1,8 +1,11 @@
 // RFC 9293 s.3.8.2, TCP Congestion Control (MUST-19): RFC 5681, RFC 6582, RFC 3042, RFC 6928.
 
+#include "transport/tcp/congestion.h"
+
 #include <gtest/gtest.h>
 
 #include "tests/script.h"
+#include "transport/tcp/recovery.h"
 
 namespace pollux::test {
 namespace {
@@ -222,6 +225,14 @@ TEST(FastRecovery, FurtherDuplicateAcksLetNewTextLeave) {  // RFC 5681 s.3.2, st
       .sends_full(1, 12'001_seq, 1_seq)
       .arrives({.seq = 1_seq, .ack = 1_seq})
       .sends_full(1, 13'001_seq, 1_seq);
+}
+
+TEST(FastRecovery, DuplicateAcksWithoutEndDoNotInflateWithoutEnd) {
+  Tcb tcb;
+  tcb.recovering = true;
+  tcb.cwnd = tcp::max_cwnd - 1;
+  EXPECT_FALSE(tcp::recover_on_duplicate_ack(tcb));
+  EXPECT_EQ(tcb.cwnd, tcp::max_cwnd);
 }
 
 TEST(FastRecovery, AFullAckEndsItAndDeflates) {  // RFC 6582 s.3.2, step 3

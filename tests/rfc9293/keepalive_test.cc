@@ -51,6 +51,32 @@ TEST(KeepAlive, AnAnswerCountsFromTheBeginning) {
   script.at(7275s + 7200s - 1ms).sends_nothing().at(7275s + 7200s).sends(probe);
 }
 
+TEST(KeepAlive, GivingUpDoesNotNameAnErrorThatAnAnswerHasOvercome) {
+  tcp::Config config;
+  config.keepalive_count = 1;
+  Script::established({.config = config})
+      .sets({.keepalive = true})
+      .hears_unreachable(Cause::unreachable, false)
+      .at(7200s)
+      .sends(probe)
+      .arrives(answer)
+      .at(14'400s)
+      .sends(probe)
+      .at(14'475s)
+      .ends(Cause::timed_out);
+}
+
+TEST(KeepAlive, AProbeThatIsDueWithAnAckIsSentBesideIt) {  // an ACK alone asks for nothing
+  tcp::Config config;
+  config.keepalive_idle = 40ms;
+  Script::established({.config = config})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .sets({.keepalive = true})
+      .at(40ms)
+      .sends({.seq = 1_seq, .ack = 11_seq})
+      .sends({.seq = 0_seq, .ack = 11_seq});
+}
+
 TEST(KeepAlive, AnythingThatArrivesPutsItOff) {  // MUST-26
   Script::established()
       .sets({.keepalive = true})

@@ -87,6 +87,15 @@ TEST(Listener, ItsAckOffersTheScaledWindow) {
   EXPECT_EQ(acknowledgment(entry, config).ack, SeqNum{0});
 }
 
+TEST(Listener, OffersNoScaleOver14) {  // RFC 7323 s.2.3
+  Config config;
+  config.window_scale = 200;
+  const HalfOpen entry = make_half_open(config, {}, a_syn(), SeqNum{7}, 0, start);
+  EXPECT_EQ(syn_ack(entry, config).options.window_scale, 14);
+  EXPECT_EQ(acknowledgment(entry, config).window, 65'535 >> 14);
+  EXPECT_EQ(accept(entry, config, start).rcv_shift, 14);
+}
+
 TEST(Listener, WithoutTheOptionNothingIsScaled) {  // RFC 7323 s.2.2
   Segment syn = a_syn();
   syn.options.window_scale.reset();

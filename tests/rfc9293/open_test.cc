@@ -1,5 +1,5 @@
-// RFC 9293 s.3.5, Establishing a Connection: the transitions of figure 5 down to ESTABLISHED, and
-// the figures 6 to 11.
+// RFC 9293 s.3.5, Establishing a Connection, and the figures 6 and 8 to 11. Figure 5 is in
+// figure5_test.cc. The simultaneous open is in simultaneous_open_test.cc.
 
 #include <gtest/gtest.h>
 
@@ -9,37 +9,6 @@ namespace pollux::test {
 namespace {
 
 // --- active ---
-
-TEST(Figure5, ClosedToSynSentByActiveOpen) {
-  Script::active()
-      .sends({.seq = 0_seq, .control = syn, .mss = 1460, .window_scale = 7})
-      .state(State::syn_sent);
-}
-
-TEST(Figure5, SynSentToEstablishedBySynAck) {
-  Script::active()
-      .sends({.seq = 0_seq, .control = syn})
-      .arrives({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .state(State::established)
-      .opened()
-      .sends({.seq = 1_seq, .ack = 1_seq});
-}
-
-TEST(Figure5, SynSentToClosedByClose) {
-  Script::active()
-      .sends({.seq = 0_seq, .control = syn})
-      .closes()
-      .ends(Cause::by_us)
-      .state(State::closed);
-}
-
-TEST(Figure5, SynSentToSynReceivedBySyn) {  // MUST-10
-  Script::active()
-      .sends({.seq = 0_seq, .control = syn})
-      .arrives({.seq = 0_seq, .control = syn})
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .state(State::syn_received);
-}
 
 TEST(Open, TextThatWaitsRidesOnTheHandshakesAck) {
   Script::active()
@@ -183,32 +152,6 @@ TEST(SynSent, SoftErrorIsRememberedUntilItGivesUp) {  // MUST-56, SHLD-25
 }
 
 // --- passive ---
-
-TEST(Figure5, ListenToSynReceivedBySyn) {
-  Script::passive()
-      .state(State::listen)
-      .arrives({.seq = 0_seq, .control = syn})
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn, .mss = 1460})
-      .state(State::syn_received);
-}
-
-TEST(Figure5, SynReceivedToEstablishedByAck) {
-  Script::passive()
-      .arrives({.seq = 0_seq, .control = syn})
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .arrives({.seq = 1_seq, .ack = 1_seq})
-      .opened()
-      .state(State::established)
-      .sends_nothing();
-}
-
-TEST(Figure5, SynReceivedToListenByReset) {  // note 1; MUST-11
-  Script::passive()
-      .arrives({.seq = 0_seq, .control = syn})
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .arrives({.seq = 1_seq, .control = rst})
-      .state(State::listen);
-}
 
 TEST(Open, TheRequestRidesOnTheHandshakesAck) {
   Script::passive()
@@ -362,104 +305,7 @@ TEST(HalfOpen, SegmentWithoutAckIsDropped) {
       .state(State::syn_received);
 }
 
-// --- simultaneous ---
-
-TEST(Figure7, SimultaneousOpenWithTwoSynAcks) {  // MUST-10
-  Script::simultaneous()
-      .state(State::syn_received)
-      .arrives({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .opened()
-      .state(State::established)
-      .writes(10)
-      .sends({.seq = 1_seq, .ack = 1_seq, .text = 10});
-}
-
-TEST(SimultaneousOpen, AnAckWillDoAsWell) {
-  Script::simultaneous().arrives({.seq = 1_seq, .ack = 1_seq}).opened().state(State::established);
-}
-
-TEST(SimultaneousOpen, TextAfterTheSynAckOfThePeerIsTaken) {
-  Script::simultaneous()
-      .arrives({.seq = 0_seq, .ack = 1_seq, .control = syn, .text = 7})
-      .opened()
-      .readable(7)
-      .at(40ms)
-      .sends({.seq = 1_seq, .ack = 8_seq});
-}
-
-TEST(SimultaneousOpen, RepeatedSynIsAnsweredAgain) {
-  Script::simultaneous()
-      .arrives({.seq = 0_seq, .control = syn})
-      .verdict([](const tcp::Verdict& v) { return v.duplicate; })
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .state(State::syn_received);
-}
-
-TEST(SimultaneousOpen, UnacceptableAckIsAnsweredByReset) {  // 3.10.7.4, fifth
-  for (const SeqNum ack : {0_seq, 2_seq}) {
-    Script::simultaneous()
-        .arrives({.seq = 1_seq, .ack = ack})
-        .drops(Drop::tcp_bad_ack)
-        .sends({.seq = ack, .control = rst})
-        .state(State::syn_received);
-  }
-}
-
-TEST(SimultaneousOpen, SynAckIsSentAgain) {
-  Script::simultaneous()
-      .at(1s)
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .at(3s)
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn});
-}
-
-TEST(SimultaneousOpen, ResetMeansRefused) {  // MUST-11: it was opened actively
-  Script::simultaneous().arrives({.seq = 1_seq, .control = rst}).ends(Cause::refused);
-}
-
-TEST(SimultaneousOpen, WindowScaleIsAgreedBothWays) {
-  Script::simultaneous({.peer_window = 1000, .peer_scale = 3})
-      .arrives({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.snd_wnd, 1000u); })
-      .arrives({.seq = 1_seq, .ack = 1_seq})
-      .check([](const Tcb& tcb) {
-        EXPECT_EQ(tcb.snd_wnd, 8000u);
-        EXPECT_EQ(tcb.rcv_shift, 7);
-      });
-}
-
-TEST(Figure5, SynReceivedToFinWait1ByClose) {
-  Script::simultaneous()
-      .shuts_down()
-      .state(State::fin_wait_1)
-      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
-      .arrives({.seq = 1_seq, .ack = 2_seq})
-      .state(State::fin_wait_2);
-}
-
-TEST(SimultaneousOpen, LostSynAndFinAreBothSentAgain) {
-  Script::simultaneous()
-      .shuts_down()
-      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
-      .at(1s)
-      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
-      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
-      .arrives({.seq = 1_seq, .ack = 1_seq})
-      .state(State::fin_wait_1)
-      .arrives({.seq = 1_seq, .ack = 2_seq})
-      .state(State::fin_wait_2);
-}
-
-TEST(SimultaneousOpen, CloseWithTextQueuedWaitsForEstablished) {  // 3.10.4
-  Script::simultaneous()
-      .writes(10)
-      .sends_nothing()
-      .shuts_down()
-      .state(State::syn_received)
-      .arrives({.seq = 1_seq, .ack = 1_seq})
-      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin, .text = 10})
-      .state(State::fin_wait_1);
-}
+// --- old connections, and none ---
 
 TEST(Figure9, HalfOpenConnectionIsDiscovered) {
   // Our peer has restarted and sends a SYN; it answers our ACK with a reset.

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "tests/script.h"
+#include "transport/tcp/invariants.h"
 #include "transport/tcp/rtt.h"
 
 namespace pollux::test {
@@ -31,7 +32,7 @@ Duration repeats(Script& script, Duration from, Duration rto, int retries,
   return time + rto;
 }
 
-TEST(Retransmission, SynIsRepeatedAndGivenUpAfterThreeMinutes) {  // MUST-20, MUST-23
+TEST(Retransmission, SynIsRepeatedAndGivenUpAfterThreeMinutes) {  // MUST-20, MUST-22, MUST-23
   Script script = Script::active();
   script.sends({.seq = 0_seq, .control = syn});
   const Duration end =
@@ -69,6 +70,54 @@ TEST(Retransmission, GivingUpAfterASoftErrorSaysWhy) {  // MUST-56, SHLD-25
       .sends({.seq = 1_seq, .ack = 1_seq, .text = 5})
       .at(600ms)
       .ends(Cause::unreachable);
+}
+
+TEST(Retransmission, GivingUpDoesNotNameAnErrorThatWasOvercome) {
+  tcp::Config config;
+  config.data_retries = 1;
+  Script::established({.config = config})
+      .writes(5)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 5})
+      .hears_unreachable(Cause::unreachable, false)
+      .arrives({.seq = 1_seq, .ack = 6_seq})
+      .writes(5)
+      .sends({.seq = 6_seq, .ack = 1_seq, .text = 5})
+      .at(200ms)
+      .sends({.seq = 6_seq, .ack = 1_seq, .text = 5})
+      .at(600ms)
+      .ends(Cause::timed_out);
+}
+
+TEST(Retransmission, ASynThatCannotLeaveIsGivenUpLikeOneThatIsLost) {  // MUST-23
+  const tcp::Config config;
+  tcp::FlightPool pool = *tcp::FlightPool::make(1);
+  const Instant start = Instant{} + 5s;
+  Instant now = start;
+  Tcb tcb = tcp::open_active(config, SeqNum{7}, start);
+  tcp::Verdict verdict;
+  while (tcb.has_deadline() && now < start + 1h) {
+    EXPECT_EQ(tcp::check(tcb, config), "");
+    now = tcb.deadline_instant(now);
+    verdict = tcp::timeout(tcb, config, pool, now);
+  }
+  EXPECT_TRUE(verdict.closed);
+  EXPECT_EQ(verdict.cause, Cause::timed_out);
+  EXPECT_EQ(now - start, 183s);
+}
+
+TEST(Retransmission, ASynThatLeavesLateIsNotTakenForALostOne) {
+  const tcp::Config config;
+  tcp::FlightPool pool = *tcp::FlightPool::make(1);
+  Instant now = Instant{} + 5s;
+  Tcb tcb = tcp::open_active(config, SeqNum{7}, now);
+  now += 1s;
+  EXPECT_TRUE(tcp::timeout(tcb, config, pool, now).send);
+  now += 1500ms;
+  Segment out;
+  EXPECT_EQ(tcp::next_segment(tcb, config, pool, now, out), tcp::Emit::last);
+  EXPECT_FALSE(tcb.syn_resent);
+  EXPECT_TRUE(tcb.timing);
+  EXPECT_EQ(tcb.deadline_instant(now), now + 2s);  // a whole RTO of its own
 }
 
 TEST(Retransmission, TimerIsNotPutOffByFurtherText) {  // RFC 6298 (5.1)

@@ -44,6 +44,19 @@ TEST(Mss, TheSmallerOfBothIsUsed) {  // MUST-16
   Script::established({.peer_mss = 700}).writes(1400).sends_full(2, 1_seq, 1_seq, 700);
 }
 
+TEST(Mss, CountsInASynAlone) {  // MUST-5: any segment may carry options
+  Script::established()
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 10, .mss = 100, .window_scale = 3})
+      .drops(Drop::none)
+      .readable(10)
+      .at(40ms)
+      .sends({.seq = 1_seq, .ack = 11_seq})
+      .check([](const Tcb& tcb) {
+        EXPECT_EQ(tcb.mss, 1000);
+        EXPECT_EQ(tcb.snd_shift, 0);
+      });
+}
+
 TEST(Mss, AnAbsurdlySmallOneIsNotObeyed) {
   Script::established({.peer_mss = 0}).writes(2 * tcp::min_mss).sends_full(2, 1_seq, 1_seq, 48);
 }

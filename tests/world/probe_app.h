@@ -21,10 +21,18 @@ class ProbeApp {
     bool reading = false;  // a timer for the next read is set
   };
 
+  struct DatagramError {
+    application::Endpoint local;
+    application::Endpoint remote;
+    Cause cause = Cause::none;
+    friend bool operator==(const DatagramError&, const DatagramError&) = default;
+  };
+
   // What to do.
   std::optional<std::uint16_t> listen_port;
   std::vector<application::Endpoint> connect_to;
   std::uint32_t send_bytes = 0;  // as soon as a connection is up
+  bool send_copies = false;      // in packet memory
   bool close_when_sent = false;
   bool close_at_peers_end = true;
   /// Read this much at a time and then not for `read_every`; 0: all, at once.
@@ -44,6 +52,7 @@ class ProbeApp {
   std::uint32_t received = 0;  // of one connection: a second one's bytes are wrong
   std::uint32_t wrong = 0;
   std::vector<std::vector<std::byte>> datagrams;
+  std::vector<DatagramError> datagram_errors;
   std::optional<application::StreamId> stream;  // the latest that came up
 
   const Pattern& pattern() const { return pattern_; }
@@ -90,6 +99,10 @@ class ProbeApp {
       datagrams.emplace_back(datagram.bytes.begin(), datagram.bytes.end());
     }
   }
+  void on_datagram_error(auto&, const application::Endpoint& local,
+                         const application::Endpoint& remote, Cause cause) {
+    datagram_errors.push_back({local, remote, cause});
+  }
 
  private:
   void begin(auto& s) {
@@ -104,6 +117,14 @@ class ProbeApp {
           std::min<std::size_t>({send_bytes - session.sent, Pattern::longest / 2, s.writable()}));
       if (n == 0) return;
       const auto bytes = pattern_.bytes(pattern_stream, session.sent, n);
+      if (send_copies) {
+        const auto to = s.reserve(n);
+        if (to.empty()) return;
+        std::memcpy(to.data(), bytes.data(), to.size());
+        s.commit(to.size());
+        session.sent += static_cast<std::uint32_t>(to.size());
+        continue;
+      }
       if (!s.send({bytes.data(), n})) return;
       session.sent += n;
     }

@@ -35,6 +35,14 @@ class RawHost {
     out_.push_back(std::move(frame));
   }
 
+  /// Sends these bytes as they are.
+  void send_frame(std::span<const std::byte> bytes) {
+    sim::Frame frame = device_.allocate();
+    if (!frame) return;
+    std::memcpy(frame.append(bytes.size()).data(), bytes.data(), bytes.size());
+    out_.push_back(std::move(frame));
+  }
+
   void poll(Instant) {
     sim::Device::Burst burst;
     device_.receive(burst);
@@ -51,11 +59,14 @@ class RawHost {
 
   /// Whole IPv4 datagrams, header and all, without the frame's padding.
   std::vector<std::vector<std::byte>> datagrams;
+  /// Every frame, as it came.
+  std::vector<std::vector<std::byte>> frames;
   /// Whether it answers ARP.
   bool present = true;
 
  private:
   void take(std::span<const std::byte> bytes) {
+    frames.emplace_back(bytes.begin(), bytes.end());
     const auto ethernet = wire::EthernetView::parse(bytes);
     if (!ethernet) return;
     if (ethernet->type() == wire::ether_type::arp) return answer(ethernet->payload());

@@ -1,54 +1,38 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "base/prng.h"
-#include "raw_host.h"
-#include "sim/world.h"
-#include "stack_setup.h"
+#include "stack_and_raw_host.h"
 #include "wire/icmp.h"
 
 namespace pollux::world {
 namespace {
 
-/// A stack, and a host that sends it what the test makes.
-class RawPeer : public testing::Test {
+class RawPeer : public StackAndRawHost {
  protected:
-  sim::World world{1};
-  sim::Device& raw_device = world.add_device({.name = "raw", .mac = left_mac});
-  sim::Device& device = world.add_device({.name = "stack", .mac = right_mac});
-  sim::Cable cable = world.connect(raw_device, device, {.delay = 1ms});
-  RawHost raw{raw_device, left_address};
-  ProbeApp app;
-  std::unique_ptr<Stack> stack =
-      std::move(*Stack::make(config_of(right_address), device, app, world.now()));
-
-  void SetUp() override {
-    world.add_host(raw, {&raw_device}, {.name = "raw"});
-    world.add_host(*stack, {&device}, {.name = "stack"});
-    stack->start(world.now());
-    run_for(10s);
-    raw.datagrams.clear();
-  }
-  void TearDown() override {
-    const Counters& counters = stack->counters();
-    EXPECT_EQ(counters[Event::frames_received],
-              counters[Event::frames_delivered] + counters.dropped() + stack->frames_held());
-    EXPECT_EQ(world.frames().live(), 0u);
-  }
-  void run_for(Duration time) {
-    const Status status = world.run_for(time);
-    ASSERT_TRUE(status.ok()) << status.error().what << ": " << status.error().why;
-  }
   static std::vector<std::byte> echo_request(std::size_t size) {
     std::vector<std::byte> message(size);
     for (std::size_t i = 0; i < size; ++i) message[i] = static_cast<std::byte>(i % 251);
     wire::IcmpFields::echo_request(0x1234, 1).write(message);
     return message;
+  }
+  /// One whose IPv4 header has another time to live than its checksum knows of.
+  static std::vector<std::byte> frame_with_bad_sum(std::span<const std::byte> message) {
+    std::vector<std::byte> frame(14 + 20 + message.size());
+    wire::Ipv4Fields ip;
+    ip.total_length = static_cast<std::uint16_t>(20 + message.size());
+    ip.protocol = wire::protocol::icmp;
+    ip.source = left_address;
+    ip.destination = right_address;
+    wire::EthernetFields{right_mac, left_mac, wire::ether_type::ipv4}.write(frame);
+    ip.write(std::span{frame}.subspan(14));
+    std::copy(message.begin(), message.end(), frame.begin() + 34);
+    frame[14 + 8] = std::byte{3};
+    return frame;
   }
   /// Sends the message in pieces of `piece` bytes, in the order of `order` (all, when empty).
   void send_pieces(std::span<const std::byte> message, std::size_t piece,
@@ -136,6 +120,71 @@ TEST_F(RawPeer, AMissingFragmentIsForgottenAndSaid) {
   ASSERT_EQ(wire::IcmpView::parse(ip.payload(), view), Drop::none);
   EXPECT_EQ(view.type(), wire::icmp_type::time_exceeded);
   EXPECT_EQ(view.code(), wire::icmp_time_exceeded::in_reassembly);
+}
+
+TEST_F(RawPeer, ACardThatLiesAboutIpv4SumsIsFoundOut) {
+  device.options().offload = sim::Offload::lies_always_good;
+  const auto message = echo_request(64);
+  const auto frame = frame_with_bad_sum(message);
+  for (int i = 0; i < 3; ++i) {
+    raw.send_frame(frame);
+    run_for(10ms);
+  }
+  EXPECT_EQ(stack->counters()[Drop::ipv4_bad_checksum], 3u);
+  EXPECT_EQ(stack->counters()[Event::checksum_offload_lies], 3u);
+  EXPECT_TRUE(raw.datagrams.empty());
+}
+
+TEST_F(RawPeer, ACardThatBeginsToLieAboutIpv4SumsIsFoundOutByASample) {
+  device.options().offload = sim::Offload::lies_always_good;
+  const auto message = echo_request(64);
+  for (int i = 0; i < 70; ++i) {
+    send_pieces(message, 64, {}, 1);
+    run_for(10ms);
+  }
+  EXPECT_EQ(raw.datagrams.size(), 70u);
+  const auto frame = frame_with_bad_sum(message);
+  for (int i = 0; i < 4'200; ++i) {
+    raw.send_frame(frame);
+    if (i % 32 == 31) run_for(1ms);
+  }
+  run_for(10ms);
+  EXPECT_GE(stack->counters()[Event::checksum_offload_lies], 100u);
+  EXPECT_GE(stack->counters()[Drop::ipv4_bad_checksum], 100u);
+}
+
+TEST_F(RawPeer, TheOldestDatagramInPiecesMakesRoom) {
+  const auto message = echo_request(2000);
+  constexpr std::uint16_t room = 64;
+  for (std::uint16_t i = 0; i <= room; ++i) {
+    send_pieces(message, 1000, {0}, i);
+    run_for(1ms);
+  }
+  run_for(10ms);
+  EXPECT_EQ(stack->counters()[Drop::fragment_no_room], 1u);
+  EXPECT_EQ(stack->frames_held(), room);
+  for (std::uint16_t i = 1; i <= room; ++i) send_pieces(message, 1000, {1}, i);
+  send_pieces(message, 1000, {1}, 0);
+  run_for(10ms);
+  EXPECT_EQ(stack->counters()[Event::icmp_echoes_answered], room);
+  EXPECT_EQ(stack->frames_held(), 1u) << "the end whose beginning has made room";
+  run_for(1min);
+  EXPECT_EQ(stack->frames_held(), 0u);
+}
+
+TEST_F(RawPeer, FragmentsThatOverlapAreAnsweredByNobody) {
+  const auto message = echo_request(2000);
+  send_pieces(message, 1000, {0}, 5);
+  wire::Ipv4Fields ip = to_stack(wire::protocol::icmp);
+  ip.identification = 5;
+  ip.fragment_offset_bytes = 992;
+  raw.send(right_mac, ip, std::span{message}.subspan(992));
+  send_pieces(message, 1000, {1}, 5);
+  run_for(1min);
+  EXPECT_EQ(stack->counters()[Drop::fragment_overlap], 3u);
+  EXPECT_EQ(stack->counters()[Event::icmp_echoes_answered], 0u);
+  EXPECT_TRUE(raw.datagrams.empty());
+  EXPECT_EQ(stack->frames_held(), 0u);
 }
 
 TEST_F(RawPeer, RandomFramesAreAllCounted) {

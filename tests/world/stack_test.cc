@@ -18,6 +18,7 @@ class TwoStacks : public testing::Test {
   sim::Device& left_device = world.add_device({.name = "left", .mac = left_mac});
   sim::Device& right_device = world.add_device({.name = "right", .mac = right_mac});
   sim::Cable cable = world.connect(left_device, right_device, {.delay = 1ms});
+  sim::HostOptions right_host{.name = "right"};
   pipeline::Config left_config = config_of(left_address);
   pipeline::Config right_config = config_of(right_address);
   ProbeApp left_app;
@@ -29,7 +30,7 @@ class TwoStacks : public testing::Test {
     left = std::move(*Stack::make(left_config, left_device, left_app, world.now()));
     right = std::move(*Stack::make(right_config, right_device, right_app, world.now()));
     world.add_host(*left, {&left_device}, {.name = "left"});
-    world.add_host(*right, {&right_device}, {.name = "right"});
+    world.add_host(*right, {&right_device}, right_host);
     left->start(world.now());
     right->start(world.now());
   }
@@ -126,6 +127,40 @@ TEST_F(TwoStacks, NobodyAnswersArp) {
   expect_clean();
 }
 
+TEST_F(TwoStacks, EveryConnectionToAnAbsentNeighbourHearsOfItSoon) {
+  // More than may wait for one neighbour, so that most of them lose their SYN to another's.
+  constexpr int connections = 200;
+  left_config.connections = connections;
+  start();
+  for (int i = 0; i < connections; ++i) {
+    ASSERT_TRUE(left->connect({wire::Ipv4Address{10, 0, 0, 77}, port}).ok());
+    run_until(world.now().time_since_epoch() + 23ms);
+  }
+  run_until(world.now().time_since_epoch() + 8s);
+  ASSERT_EQ(left_app.closed.size(), static_cast<std::size_t>(connections));
+  EXPECT_EQ(std::count(left_app.closed.begin(), left_app.closed.end(), Cause::no_neighbor),
+            connections);
+  expect_clean();
+}
+
+TEST_F(TwoStacks, ANeighbourThatComesBackIsFoundWithinASecond) {
+  cable.set_up(false);
+  right_app.listen_port = port;
+  start();
+  // Somebody has wanted it, and hears what is; who wants it later, too.
+  run_until(2s);
+  ASSERT_TRUE(left->connect({right_address, port}).ok());
+  run_until(20s);
+  EXPECT_EQ(left_app.closed, (std::vector{Cause::no_neighbor}));
+  cable.set_up(true);
+  run_until(21100ms);
+  ASSERT_TRUE(left->connect({right_address, port}).ok());
+  run_until(21200ms);
+  EXPECT_EQ(left_app.connected, 1u);
+  left->stream(*left_app.stream)->abort();
+  expect_clean();
+}
+
 TEST_F(TwoStacks, WithoutAGatewayAllIsOnLink) {
   left_app.connect_to = {{wire::Ipv4Address{192, 0, 2, 1}, port}};
   start();
@@ -205,6 +240,23 @@ TEST_F(TwoStacks, StopEndsEverythingAtOnce) {
   expect_clean();
 }
 
+TEST_F(TwoStacks, StopLeavesNoFrameBehind) {
+  start();
+  run_until(1s);
+  const auto bytes = left_app.pattern().bytes(1, 0, 4000);
+  const wire::Ipv4Address absent{10, 0, 0, 77};
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {absent, 9}, bytes).ok());
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).ok());
+  run_until(1500ms);
+  left_device.options().transmit_room = 0;
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).ok());
+  left->stop(world.now());
+  EXPECT_EQ(left->counters()[SendDrop::shutdown], 6u) << "three wait for an answer, three to leave";
+  EXPECT_EQ(world.frames().live(), 0u);
+  left_device.options().transmit_room = 1024;
+  expect_clean();
+}
+
 TEST_F(TwoStacks, DatagramsOfEverySizeAreEchoed) {
   right_app.echo_datagrams_at = 9;
   left_app.hear_datagrams_at = 4000;
@@ -229,6 +281,36 @@ TEST_F(TwoStacks, DatagramsOfEverySizeAreEchoed) {
   const std::vector<std::byte> too_big(65'508);
   EXPECT_EQ(left->send_datagram({left_address, 4000}, {right_address, 9}, too_big).error(),
             application::StackError::too_big);
+  expect_clean();
+}
+
+TEST_F(TwoStacks, TheLargestDatagramWaitsAsAWholeForItsNeighbour) {
+  right_app.hear_datagrams_at = 9;
+  start();
+  ASSERT_EQ(left->counters()[Event::arp_requests_sent], 0u) << "nobody knows anybody yet";
+  const auto bytes = left_app.pattern().bytes(1, 0, 65'507);
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).ok());
+  // The second one takes the place of the first, and of all of it.
+  ASSERT_TRUE(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).ok());
+  run_until(1s);
+  ASSERT_EQ(right_app.datagrams.size(), 1u);
+  EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), right_app.datagrams[0].begin(),
+                         right_app.datagrams[0].end()));
+  EXPECT_EQ(left->counters()[SendDrop::neighbor_queue_full], 45u);
+  EXPECT_EQ(right->frames_held(), 0u) << "no fragment came for nothing";
+  expect_clean();
+}
+
+TEST_F(TwoStacks, ADatagramThatFindsNoBufferIsNotSaidToBeSent) {
+  start();
+  run_until(1s);
+  left_device.options().allocate_failure = 1;
+  const auto bytes = left_app.pattern().bytes(1, 0, 100);
+  EXPECT_EQ(left->send_datagram({left_address, 4000}, {right_address, 9}, bytes).error(),
+            application::StackError::no_memory);
+  EXPECT_EQ(left->counters()[Event::udp_sent], 0u);
+  EXPECT_EQ(left->counters()[SendDrop::no_buffer], 1u);
+  left_device.options().allocate_failure = 0;
   expect_clean();
 }
 
@@ -275,6 +357,22 @@ TEST_F(TwoStacks, AnHonestCardFinishesEverySum) {
   EXPECT_EQ(right_app.received, 500'000u);
   EXPECT_GE(right->counters()[Drop::tcp_bad_checksum], 1u);
   EXPECT_EQ(left->counters()[Drop::tcp_bad_checksum], 0u) << "nothing is corrupted on the way back";
+  expect_clean();
+}
+
+TEST_F(TwoStacks, ALossInABurstIsMendedByFastRetransmit) {
+  left_app.connect_to = {{right_address, port}};
+  left_app.send_bytes = 2'000'000;
+  left_app.close_when_sent = true;
+  right_app.listen_port = port;
+  right_config.tcp.receive_buffer = 14'600;
+  // The receiver looks so rarely that a window comes as one burst.
+  right_host.wake_delay = 20ms;
+  cable.there.options().loss = 0.01;
+  start();
+  run_until(10min);
+  EXPECT_EQ(right_app.received, 2'000'000u);
+  EXPECT_GT(left->counters()[Event::tcp_fast_retransmits], 3u);
   expect_clean();
 }
 

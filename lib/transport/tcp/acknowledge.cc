@@ -43,6 +43,7 @@ void take_new_ack(Arrival& a) noexcept {
   Restart restart = Restart::yes;
   if (text > 0) restart = recover_on_new_ack(tcb, text);
   tcb.retries = 0;
+  tcb.soft_cause = Cause::none;
   tcb.probe = false;
   tcb.resend_first = tcb.resend_first && tcb.in_flight() > 0;
   if (tcb.in_flight() == 0) {
@@ -55,9 +56,16 @@ void take_new_ack(Arrival& a) noexcept {
 
 }  // namespace
 
-void take_window(Tcb& tcb, SeqNum seq, std::uint32_t window) noexcept {
-  // What the probes of a closed window have added says nothing about the path.
-  if (tcb.snd_wnd == 0 && window != 0) tcb.backoff = 0;
+void take_window(Arrival& a, SeqNum seq, std::uint32_t window) noexcept {
+  Tcb& tcb = a.tcb;
+  if (tcb.snd_wnd == 0 && window != 0 && tcb.syn_acked) {
+    // What the probes of a closed window have added says nothing about the path, and what goes out
+    // now has not been tried yet.
+    tcb.backoff = 0;
+    tcb.retries = 0;
+    tcb.sent_at = Millis32{a.now};
+    if (tcb.retransmit_armed) arm_retransmit(tcb, a.config, a.now);
+  }
   tcb.snd_wnd = window;
   tcb.snd_wl1 = seq;
   tcb.max_snd_wnd = std::max(tcb.max_snd_wnd, window);
@@ -77,6 +85,7 @@ void take_ack(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   if (tcb.keepalive) {  // the peer is there
+    if (tcb.keepalive_probes != 0) tcb.soft_cause = Cause::none;
     tcb.keepalive_probes = 0;
     if (!tcb.receive_closed) arm_idle(tcb, a.now, a.config.keepalive_idle);
   }
@@ -90,10 +99,11 @@ void take_ack(Arrival& a) noexcept {
   } else if (duplicate_ack(tcb, segment)) {
     a.verdict.fast_retransmit = recover_on_duplicate_ack(tcb);
   }
-  if (take) take_window(tcb, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
+  if (take) take_window(a, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {
     // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
     tcb.retries = 0;
+    tcb.soft_cause = Cause::none;
     tcb.sent_at = Millis32{a.now};
     if (tcb.user_timeout_ms != 0) arm_retransmit(tcb, a.config, a.now);  // it counts from here
   }
@@ -103,7 +113,7 @@ bool check_ack(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   if (!segment.has(control::ack)) return discard(a, Drop::tcp_no_ack);
-  if (tcb.state == State::syn_received) {
+  if (!tcb.syn_acked) {  // SYN-RECEIVED, and FIN-WAIT-1 where CLOSE led there from it
     if (segment.ack <= tcb.snd_una || tcb.snd_nxt < segment.ack) {
       a.verdict.reset_reply = true;
       return discard(a, Drop::tcp_bad_ack);

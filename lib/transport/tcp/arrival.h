@@ -42,7 +42,7 @@ bool end(Arrival& a, Cause cause) noexcept;
 void enter_time_wait(Arrival& a) noexcept;
 
 /// SND.WND, SND.WL1 and MAX.SND.WND.
-void take_window(Tcb& tcb, SeqNum seq, std::uint32_t window) noexcept;
+void take_window(Arrival& a, SeqNum seq, std::uint32_t window) noexcept;
 /// The handshake is complete.
 void enter_established(Arrival& a) noexcept;
 /// The processing of an acceptable ACK in ESTABLISHED, which other states add to.

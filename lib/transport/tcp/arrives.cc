@@ -40,9 +40,10 @@ void trim(Arrival& a) noexcept {
   if (a.fin && tcb.rcv_adv <= a.seq + a.text) a.fin = false;
 }
 
+/// In SYN-RECEIVED, or in FIN-WAIT-1 where CLOSE led there from it.
 bool peer_syn_again(const Tcb& tcb, const Segment& segment) noexcept {
-  return tcb.state == State::syn_received && segment.has(control::syn) &&
-         !segment.has(control::rst) && segment.seq == tcb.irs;
+  return !tcb.syn_acked && segment.has(control::syn) && !segment.has(control::rst) &&
+         segment.seq == tcb.irs;
 }
 
 /// Whether the ACK of an unacceptable segment is read nevertheless: into a closed window (s.3.4,
@@ -71,7 +72,8 @@ bool check_sequence(Arrival& a) noexcept {
     trim(a);
     return go_on;
   }
-  const std::uint32_t length = segment.len();
+  // A reset counts by its number alone, even into a closed window (MUST-66; RFC 5961 s.3).
+  const std::uint32_t length = segment.has(control::rst) ? 0 : segment.len();
   if (acceptable(tcb, segment.seq, length)) {
     if (!segment.has(control::syn)) trim(a);
     return go_on;
@@ -99,9 +101,8 @@ bool check_reset(Arrival& a) noexcept {
     challenge(a);
     return discard(a, Drop::tcp_bad_reset);
   }
+  if (!tcb.syn_acked) return end(a, tcb.active_open ? Cause::refused : Cause::reset);
   switch (tcb.state) {
-    case State::syn_received:
-      return end(a, tcb.active_open ? Cause::refused : Cause::reset);
     case State::closing:
     case State::last_ack: {
       // All that the peer had to say is here. When all our text is there too, it was a good end.
@@ -116,6 +117,7 @@ bool check_reset(Arrival& a) noexcept {
     case State::closed:
     case State::listen:
     case State::syn_sent:
+    case State::syn_received:
     case State::time_wait:
       break;
   }
@@ -142,7 +144,7 @@ void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& option
   tcb.mss = std::max(std::min(peer, tcb.mss), min_mss);          // MUST-16
   if (!tcb.scale_offered || !options.window_scale) return;       // RFC 7323 s.2.2: both or neither
   tcb.snd_shift = std::min(*options.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
-  tcb.rcv_shift = std::min(config.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
+  tcb.rcv_shift = offered_scale(config) & 0xF;
 }
 
 /// Fourth, check the SYN bit: the peer's SYN is here.
@@ -153,7 +155,7 @@ void take_peer_syn(Arrival& a) noexcept {
   tcb.rcv_nxt = segment.seq + 1;
   tcb.rcv_adv = tcb.rcv_nxt + syn_window(a.config);
   take_options(tcb, a.config, segment.options);
-  take_window(tcb, segment.seq, segment.window);
+  take_window(a, segment.seq, segment.window);
   if (segment.has(control::ack)) {
     enter_established(a);
     take_ack(a);
@@ -224,19 +226,23 @@ void enter_time_wait(Arrival& a) noexcept {
 }
 
 Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, FlightPool& flights,
-                        Instant now) noexcept {
+                        Instant now, bool room) noexcept {
   Arrival a{.tcb = tcb,
             .config = config,
             .segment = segment,
             .flights = flights,
             .now = now,
             .seq = segment.seq,
-            .text = segment.text,
-            .fin = segment.has(control::fin)};
+            .text = room ? segment.text : 0,
+            .fin = room && segment.has(control::fin)};
   if (tcb.state == State::syn_sent) {
     syn_sent(a);
   } else {
     other_states(a);
+  }
+  if (!room && a.verdict.drop == Drop::none && !a.verdict.closed) {
+    tcb.ack_now = true;
+    discard(a, Drop::tcp_no_buffer);
   }
   if (a.verdict.closed) release(tcb, flights);
   update_deadline(tcb);

@@ -62,6 +62,8 @@ Tcb open_active(const Config& config, SeqNum iss, Instant now) noexcept {
   tcb.scale_offered = config.offer_window_scale;
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};
+  arm_retransmit(tcb, config, now);  // a SYN that cannot leave is given up, too
+  update_deadline(tcb);
   return tcb;
 }
 

@@ -8,9 +8,6 @@ namespace pollux::tcp {
 
 namespace {
 
-/// The largest window that a peer can offer (RFC 7323 s.2.3): more would change nothing.
-constexpr std::uint32_t max_cwnd = 1u << 30;
-
 /// IW of RFC 6928 s.2, for another number of segments than ten: large segments count for more, yet
 /// at least two are allowed.
 std::uint32_t initial_window(const Tcb& tcb, const Config& config) noexcept {

@@ -10,6 +10,9 @@
 /// recovery.h.
 namespace pollux::tcp {
 
+/// The largest window that a peer can offer (RFC 7323 s.2.3): more would change nothing.
+inline constexpr std::uint32_t max_cwnd = 1u << 30;
+
 /// The initial window (RFC 6928), or one segment where a SYN was lost (RFC 5681 s.3.1); the
 /// Tcb's mss is known by then.
 void open_congestion_window(Tcb& tcb, const Config& config) noexcept;

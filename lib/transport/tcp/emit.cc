@@ -97,7 +97,7 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
   out.options.mss = config.mss;  // MUST-14
   // The answer to a SYN offers it only where that SYN did (RFC 7323 s.2.2).
   const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
-  if (tcb.scale_offered && agreed) out.options.window_scale = config.window_scale;
+  if (tcb.scale_offered && agreed) out.options.window_scale = offered_scale(config);
 }
 
 /// Accounts for sequence numbers that leave.
@@ -106,6 +106,11 @@ void sent(Tcb& tcb, const Config& config, const Plan& plan, const Segment& out,
   const SeqNum end = out.seq + out.len();
   const bool again = out.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
+  // Nothing before it is on its way: a timer that runs was started for something else, a closed
+  // window or silly-window avoidance.
+  const bool alone =
+      out.seq == tcb.snd_una &&
+      (plan.what == Plan::What::stream || plan.what == Plan::What::probe || tcb.in_flight() == 0);
   if (again) {
     tcb.timing = false;  // Karn: its ACK would be ambiguous
   } else if (!closed_window_probe) {
@@ -135,7 +140,7 @@ void sent(Tcb& tcb, const Config& config, const Plan& plan, const Segment& out,
       tcb.snd_pos = end;
       break;
   }
-  if (!tcb.retransmit_armed) arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
+  if (alone || !tcb.retransmit_armed) arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
 }
 
 void write(Tcb& tcb, const Config& config, const Plan& plan, Instant now, Segment& out) noexcept {
@@ -158,7 +163,8 @@ void write(Tcb& tcb, const Config& config, const Plan& plan, Instant now, Segmen
     tcb.ack_armed = false;
   }
   if (out.len() > 0) sent(tcb, config, plan, out, now);
-  tcb.keepalive_due = false;  // whatever was sent instead asks as well
+  // Text asks as well as a probe does; an ACK alone asks for nothing.
+  if (plan.what != Plan::What::ack) tcb.keepalive_due = false;
 }
 
 }  // namespace

@@ -7,13 +7,15 @@ namespace pollux::tcp {
 namespace {
 
 std::string_view check_sending(const Tcb& tcb) noexcept {
-  if (tcb.snd_una < tcb.iss) return "SND.UNA is before ISS";
   if (tcb.snd_nxt < tcb.snd_una) return "SND.UNA =< SND.NXT does not hold";
   if (tcb.snd_pos < tcb.snd_una) return "sending goes on before SND.UNA";
   if (tcb.snd_nxt < tcb.snd_pos) return "sending goes on after SND.NXT";
   if (tcb.stream_end() < tcb.snd_nxt) return "more was sent than is queued";
-  if (tcb.snd_end < tcb.iss + 1) return "the queue ends before it begins";
-  if (tcb.syn_acked != (tcb.snd_una != tcb.iss)) return "syn_acked does not match SND.UNA";
+  // ISS means something only until our SYN is acknowledged: then the numbers go round.
+  if (!tcb.syn_acked && tcb.snd_una != tcb.iss) return "syn_acked does not match SND.UNA";
+  if (tcb.snd_end < (tcb.syn_acked ? tcb.snd_una - 1 : tcb.iss + 1)) {
+    return "the queue ends before it begins";
+  }
   if (tcb.max_snd_wnd < tcb.snd_wnd) return "MAX.SND.WND is not the largest window";
   if (tcb.mss < min_mss) return "the MSS is too small";
   if (tcb.snd_shift > 14 || tcb.rcv_shift > 14) return "a window scale over 14";
@@ -25,7 +27,7 @@ std::string_view check_sending(const Tcb& tcb) noexcept {
 
 std::string_view check_windows(const Tcb& tcb, const Config& config) noexcept {
   if (tcb.state == State::syn_sent) return {};
-  if (tcb.rcv_nxt <= tcb.irs) return "RCV.NXT is not after IRS";
+  if (!tcb.syn_acked && tcb.rcv_nxt != tcb.irs + 1) return "RCV.NXT is not after IRS";
   if (tcb.rcv_adv < tcb.rcv_nxt) return "the receive window's edge is before RCV.NXT";
   if (tcb.may_receive() && config.receive_buffer < tcb.unread + tcb.rcv_wnd()) {
     return "more is offered than the buffer takes";
@@ -40,6 +42,11 @@ std::string_view check_windows(const Tcb& tcb, const Config& config) noexcept {
 }
 
 std::string_view check_timers(const Tcb& tcb) noexcept {
+  // What accept() returns is about to see the ACK of its SYN.
+  const bool accepted = tcb.state == State::syn_received && !tcb.active_open;
+  if (tcb.in_flight() > 0 && !tcb.retransmit_armed && !accepted) {
+    return "something is in flight and no timer would send it again";
+  }
   if (!tcb.has_deadline()) return {};
   bool met = false;
   const auto late = [&](bool armed, Millis32 at) {

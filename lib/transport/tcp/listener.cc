@@ -51,7 +51,7 @@ Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept {
   out.control = control::syn | control::ack;
   out.window = syn_window(config);
   out.options.mss = config.mss;  // MUST-14
-  if (entry.scaled) out.options.window_scale = config.window_scale;
+  if (entry.scaled) out.options.window_scale = offered_scale(config);
   return out;
 }
 
@@ -60,7 +60,7 @@ Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept {
   out.seq = entry.iss + 1;
   out.ack = entry.irs + 1;
   out.control = control::ack;
-  const int shift = entry.scaled ? config.window_scale : 0;
+  const int shift = entry.scaled ? offered_scale(config) : 0;
   out.window = static_cast<std::uint16_t>(syn_window(config) >> shift);
   return out;
 }
@@ -78,7 +78,7 @@ HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
     return {segment.has(control::ack) ? Action::acknowledge : Action::send_syn_ack,
             Drop::tcp_bad_sequence};
   }
-  const std::uint32_t length = segment.len();
+  const std::uint32_t length = reset ? 0 : segment.len();  // a reset counts by its number alone
   const bool acceptable = length == 0 ? rcv_nxt <= segment.seq && segment.seq < rcv_adv
                                       : segment.seq < rcv_adv && rcv_nxt < segment.seq + length;
   if (!acceptable) {
@@ -121,7 +121,7 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
   tcb.scale_offered = config.offer_window_scale;
   if (entry.scaled) {
     tcb.snd_shift = entry.snd_shift & 0xF;
-    tcb.rcv_shift = std::min(config.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
+    tcb.rcv_shift = offered_scale(config) & 0xF;
   }
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};

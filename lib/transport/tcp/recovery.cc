@@ -49,7 +49,7 @@ Restart recover_on_new_ack(Tcb& tcb, std::uint32_t acked) noexcept {
 bool recover_on_duplicate_ack(Tcb& tcb) noexcept {
   if (tcb.dup_acks < 255) ++tcb.dup_acks;
   if (tcb.recovering) {  // a segment has left the network (RFC 5681 s.3.2 step 4)
-    tcb.cwnd += tcb.mss;
+    tcb.cwnd = std::min(tcb.cwnd + tcb.mss, max_cwnd);
     return false;
   }
   // An ACK that covers no more than `recover` was caused by segments that we sent twice.

@@ -85,7 +85,7 @@ struct alignas(64) Tcb {
   std::uint8_t rcv_shift : 4 = 0;   // of those that we tell
   std::uint8_t challenge_slot = 0;  // when the last challenge ACK was sent, in 512 ms (RFC 5961)
   std::uint8_t keepalive_probes = 0;
-  Cause soft_cause = Cause::none;  // why the peer may not be heard (RFC 9293 SHLD-25)
+  Cause soft_cause = Cause::none;  // why no answer may come (RFC 9293 SHLD-25)
 
   // Line 1: timers, open, close, one segment's send time.
   SeqNum iss;
@@ -111,7 +111,8 @@ struct alignas(64) Tcb {
   Instant deadline_instant(Instant now) const noexcept {
     return std::chrono::floor<std::chrono::milliseconds>(now) + (deadline - Millis32{now});
   }
-  /// Both SYNs are exchanged and ours is acknowledged, or was once.
+  /// Both SYNs are exchanged, and ours is acknowledged; but for FIN-WAIT-1, which CLOSE also enters
+  /// from SYN-RECEIVED, so that the FIN need not wait: there syn_acked tells.
   bool synchronized() const noexcept { return state >= State::established; }
   /// Text may still be queued: neither close() nor shutdown_send() was called.
   bool may_send() const noexcept { return state != State::closed && !fin_queued; }

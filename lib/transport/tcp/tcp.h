@@ -93,9 +93,11 @@ void send(Tcb& tcb, std::uint32_t n) noexcept;
 /// whichever way it ended; a second call is harmless.
 void release(Tcb& tcb, FlightPool& flights) noexcept;
 
-/// s.3.10.7.3 and .4: for a Tcb in SYN-SENT or any later state.
+/// s.3.10.7.3 and .4: for a Tcb in SYN-SENT or any later state. Without `room` its text and FIN are
+/// refused, as if they lay outside the window: all else counts, and RCV.NXT is acknowledged at
+/// once.
 [[nodiscard]] Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment,
-                                      FlightPool& flights, Instant now) noexcept;
+                                      FlightPool& flights, Instant now, bool room = true) noexcept;
 
 /// s.3.10.8: tcb.deadline has passed. An early call is harmless.
 [[nodiscard]] Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights,
@@ -118,8 +120,8 @@ void release(Tcb& tcb, FlightPool& flights) noexcept;
 void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept;
 
 /// ICMP or ARP says the peer cannot be reached. `hard`: in SYN-SENT the connection is over at once
-/// (RFC 5461 s.4.1); in every other case it is remembered as the cause of a later give-up
-/// (RFC 9293 MUST-56, s.3.9.2.2).
+/// (RFC 5461 s.4.1); in every other case it is remembered, until the peer acknowledges
+/// something, as the cause of a later give-up (RFC 9293 MUST-56, s.3.9.2.2).
 [[nodiscard]] Verdict unreachable(Tcb& tcb, Cause cause, bool hard) noexcept;
 
 }  // namespace pollux::tcp

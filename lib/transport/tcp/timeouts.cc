@@ -28,11 +28,19 @@ bool exhausted(const Tcb& tcb, const Config& config, Instant now) noexcept {
   return tcb.retries >= (tcb.syn_acked ? config.data_retries : config.syn_retries);
 }
 
+/// Whether the timer runs for nothing that is on its way: nothing was sent, or only a probe that a
+/// closed window has refused.
+bool waits(const Tcb& tcb) noexcept {
+  if (!tcb.syn_acked) return false;
+  const bool refused = tcb.in_flight() == 1 && tcb.snd_pos == tcb.snd_una && !tcb.resend_first;
+  return tcb.in_flight() == 0 || refused;
+}
+
 /// The RETRANSMISSION TIMEOUT, which also probes a closed window and overrides silly-window
 /// avoidance.
 void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcept {
   tcb.retransmit_armed = false;
-  const bool waiting = tcb.in_flight() == 0;
+  const bool waiting = waits(tcb);
   if (waiting && tcb.snd_pos == tcb.stream_end()) return;
   if (exhausted(tcb, config, now)) {
     give_up(tcb, verdict);
@@ -53,11 +61,12 @@ void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) n
       arm_retransmit(tcb, config, now);
       return;
     }
-    tcb.syn_resent = true;
+    if (tcb.in_flight() > 0) tcb.syn_resent = true;  // else it could not leave
   }
-  if (waiting && !closed_window) return;  // next_segment() starts the timer for what it sends
-  if (tcb.retries < 255) ++tcb.retries;
-  tcb.backoff = std::min<std::uint8_t>(tcb.backoff + 1, max_backoff);
+  if (closed_window || !waiting) {  // silly-window avoidance overridden is no retransmission
+    if (tcb.retries < 255) ++tcb.retries;
+    tcb.backoff = std::min<std::uint8_t>(tcb.backoff + 1, max_backoff);
+  }
   arm_retransmit(tcb, config, now);  // RFC 6298 (5.5), (5.6)
 }
 

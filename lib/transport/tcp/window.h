@@ -5,6 +5,7 @@
 
 #include "transport/tcp/config.h"
 #include "transport/tcp/tcb.h"
+#include "wire/tcp_options.h"
 
 /// For the files of this room only: the receive window (RFC 9293 s.3.8.6, RFC 7323 s.2).
 namespace pollux::tcp {
@@ -14,6 +15,11 @@ inline constexpr std::uint32_t max_window_field = 65535;
 /// What the window field of our SYN says: it is never scaled (RFC 7323 s.2.2).
 inline std::uint16_t syn_window(const Config& config) noexcept {
   return static_cast<std::uint16_t>(std::min(config.receive_buffer, max_window_field));
+}
+
+/// What the window scale option of our SYN says (RFC 7323 s.2.3).
+inline std::uint8_t offered_scale(const Config& config) noexcept {
+  return std::min(config.window_scale, wire::TcpOptions::max_window_scale);
 }
 
 /// Where the right edge could lie now, given what the buffer still takes: the edge that the field

@@ -90,5 +90,18 @@ TEST(UdpEcho, AnswersFromWhereItWasAsked) {
   EXPECT_FALSE(nowhere.bound());
 }
 
+TEST(UdpEcho, DoesNotAnswerAnotherEcho) {
+  for (const std::uint16_t port : {std::uint16_t{7}, std::uint16_t{7007}}) {
+    DatagramStack stack;
+    UdpEcho echo{7007};
+    const Datagram datagram{
+        {wire::Ipv4Address{10, 0, 0, 1}, 7007}, {wire::Ipv4Address{10, 0, 0, 2}, port}, {}};
+    echo.on_datagram(stack, datagram);
+    EXPECT_EQ(stack.remote.port, 0u);
+    EXPECT_EQ(echo.refused(), 1u);
+    EXPECT_EQ(echo.echoed() + echo.failed(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace pollux::application

@@ -230,11 +230,11 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"--mac", "00:00:00:00:00:00"},
               "--mac '00:00:00:00:00:00': all zeros is no "
               "station's address; try: --mac 02:00:00:00:00:01"},
-        Wrong{{"--mtu", "67"}, "--mtu '67': not a whole number from 68 to 9216; try: --mtu 1500"},
+        Wrong{{"--mtu", "87"}, "--mtu '87': not a whole number from 88 to 9216; try: --mtu 1500"},
         Wrong{{"--mtu", "9217"},
-              "--mtu '9217': not a whole number from 68 to 9216; try: --mtu 1500"},
+              "--mtu '9217': not a whole number from 88 to 9216; try: --mtu 1500"},
         Wrong{{"--mtu", "+1500"},
-              "--mtu '+1500': not a whole number from 68 to 9216; try: --mtu 1500"},
+              "--mtu '+1500': not a whole number from 88 to 9216; try: --mtu 1500"},
         Wrong{{"--vlan", "0"}, "--vlan '0': not a whole number from 1 to 4094; try: --vlan 100"},
         Wrong{{"--vlan", "4095"},
               "--vlan '4095': not a whole number from 1 to 4094; try: --vlan 100"}));

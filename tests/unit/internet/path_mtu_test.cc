@@ -43,8 +43,26 @@ TEST(PathMtu, AMessageThatContradictsItselfIsNotBelieved) {
   PathMtuCache cache{1500};
   EXPECT_FALSE(cache.learn(far, 600, 52, Instant{})) << "a bare ACK fits in 600 bytes";
   EXPECT_FALSE(cache.learn(far, 0, 52, Instant{}));
-  EXPECT_FALSE(cache.learn(far, 100, 552, Instant{})) << "and 552 we believe anyhow";
+  EXPECT_FALSE(cache.learn(far, 552, 552, Instant{}));
   EXPECT_EQ(cache.mtu(far, Instant{}), 1500);
+  EXPECT_FALSE(cache.narrow(far, Instant{}));
+}
+
+TEST(PathMtu, BelowTheMinimumRoutersMayCut) {
+  PathMtuCache cache{1500};
+  EXPECT_FALSE(cache.learn(far, 100, 552, Instant{})) << "it may go as it is, in pieces";
+  EXPECT_EQ(cache.mtu(far, Instant{}), PathMtuCache::minimum);
+  EXPECT_TRUE(cache.narrow(far, Instant{}));
+  EXPECT_FALSE(cache.narrow(other, Instant{}));
+  EXPECT_EQ(cache.learn(far, 600, 1500, Instant{}), PathMtuCache::minimum) << "never raised";
+  EXPECT_TRUE(cache.narrow(far, Instant{10min - 1ns}));
+  EXPECT_FALSE(cache.narrow(far, Instant{10min}));
+  // What the estimate is does not matter: the peer's MSS may have kept datagrams small.
+  EXPECT_EQ(cache.learn(other, 1000, 1500, Instant{}), 1000);
+  EXPECT_FALSE(cache.narrow(other, Instant{}));
+  EXPECT_FALSE(cache.learn(other, 296, 400, Instant{}));
+  EXPECT_TRUE(cache.narrow(other, Instant{}));
+  EXPECT_FALSE(cache.learn(other, 296, 52, Instant{}));
 }
 
 TEST(PathMtu, NoMessageLowersItBelowTheMinimum) {
@@ -54,6 +72,7 @@ TEST(PathMtu, NoMessageLowersItBelowTheMinimum) {
   PathMtuCache small{500};
   EXPECT_FALSE(small.learn(far, 68, 500, Instant{})) << "the link itself is smaller";
   EXPECT_EQ(small.mtu(far, Instant{}), 500);
+  EXPECT_TRUE(small.narrow(far, Instant{}));
 }
 
 TEST(PathMtu, OldRoutersMeanTheNextPlateau) {

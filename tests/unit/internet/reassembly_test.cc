@@ -256,6 +256,8 @@ TEST(Reassembly, ContradictionsCondemn) {
   EXPECT_EQ(drop_of({end_at_64, cut(payload, 64, 96)}), Drop::fragment_overlap) << "two ends";
   EXPECT_EQ(drop_of({end_at_64, cut(payload, 32, 64)}), Drop::fragment_overlap)
       << "an end that goes on";
+  EXPECT_EQ(drop_of({cut(payload, 32, 64), end_at_64}), Drop::fragment_overlap)
+      << "more that is the end";
   EXPECT_EQ(drop_of({end_at_64, cut(payload, 72, 80)}), Drop::fragment_overlap)
       << "text past the end";
   EXPECT_EQ(drop_of({cut(payload, 72, 80), end_at_64}), Drop::fragment_overlap)
@@ -377,8 +379,8 @@ class Naive {
       same &= known == bytes_.end() || known->second == piece.text[at - piece.offset];
     }
     const bool past_end = end_ && (end > *end_ || (piece.more && end == *end_));
-    const bool moved_end = !piece.more && ((end_ && *end_ != end) ||
-                                           (!bytes_.empty() && bytes_.rbegin()->first >= end));
+    const bool moved_end =
+        !piece.more && (end_ ? *end_ != end : !bytes_.empty() && bytes_.rbegin()->first + 1 >= end);
     if (past_end || moved_end || (any && !all) || !same) {
       condemned_ = true;
       return Fate::condemned;

@@ -130,21 +130,30 @@ TEST(NeighborTable, ThreeRequestsInVainFailAndGoOnEverySecondForAMinute) {
   EXPECT_FALSE(c.table.next_deadline());
 }
 
-TEST(NeighborTable, UnreachableForASecondAfterFailureThenWaitingAgain) {
+TEST(NeighborTable, UnreachableFromFailureToAnswerWhileItIsAskedEverySecond) {
   Clocked c;
   c.lookup();
   c.run_to(Instant{3s});
   EXPECT_EQ(c.lookup().state, State::unreachable);
-  c.run_to(Instant{3900ms});
+  for (int tenths = 31; tenths <= 200; ++tenths) {
+    c.run_to(Instant{tenths * 100ms});
+    EXPECT_EQ(c.lookup().state, State::unreachable) << tenths;
+  }
+  EXPECT_EQ(brief(c.run_to(Instant{23s})), (Brief{{21s, Kind::request_broadcast},
+                                                  {22s, Kind::request_broadcast},
+                                                  {23s, Kind::request_broadcast}}));
+  ASSERT_TRUE(c.table.learn(peer, mac_a, false, c.now).resolved);
+  EXPECT_EQ(c.lookup().state, State::resolved);
+}
+
+TEST(NeighborTable, OneThatNobodyWantedForAMinuteIsSoughtAfresh) {
+  Clocked c;
+  c.lookup();
+  c.run_to(Instant{59s});
   EXPECT_EQ(c.lookup().state, State::unreachable);
-  c.run_to(Instant{4500ms});
+  c.run_to(Instant{130s});
+  EXPECT_EQ(c.table.size(), 0u);
   EXPECT_EQ(c.lookup().state, State::waiting);
-  // The last request went out at 4 s: the next is not due before 5 s.
-  EXPECT_EQ(brief(c.run_to(Instant{8s})), (Brief{{5s, Kind::request_broadcast},
-                                                 {6s, Kind::request_broadcast},
-                                                 {7s, Kind::request_broadcast},
-                                                 {8s, Kind::failed},
-                                                 {8s, Kind::request_broadcast}}));
 }
 
 TEST(NeighborTable, AnswerAfterFailureIsReported) {

@@ -65,7 +65,7 @@ std::vector<int> taken(WaitingQueue<Numbered>& queue, NeighborId id) {
 TEST(WaitingQueue, KeepsOrderForEachNeighbor) {
   WaitingQueue<Numbered> queue{4, 64};
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(queue.push(static_cast<NeighborId>(i % 2), Numbered{i}), 0u);
+    EXPECT_EQ(queue.push(static_cast<NeighborId>(i % 2), Numbered{i}).dropped, 0u);
   }
   EXPECT_EQ(queue.size(), 10u);
   EXPECT_EQ(taken(queue, 1), (std::vector<int>{1, 3, 5, 7, 9}));
@@ -77,9 +77,9 @@ TEST(WaitingQueue, KeepsOrderForEachNeighbor) {
 
 TEST(WaitingQueue, AFullNeighborGivesUpItsOldest) {
   WaitingQueue<Numbered> queue{4, 64, 3};
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(queue.push(2, Numbered{i}), 0u);
-  EXPECT_EQ(queue.push(2, Numbered{3}), 1u);
-  EXPECT_EQ(queue.push(3, Numbered{9}), 0u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(queue.push(2, Numbered{i}).dropped, 0u);
+  EXPECT_EQ(queue.push(2, Numbered{3}).dropped, 1u);
+  EXPECT_EQ(queue.push(3, Numbered{9}).dropped, 0u);
   EXPECT_EQ(taken(queue, 2), (std::vector<int>{1, 2, 3}));
   EXPECT_EQ(queue.size(3), 1u);
 }
@@ -87,37 +87,80 @@ TEST(WaitingQueue, AFullNeighborGivesUpItsOldest) {
 TEST(WaitingQueue, AFullQueueGivesUpTheOldestOfAll) {
   WaitingQueue<Numbered> queue{8, 4, 3};
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(queue.push(static_cast<NeighborId>(i / 2), Numbered{i}), 0u);
+    EXPECT_EQ(queue.push(static_cast<NeighborId>(i / 2), Numbered{i}).dropped, 0u);
   }
-  EXPECT_EQ(queue.push(5, Numbered{4}), 1u);
-  EXPECT_EQ(queue.push(5, Numbered{5}), 1u);
+  EXPECT_EQ(queue.push(5, Numbered{4}).dropped, 1u);
+  EXPECT_EQ(queue.push(5, Numbered{5}).dropped, 1u);
   EXPECT_EQ(taken(queue, 0), std::vector<int>{});
   EXPECT_EQ(taken(queue, 1), (std::vector<int>{2, 3}));
   EXPECT_EQ(taken(queue, 5), (std::vector<int>{4, 5}));
+}
+
+TEST(WaitingQueue, FragmentsOfOneDatagramGoTogether) {
+  WaitingQueue<Numbered> queue{4, 8, 4};
+  EXPECT_EQ(queue.push(1, Numbered{0}, 70).dropped, 0u);
+  EXPECT_EQ(queue.push(1, Numbered{1}, 70).dropped, 0u);
+  EXPECT_EQ(queue.push(1, Numbered{2}, 70).dropped, 0u);
+  EXPECT_EQ(queue.push(1, Numbered{3}).dropped, 0u);
+  const auto pushed = queue.push(1, Numbered{4});
+  EXPECT_EQ(pushed.dropped, 3u);
+  EXPECT_TRUE(pushed.kept);
+  EXPECT_EQ(taken(queue, 1), (std::vector<int>{3, 4}));
+
+  // The same where the whole queue is full, and others' fragments bear the same number.
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(queue.push(0, Numbered{i}, 71).dropped, 0u);
+  for (int i = 3; i < 6; ++i) EXPECT_EQ(queue.push(1, Numbered{i}, 71).dropped, 0u);
+  EXPECT_EQ(queue.push(2, Numbered{6}).dropped, 0u);
+  EXPECT_EQ(queue.push(2, Numbered{7}).dropped, 0u);
+  EXPECT_EQ(queue.push(3, Numbered{8}).dropped, 3u);
+  EXPECT_EQ(queue.size(0), 0u);
+  EXPECT_EQ(queue.size(1), 3u);
+  EXPECT_EQ(queue.size(), 6u);
+}
+
+TEST(WaitingQueue, ADatagramThatIsTooLargeToWaitIsRefusedAsAWhole) {
+  {
+    WaitingQueue<Numbered> queue{2, 8, 4};
+    EXPECT_EQ(queue.push(0, Numbered{9}).dropped, 0u);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(queue.push(0, Numbered{i}, 70).kept);
+    const auto fourth = queue.push(0, Numbered{3}, 70);
+    EXPECT_TRUE(fourth.kept) << "in the place of an older datagram";
+    EXPECT_EQ(fourth.dropped, 1u);
+    const auto fifth = queue.push(0, Numbered{4}, 70);
+    EXPECT_FALSE(fifth.kept);
+    EXPECT_EQ(fifth.dropped, 5u) << "itself and its four";
+    EXPECT_EQ(queue.size(), 0u);
+    EXPECT_EQ(Numbered::live, 0);
+  }
 }
 
 TEST(WaitingQueue, DropsAllOfOne) {
   {
     WaitingQueue<Numbered> queue{4, 8};
     for (int i = 0; i < 6; ++i) {
-      EXPECT_EQ(queue.push(static_cast<NeighborId>(i % 3), Numbered{i}), 0u);
+      EXPECT_EQ(queue.push(static_cast<NeighborId>(i % 3), Numbered{i}).dropped, 0u);
     }
     EXPECT_EQ(queue.drop_all(1), 2u);
     EXPECT_EQ(queue.drop_all(1), 0u);
     EXPECT_EQ(Numbered::live, 4);
     EXPECT_EQ(taken(queue, 2), (std::vector<int>{2, 5}));
+    EXPECT_EQ(queue.push(1, Numbered{6}).dropped, 0u);
+    EXPECT_EQ(queue.drop_all(), 3u);
+    EXPECT_EQ(queue.drop_all(), 0u);
+    EXPECT_EQ(Numbered::live, 0);
+    EXPECT_EQ(queue.push(1, Numbered{7}).dropped, 0u);
   }
   EXPECT_EQ(Numbered::live, 0) << "what still waits goes with the queue";
 }
 
 TEST(WaitingQueue, WhatIsPushedWhileTakingWaitsForTheNextTime) {
   WaitingQueue<Numbered> queue{2, 4};
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(queue.push(0, Numbered{i}), 0u);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(queue.push(0, Numbered{i}).dropped, 0u);
   std::vector<int> seen;
   queue.take_all(0, [&](Numbered&& p) {
     seen.push_back(p.number());
     if (p.number() < 2) {
-      EXPECT_EQ(queue.push(0, Numbered{p.number() + 10}), 0u);
+      EXPECT_EQ(queue.push(0, Numbered{p.number() + 10}).dropped, 0u);
     }
   });
   EXPECT_EQ(seen, (std::vector<int>{0, 1, 2, 3}));
@@ -162,7 +205,7 @@ TEST(WaitingQueue, AgreesWithAModel) {
           dropped = 1;
         }
         model.emplace_back(id, step);
-        ASSERT_EQ(queue.push(id, Numbered{step}), dropped);
+        ASSERT_EQ(queue.push(id, Numbered{step}).dropped, dropped);
       }
       ASSERT_EQ(queue.size(), model.size());
       ASSERT_EQ(Numbered::live, static_cast<int>(model.size()));

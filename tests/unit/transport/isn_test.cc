@@ -18,7 +18,7 @@ const wire::Ipv4Address there{10, 0, 0, 2};
 
 wire::FourTuple tuple_at(std::uint16_t local_port) { return {here, there, local_port, 80}; }
 
-TEST(InitialSequence, MovesOneEveryFourMicroseconds) {
+TEST(InitialSequence, MovesOneEveryFourMicroseconds) {  // MUST-8
   const wire::FourTuple tuple = tuple_at(5000);
   const Instant start{};
   const wire::SeqNum at_zero = initial_sequence_number(tuple, key, start);
@@ -43,7 +43,7 @@ TEST(InitialSequence, ANewIncarnationStartsBeyondTheOldOne) {
   }
 }
 
-TEST(InitialSequence, TuplesAndKeysAreUnrelated) {
+TEST(InitialSequence, TuplesAndKeysAreUnrelated) {  // MUST-9, SHLD-1
   const Instant now{1h};
   std::set<std::uint32_t> seen;
   int bits = 0;

@@ -1,0 +1,101 @@
+#pragma once
+
+// Active opens of Pipeline: which own address and port a connection leaves from, and its beginning.
+// Included by pipeline.h alone.
+
+#include "pipeline/pipeline.h"
+
+namespace pollux::pipeline {
+
+template <link::Device D, application::Application A>
+Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
+    application::Endpoint remote, const application::ConnectOptions& options) noexcept {
+  using application::StackError;
+  if (remote.port == 0 || remote.address.is_any() || remote.address.is_multicast() ||
+      remote.address.is_reserved()) {
+    return StackError::invalid;
+  }
+  wire::FourTuple tuple{options.local_address, remote.address, options.local_port, remote.port};
+  const bool any_address = tuple.local.is_any();
+  if (!any_address && !addresses_.contains(tuple.local)) return StackError::invalid;
+  const auto next_hop = transmit_.routes().next_hop(remote.address);
+  if (!next_hop) return StackError::no_route;
+  // Before claim(), which may give a TIME-WAIT entry up.
+  if (connections_.available() == 0) return StackError::no_memory;
+  SourceAddresses::Turn* const sources = any_address ? &sources_.towards(*next_hop) : nullptr;
+  if (sources != nullptr) tuple.local = sources->next();
+  if (tuple.local_port == 0) {
+    if (!pick_source(tuple, sources)) return StackError::no_ports;
+  } else if (!claim(tuple)) {
+    return StackError::in_use;
+  }
+  return open(tuple, options);
+}
+
+template <link::Device D, application::Application A>
+Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
+    const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept {
+  using application::StackError;
+  const std::optional<tcp::SeqNum> above = std::exchange(reused_above_, std::nullopt);
+  const std::uint64_t hash = tcp::hash(tuple, table_key_);
+  const std::uint32_t index = connections_.acquire();
+  if (index == Connections::none) return StackError::no_memory;
+  if (!table_.insert(hash, {tcp::EntryId::Kind::connection, index})) {
+    connections_.release(index);
+    return StackError::no_memory;
+  }
+  table_changed_ = true;
+  Connection& c = connections_[index];
+  c.tuple = tuple;
+  c.hash = hash;
+  c.active = true;
+  tcp::SeqNum iss = tcp::initial_sequence_number(tuple, isn_key_, now_);
+  if (above) iss = max(iss, *above + 1);
+  c.tcb = tcp::open_active(config_.tcp, iss, now_);
+  start_queues(c);
+  if (!options.nagle) tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
+  counters_.count(Event::tcp_active_opens);
+  make_ready(index, pending::send);
+  arm(index);
+  return stream_id(index);
+}
+
+/// Whether the four-tuple may be opened now; a TIME-WAIT entry of our own older than a second
+/// gives way, and the new connection's numbers begin above the old one's (RFC 6191, s.2).
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
+  const std::uint64_t hash = tcp::hash(tuple, table_key_);
+  const tcp::EntryId id = find(tuple, hash);
+  if (id.kind() == tcp::EntryId::Kind::none) return true;
+  if (id.kind() != tcp::EntryId::Kind::time_wait) return false;
+  const tcp::TimeWait& entry = time_wait_[id.index()];
+  const auto left = std::chrono::milliseconds{entry.deadline - Millis32{now_}};
+  if (2 * config_.tcp.msl - left < 1s) return false;
+  reused_above_ = entry.snd_nxt;
+  release_time_wait(hash, id);
+  counters_.count(Event::tcp_time_wait_reused);
+  return true;
+}
+
+/// Fills in the source port, and another of `sources` where the address is free too and has none
+/// left: false when no port is.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, SourceAddresses::Turn* sources) noexcept {
+  const std::size_t addresses = sources != nullptr ? sources->size() : 1;
+  const auto tries = std::max(std::uint32_t{1024},
+                              static_cast<std::uint32_t>(tcp::EphemeralPorts::count / addresses));
+  for (std::size_t i = 0; i < std::min<std::size_t>(addresses, 64); ++i) {
+    if (i != 0) tuple.local = sources->next();
+    const auto port = ports_.pick(
+        tuple.local, tuple.remote, tuple.remote_port,
+        [&](std::uint16_t candidate) noexcept {
+          tuple.local_port = candidate;
+          return listener_at_[candidate] != 0 || !claim(tuple);
+        },
+        tries);
+    if (port) return true;
+  }
+  return false;
+}
+
+}  // namespace pollux::pipeline
