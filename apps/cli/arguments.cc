@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <sstream>
 
 #include "cli/error.h"
 #include "cli/value.h"
@@ -22,7 +21,8 @@ const OptionText* find(const std::vector<OptionText>& options, std::string_view 
   return found == options.end() ? nullptr : &*found;
 }
 
-/// What to try in place of an option that does not exist.
+}  // namespace
+
 std::string suggestion(std::string_view name, const std::vector<OptionText>& options,
                        std::string_view fallback) {
   std::vector<std::string_view> known{"--help", "--version"};
@@ -30,6 +30,8 @@ std::string suggestion(std::string_view name, const std::vector<OptionText>& opt
   const std::string_view near = nearest(name, known);
   return std::string{near.empty() ? fallback : near};
 }
+
+namespace {
 
 /// Builds the library's view of the options. Each occurrence calls `take` in the order of the
 /// command line.
@@ -109,43 +111,6 @@ Result<CommandLine> read_command_line(const std::vector<std::string>& words,
       return usage(name, fmt::format("not an option of {}", program), suggestion(name, own, help));
     }
     return usage(in_quotes(extra), "belongs to no option", help);
-  }
-  return out;
-}
-
-Result<std::vector<Argument>> read_config(const std::string& path,
-                                          const std::vector<OptionText>& options) {
-  const std::string what = fmt::format("--config {}", in_quotes(path));
-  const Result<std::string> content = read_file(path, 1 << 20);
-  if (!content) return usage(what, content.error().why, "the path of a TOML file");
-  std::vector<CLI::ConfigItem> items;
-  try {
-    std::istringstream stream(*content);
-    items = CLI::ConfigTOML{}.from_config(stream);
-  } catch (const CLI::Error& error) {
-    return usage(what, error.what(), "a TOML file of lines 'option = value'");
-  }
-  std::vector<Argument> out;
-  for (const CLI::ConfigItem& item : items) {
-    if (item.name == "++" || item.name == "--") continue;  // the library's marks around a section
-    const std::string name = "--" + item.name;
-    const OptionText* option = item.parents.empty() ? find(options, name) : nullptr;
-    if (option == nullptr || name == "--config") {
-      const std::string near = suggestion(name, options, "--");
-      return usage(fmt::format("'{}' in {}", item.fullname(), in_quotes(path)),
-                   "not an option that a file can set",
-                   near == "--" || name == "--config" ? "an option of --help, without its dashes"
-                                                      : near.substr(2));
-    }
-    const bool is_switch = option->value.empty();
-    for (const std::string& value : item.inputs) {
-      if (is_switch && value != "true" && value != "false") {
-        return usage(fmt::format("'{} = {}' in {}", item.name, value, in_quotes(path)),
-                     "neither true nor false", fmt::format("{} = true", item.name));
-      }
-      if (is_switch && value == "false") continue;
-      out.push_back({name, value, path});
-    }
   }
   return out;
 }

@@ -40,8 +40,14 @@ Result<CommandLine> read_command_line(const std::vector<std::string>& words,
                                       const std::vector<OptionText>& options,
                                       const std::vector<OptionText>& own);
 
+/// What to try in place of an option that does not exist: the nearest that does, or `fallback`.
+std::string suggestion(std::string_view name, const std::vector<OptionText>& options,
+                       std::string_view fallback);
+
 /// Reads a TOML file: `key = value` for the option --key, an array for one that is given several
-/// times, true or false for a switch. Keys keep their order.
+/// times, true or false for a switch; `[[device]]` for each of several devices, with a key `spec`
+/// for
+/// --device itself. Keys keep their order, but that a device comes before its settings.
 Result<std::vector<Argument>> read_config(const std::string& path,
                                           const std::vector<OptionText>& options);
 

@@ -133,7 +133,10 @@ Result<std::vector<Argument>> merge(std::vector<Argument> file, const std::vecto
                    "--device before it, or the file");
     }
   }
+  // Two names for how a connection ends.
+  const bool own_end = named(line, "--close") + named(line, "--reset") > 0;
   std::erase_if(file, [&](const Argument& argument) {
+    if (own_end && (argument.name == "--close" || argument.name == "--reset")) return true;
     if (own_devices && find_row(argument.name)->of_device()) return true;
     return named(line, argument.name) > 0;
   });

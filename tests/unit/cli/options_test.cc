@@ -317,6 +317,65 @@ TEST(Config, TheCommandLineWins) {
   EXPECT_EQ(device.mtu, 1400);
 }
 
+TEST(Config, IsToml) {
+  const File file(
+      "listen = [80 , 8080,\n  81]  # three of them\n"
+      "body = 0x10\n"
+      "path = \"/a#b\"\n"
+      "'header' = ['A: \"b\"', \"C: \\u0064\"]\n"
+      "hold-interval = 0.5\nhold = true\nno-huge = false\n");
+  const Parsed<BenchOptions> parsed = bench({"--config", file.path()});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  EXPECT_THAT(parsed.options->server.listen, ElementsAre(80, 8080, 81));
+  EXPECT_EQ(parsed.options->server.body_bytes, 16u);
+  EXPECT_EQ(parsed.options->client.path, "/a#b");
+  EXPECT_THAT(parsed.options->client.headers, ElementsAre("A: \"b\"", "C: d"));
+  EXPECT_EQ(parsed.options->client.hold_interval, 500ms);
+  EXPECT_FALSE(parsed.options->shared.no_huge);
+}
+
+TEST(Config, NamesTheLineThatIsNoToml) {
+  const File file("duration = 1\nlisten = [80, 8080\n");
+  const Parsed<BenchOptions> parsed = bench({"--config", file.path()});
+  EXPECT_EQ(parsed.exit_code, 2);
+  EXPECT_THAT(parsed.text, HasSubstr("': line 2: "));
+  EXPECT_THAT(parsed.text, testing::EndsWith("; try: a TOML file of lines 'option = value'"));
+  const File twice("duration = 1\nduration = 2\n");
+  EXPECT_THAT(bench({"--config", twice.path()}).text, HasSubstr("': line 2: "));
+}
+
+TEST(Config, HasATableForEachOfSeveralDevices) {
+  const File file(
+      "duration = 2\n"
+      "[[device]]\naddress = \"10.0.0.1/24\"\nspec = \"tap:a\"\n"
+      "[[device]]\nspec = \"tap:b\"\naddress = [\"10.1.0.1/24\", \"10.1.0.3/24\"]\nvlan = 7\n");
+  const Parsed<HttpdOptions> parsed = httpd({"--config", file.path()});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  const auto& devices = parsed.options->shared.devices;
+  ASSERT_EQ(devices.size(), 2u);
+  EXPECT_EQ(devices[0].spec, "tap:a");
+  EXPECT_EQ(devices[0].interface.addresses.size(), 1u);
+  EXPECT_FALSE(devices[0].interface.vlan);
+  EXPECT_EQ(devices[1].spec, "tap:b");
+  EXPECT_EQ(devices[1].interface.addresses.size(), 2u);
+  EXPECT_EQ(devices[1].interface.vlan, 7);
+  const File wrong("[[device]]\nspec = \"tap:a\"\nduration = 2\n");
+  EXPECT_THAT(httpd({"--config", wrong.path()}).text,
+              testing::StartsWith("error: 'device.duration' in "));
+  const File none("[[device]]\naddress = \"10.0.0.1/24\"\n");
+  EXPECT_THAT(httpd({"--config", none.path()}).text, HasSubstr("has no spec"));
+}
+
+TEST(Config, GivesWayToTheOtherWayToEnd) {
+  const File reset("reset = true\n");
+  EXPECT_EQ(bench({"--config", reset.path(), "--close", "client"}).options->client.close,
+            Close::client);
+  const File closes("close = \"client\"\n");
+  EXPECT_EQ(bench({"--config", closes.path(), "--reset"}).options->client.close, Close::reset);
+  const File both("close = \"client\"\nreset = true\n");
+  EXPECT_EQ(bench({"--config", both.path()}).exit_code, 2);
+}
+
 struct WrongFile {
   std::string content;
   std::string before;  // the error line up to the file's name
@@ -347,6 +406,12 @@ INSTANTIATE_TEST_SUITE_P(
                   "dashes"},
         WrongFile{"no-huge = \"perhaps\"\n", "'no-huge = perhaps'",
                   "': neither true nor false; try: no-huge = true"},
+        WrongFile{"listen = [[80], [81]]\n", "'listen'",
+                  "': neither text, a number, true nor false, nor a list of these; try: listen = "
+                  "\"...\""},
+        WrongFile{"duration = 1979-05-27\n", "'duration'",
+                  "': neither text, a number, true nor false, nor a list of these; try: duration = "
+                  "\"...\""},
         WrongFile{"search = true\n", "--search",
                   "': not yet in this version; try: several runs with --cps and --fail-if "
                   "'failed>0'"}));
