@@ -78,8 +78,8 @@ struct HttpOptions {
 /// A sound request line with another method is answered with 501, as is a transfer coding other
 /// than chunked; a head over 16 KiB with 431; all else that RFC 9112 forbids, versions other than
 /// 1.x, a request that ends early included, with 400. Each of these ends the connection, without
-/// a reset that might overtake the answer: what still comes is thrown away for two seconds, or up
-/// to a megabyte.
+/// a reset that might overtake the answer: what still comes is thrown away until nothing has come for
+/// two seconds, or for half a minute in all.
 ///
 /// What cannot be answered now is not read: the closed window is the back-pressure. A request whose
 /// state does not fit into 16 bytes borrows a parser from a slab; when there is none it waits
@@ -105,7 +105,7 @@ class HttpResponder {
     echo_chunk,       // sends its data as it comes
     echo_chunk_end,   // writes the CRLF behind it
     echo_end,         // writes the last chunk
-    drain,            // has said its last; throws away what comes, `left` bytes at most
+    drain,            // has said its last; throws away what comes, `left` bytes since `aux` looks
     over              // closed
   };
 
@@ -137,7 +137,7 @@ class HttpResponder {
   void on_writable(Stream auto& stream) noexcept { run(stream); }
   void on_peer_closed(Stream auto& stream) noexcept { run(stream); }
   void on_closed(auto&, StreamId, Session& session, Cause) noexcept { release_parser(session); }
-  /// The time for late bytes behind a refusal is over.
+  /// Looks whether bytes still come behind a refusal.
   void on_timer(auto& stack, std::uint64_t token) noexcept;
   /// Serves connections that wait for a parser, as parsers come back.
   void on_poll(auto& stack) noexcept;
@@ -151,8 +151,8 @@ class HttpResponder {
   using Kind = HttpReplies::Kind;
   using Parsers = Slab<HttpRequestParser>;
   static constexpr std::size_t longest_short_cut = 1024;
-  static constexpr std::uint64_t drain_limit = 1 << 20;
   static constexpr Duration drain_time = 2s;
+  static constexpr std::uint8_t drain_looks = 15;
 
   /// Whether there is more to do at once, or the next callback has to come.
   enum class Go : bool { wait, on };

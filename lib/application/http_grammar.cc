@@ -89,6 +89,7 @@ HttpGrammar HttpGrammar::of_reply() noexcept {
   HttpGrammar grammar;
   llhttp_init(new (grammar.llhttp_.data()) llhttp_t, HTTP_RESPONSE, &settings);
   grammar.previous_ = '\0';
+  grammar.unfolds_ = true;
   return grammar;
 }
 
@@ -151,13 +152,13 @@ HttpGrammar::Step HttpGrammar::feed_fields(std::span<const std::byte> bytes) noe
 }
 
 /// How many bytes there are before one that may not stand where it does: an LF without its CR, or
-/// a blank at the beginning of a line (RFC 9112 s.2.2).
+/// a blank at the beginning of a line (RFC 9112 s.2.2), but for a reply's folded line.
 std::size_t HttpGrammar::sound_part_of(std::span<const std::byte> bytes) const noexcept {
   char previous = previous_;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const char c = static_cast<char>(bytes[i]);
     if (c == '\n' && previous != '\r') return i;
-    if (previous == '\n' && characters::is_blank(c)) return i;
+    if (previous == '\n' && characters::is_blank(c) && !unfolds_) return i;
     previous = c;
   }
   return bytes.size();

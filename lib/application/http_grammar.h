@@ -21,7 +21,8 @@ struct HttpHeaders {
 /// One HTTP/1.x message, read from bytes that come in any pieces: its header fields, its trailers
 /// and a reply's status line by llhttp in its strict mode, a chunked body's framing by HttpChunks.
 /// Where llhttp forgives what RFC 9112 lets a recipient refuse, this does not: a bare LF, a folded
-/// line (s.5.2) and an empty field name are bad. The object may be copied between two pieces.
+/// line of a request (s.5.2) and an empty field name are bad. A folded line of a reply must be
+/// read. The object may be copied between two pieces.
 class HttpGrammar {
  public:
   enum class Event : std::uint8_t {
@@ -86,6 +87,7 @@ class HttpGrammar {
   Field field_ = Field::other;
   Part part_ = Part::head;
   char previous_ = '\n';
+  bool unfolds_ = false;
   bool head_complete_ = false;  // llhttp says so
   bool host_over_ = false;      // blanks have followed the Host's value
   std::uint8_t text_size_ = 0;

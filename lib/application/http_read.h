@@ -115,12 +115,12 @@ inline HttpResponder::Go HttpResponder::discard_chunks(Stream auto& stream,
 inline HttpResponder::Go HttpResponder::drain(Stream auto& stream, Session& session) noexcept {
   const std::size_t size = stream.readable().size();
   if (size == 0 && !stream.at_end()) return Go::wait;
-  if (size == 0 || size > session.left) {
+  if (size == 0) {
     session.phase = Phase::over;
     stream.close();
     return Go::wait;
   }
-  session.left -= size;
+  session.left += size;
   stream.consume(size);
   return Go::on;
 }
@@ -156,7 +156,12 @@ void HttpResponder::on_timer(auto& stack, std::uint64_t token) noexcept {
   if constexpr (requires { stack.stream(StreamId{}); }) {
     auto stream = stack.stream(id_of(token));
     if (!stream || stream->session().phase != Phase::drain) return;
-    stream->session().phase = Phase::over;
+    Session& session = stream->session();
+    if (session.left != 0 && ++session.aux != drain_looks && stack.after(drain_time, token)) {
+      session.left = 0;
+      return;
+    }
+    session.phase = Phase::over;
     stream->close();
   }
 }

@@ -144,10 +144,15 @@ inline HttpResponder::Go HttpResponder::finish_reply(Stream auto& stream,
   return Go::wait;
 }
 
-/// Sends the FIN, and gives the peer some bytes and some time to stop sending.
+/// Sends the FIN, and gives the peer some time to stop sending.
 inline void HttpResponder::linger(Stream auto& stream, Session& session) noexcept {
   session.phase = Phase::drain;
-  session.left = drain_limit;
+  session.left = 0;
+  session.aux = 0;
+  // What is there already is not late.
+  for (auto bytes = stream.readable(); !bytes.empty(); bytes = stream.readable()) {
+    stream.consume(bytes.size());
+  }
   stream.shutdown_send();
   if constexpr (requires { stream.stack().after(drain_time, std::uint64_t{}); }) {
     if (stream.stack().after(drain_time, token_of(stream.id()))) return;

@@ -98,6 +98,7 @@ class FakeStack {
       if (!c().input.empty()) c().reset = true;
     }
     void abort() noexcept { c().shut = c().closed = c().reset = true; }
+    void options(const StreamOptions&) noexcept {}
     FakeStack& stack() noexcept { return stack_; }
 
    private:

@@ -136,6 +136,16 @@ TEST(ReplyParser, LengthsAreWhatRfc9112Says) {
   EXPECT_EQ(read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true), one(200, true));
 }
 
+TEST(ReplyParser, FoldedLinesAreRead) {
+  // RFC 9112 s.5.2: by a user agent, as if there were blanks.
+  EXPECT_EQ(read("HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\tw\r\nContent-Length: 2\r\n\r\nab"),
+            one(200, true));
+  EXPECT_EQ(read("HTTP/1.1 200 OK\r\nConnection: x,\r\n close\r\nContent-Length: 0\r\n\r\n"),
+            one(200, false));
+  const Seen split = read("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\nabcdefghijkl");
+  EXPECT_TRUE(split.bad) << "one and two are not twelve";
+}
+
 TEST(ReplyParser, InterimRepliesArePassedOver) {
   const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
   EXPECT_EQ(read(go_on + plain), one(200, true));
@@ -149,7 +159,7 @@ TEST(ReplyParser, WhatIsNotHttpIsBadAndWhatEndsEarlyIsNotComplete) {
        {"x", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 200 OK\n\n", "GET / HTTP/1.1\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n z\r\n\r\n", "HTTP/1.1 200 OK\r\nX: y\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"}) {
     EXPECT_TRUE(read(input).bad) << input;
     EXPECT_TRUE(read(input).replies.empty()) << input;
