@@ -89,6 +89,9 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
                                      outcome.cores, clock);
   for (const auto& lanes : fleet.servers) {
     for (const auto& lane : lanes) {
+      if (Status served = run::all_ports_served(lane->application()); !served) {
+        return cli::print_error(served.error());
+      }
       run::add_replies(server, lane->application().counters());
     }
   }

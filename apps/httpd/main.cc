@@ -68,6 +68,9 @@ int serve(const cli::HttpdOptions& options) {
                                 devices->eal->cores(), outcome.cores, clock);
   for (const auto& lanes : fleet.servers) {
     for (const auto& lane : lanes) {
+      if (Status served = run::all_ports_served(lane->application()); !served) {
+        return cli::print_error(served.error());
+      }
       run::add_replies(summary, lane->application().counters());
     }
   }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,13 @@ Result<std::unique_ptr<Responder>> make_responder(const cli::ServerOptions& opti
   auto responder = application::HttpResponder::make(std::move(http));
   if (!responder) return responder.error();
   return std::make_unique<Responder>(std::move(*responder));
+}
+
+Status all_ports_served(const Responder& responder) {
+  const auto& refused = responder.inner().refused_ports();
+  if (refused.empty()) return std::monostate{};
+  return Error{Error::Kind::machine, "--listen " + std::to_string(refused.front()),
+               "the stack refused it, and nobody was served there", "fewer ports"};
 }
 
 void add_replies(cli::Summary& summary, const application::HttpCounters& counters) {

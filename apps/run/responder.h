@@ -15,6 +15,9 @@ using Responder = Counted<application::HttpResponder>;
 /// The responder that the options describe.
 Result<std::unique_ptr<Responder>> make_responder(const cli::ServerOptions& options);
 
+/// Whether the stack took every port that the options name.
+Status all_ports_served(const Responder& responder);
+
 /// Adds what one responder answered to its end's summary.
 void add_replies(cli::Summary& summary, const application::HttpCounters& counters);
 

@@ -105,7 +105,7 @@ class HttpResponder {
     echo_chunk,       // sends its data as it comes
     echo_chunk_end,   // writes the CRLF behind it
     echo_end,         // writes the last chunk
-    drain,            // has said its last; throws away what comes, `left` bytes since `aux` looks
+    drain,            // has said its last; throws away what comes, `left` bytes since a look
     over              // closed
   };
 
