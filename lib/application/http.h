@@ -78,8 +78,8 @@ struct HttpOptions {
 /// A sound request line with another method is answered with 501, as is a transfer coding other
 /// than chunked; a head over 16 KiB with 431; all else that RFC 9112 forbids, versions other than
 /// 1.x, a request that ends early included, with 400. Each of these ends the connection, without
-/// a reset that might overtake the answer: what still comes is thrown away until nothing has come for
-/// two seconds, or for half a minute in all.
+/// a reset that might overtake the answer: what still comes is thrown away until nothing has come
+/// for two seconds, or for half a minute in all.
 ///
 /// What cannot be answered now is not read: the closed window is the back-pressure. A request whose
 /// state does not fit into 16 bytes borrows a parser from a slab; when there is none it waits
