@@ -1,16 +1,12 @@
 // pollux-httpd: the responder behind one or more devices.
 
-#include <memory>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "cli/error.h"
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "dpdk/clock.h"
-#include "run/banner.h"
-#include "run/config.h"
+#include "run/deploy.h"
 #include "run/fleet.h"
 #include "run/ports.h"
 #include "run/report.h"
@@ -26,48 +22,22 @@ int serve(const cli::HttpdOptions& options) {
   if (!devices) return cli::print_error(devices.error());
   devices->print_banner(options.shared);
   const dpdk::TscClock clock;
-  const std::uint64_t seed = run::seed_of(options.shared);
-  std::vector<std::string> interfaces;
-  for (const auto& device : options.shared.devices) interfaces.push_back(device.spec);
-  const auto recorder = run::make_recorder(options.shared, clock, interfaces);
+  const auto recorder = run::make_recorder(options.shared, clock);
   if (!recorder) return cli::print_error(recorder.error());
-  const std::size_t resident_before = run::resident_bytes();
-  run::Fleet<Lane, run::NoLane> fleet{devices->eal->cores().size()};
-  for (std::size_t d = 0; d < devices->ports.size(); ++d) {
-    for (std::size_t core = 0; core < fleet.servers.size(); ++core) {
-      const run::OnCore here{devices->eal->cores()[core]};
-      auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + core,
-                                     run::Devices::stack_buffers);
-      config.interface = options.shared.devices[d].interface;
-      auto responder = run::make_responder(options.server);
-      if (!responder) return cli::print_error(responder.error());
-      auto lane =
-          Lane::make(run::Recorded{devices->ports[d].queue(static_cast<std::uint16_t>(core)),
-                                   recorder->get(), static_cast<std::uint32_t>(d)},
-                     std::move(*responder), config, clock.now());
-      if (!lane) return cli::print_error(lane.error());
-      for (std::size_t other = 0; other < core; ++other) {
-        run::introduce(*fleet.servers[other].back(), **lane);
-      }
-      fleet.servers[core].push_back(std::move(*lane));
-    }
-  }
-  run::print_memory(
-      options.shared.human(), *devices->eal,
-      {resident_before, options.shared.connections, devices->ports.size() * fleet.servers.size(),
-       Lane::Pipeline::bytes_per_connection()});
+  auto lanes = run::deploy<Lane>(
+      options.shared, *devices, recorder->get(), clock,
+      [&](const auto&, const auto&) { return run::make_responder(options.server); });
+  if (!lanes) return cli::print_error(lanes.error());
+  run::Fleet<Lane, run::NoLane> fleet{lanes->size()};
+  fleet.servers = std::move(*lanes);
   auto outcome =
       fleet.run(options.shared, Duration{0}, *devices->eal, clock, [&] { devices->tend(); });
-  run::Facts facts{"pollux-httpd",
-                   options.shared.devices.front().spec,
-                   run::steering_text(devices->ports.front()),
-                   devices->eal->huge_pages(),
-                   Lane::Pipeline::bytes_per_connection(),
-                   options.shared.connections};
+  const auto facts =
+      devices->facts("pollux-httpd", options.shared, Lane::Pipeline::bytes_per_connection());
   auto summary = run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
                                 devices->eal->cores(), outcome.cores, clock);
-  for (const auto& lanes : fleet.servers) {
-    for (const auto& lane : lanes) {
+  for (const auto& core : fleet.servers) {
+    for (const auto& lane : core) {
       if (Status served = run::all_ports_served(lane->application()); !served) {
         return cli::print_error(served.error());
       }

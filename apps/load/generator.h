@@ -67,7 +67,7 @@ class Generator {
   /// address is known a few frames wait for it, and each SYN beyond them comes back a second later.
   static constexpr std::uint32_t before_answer = 16;
   static constexpr Duration patience = 100ms;
-  /// How long a closed loop leaves a target alone to which there is no way.
+  /// How long a closed loop leaves a target alone to which there is no way, or no neighbour.
   static constexpr Duration rest = 1s;
 
   struct Session {
@@ -77,7 +77,7 @@ class Generator {
     std::uint64_t begun = 0;      // requests of which something was sent
     std::uint64_t answered = 0;   // of them
     std::uint32_t half_sent = 0;  // bytes of the last one, while it is not out whole
-    std::uint32_t request = 0;    // which of the prepared ones
+    std::uint32_t target = 0;     // which of the options'
     std::uint16_t uncounted = 0;  // requests under way that began in the warm-up: the oldest
     bool counted : 1 = false;     // the connection began in the measured time
     bool established : 1 = false;
@@ -151,6 +151,7 @@ class Generator {
     heard_ = true;
     parser_.release(session.reply);
     if (options_.hold) held_.remove(id.index);
+    if (cause == Cause::no_neighbor) rests_until_[session.target] = stack.now() + rest;
     const bool orderly = cause == Cause::by_us || cause == Cause::by_peer;
     const bool reset_by_plan =
         cause == Cause::aborted && session.done && options_.close == Close::reset;

@@ -51,7 +51,7 @@ bool Generator::open(auto& stack) noexcept {
   auto stream = stack.stream(*id);
   Session& session = stream->session();
   session.due = pace_.next_due(now);
-  session.request = options_.targets[target].request;
+  session.target = target;
   session.counted = measuring_;
   pace_.take();
   ++tally_.live;
@@ -74,6 +74,7 @@ inline bool Generator::not_opened(application::StackError error, std::uint32_t t
     case application::StackError::in_use:
     case application::StackError::no_ports:
     case application::StackError::no_memory:
+    case application::StackError::stopped:
       break;
   }
   if (pace_.closed_loop()) {

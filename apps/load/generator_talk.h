@@ -37,7 +37,7 @@ void Generator::ask(application::Stream auto& stream) noexcept {
     const bool begins = session.half_sent == 0;
     const bool last = session.begun + (begins ? 1 : 0) == options_.requests;
     const bool closes = last && options_.close == Close::server && !options_.hold;
-    const auto bytes = options_.prepared[session.request].bytes(closes);
+    const auto bytes = options_.prepared[options_.targets[session.target].request].bytes(closes);
     // A request that does not fit the send queue whole goes out in pieces.
     const auto left = bytes.size() - session.half_sent;
     const auto piece = static_cast<std::uint32_t>(std::min(left, stream.writable()));

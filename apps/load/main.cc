@@ -1,9 +1,8 @@
 // pollux-load: the generator behind one or more devices.
 
+#include <cstdint>
 #include <memory>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "cli/error.h"
 #include "cli/options.h"
@@ -11,8 +10,7 @@
 #include "dpdk/clock.h"
 #include "load/generator.h"
 #include "load/targets.h"
-#include "run/banner.h"
-#include "run/config.h"
+#include "run/deploy.h"
 #include "run/fleet.h"
 #include "run/ports.h"
 #include "run/report.h"
@@ -22,6 +20,17 @@ namespace {
 
 using Lane = run::Lane<run::Recorded<dpdk::Queue>, Generator>;
 
+/// What one lane's generator does of all that is asked for.
+Result<std::unique_ptr<Generator>> make_generator(const cli::LoadOptions& options,
+                                                  const run::Place& place, std::uint32_t streams) {
+  cli::ClientOptions client = options.client;
+  client.targets = targets_of(options.shared.devices, place.device, options.client.targets);
+  auto share = generator_options(client, place.shares, place.share);
+  if (!share) return share.error();
+  share->streams = streams;
+  return Generator::make(std::move(*share));
+}
+
 int generate(const cli::LoadOptions& options) {
   auto devices = run::Devices::open(options.shared);
   if (!devices) return cli::print_error(devices.error());
@@ -29,52 +38,19 @@ int generate(const cli::LoadOptions& options) {
     return cli::print_error(fine.error());
   devices->print_banner(options.shared);
   const dpdk::TscClock clock;
-  const std::uint64_t seed = run::seed_of(options.shared);
-  std::vector<std::string> interfaces;
-  for (const auto& device : options.shared.devices) interfaces.push_back(device.spec);
-  const auto recorder = run::make_recorder(options.shared, clock, interfaces);
+  const auto recorder = run::make_recorder(options.shared, clock);
   if (!recorder) return cli::print_error(recorder.error());
-  const std::size_t resident_before = run::resident_bytes();
-  run::Fleet<run::NoLane, Lane> fleet{devices->eal->cores().size()};
-  const std::size_t shares = devices->ports.size() * fleet.clients.size();
-  std::size_t share = 0;
-  for (std::size_t d = 0; d < devices->ports.size(); ++d) {
-    cli::ClientOptions client = options.client;
-    client.targets = targets_of(options.shared.devices, d, options.client.targets);
-    for (std::size_t core = 0; core < fleet.clients.size(); ++core) {
-      const run::OnCore here{devices->eal->cores()[core]};
-      auto config = run::base_config(options.shared, devices->eal->huge_pages(), seed + share,
-                                     run::Devices::stack_buffers);
-      config.interface = options.shared.devices[d].interface;
-      auto options_of = generator_options(client, shares, share);
-      if (!options_of) return cli::print_error(options_of.error());
-      options_of->streams = config.connections;
-      auto generator = Generator::make(std::move(*options_of));
-      if (!generator) return cli::print_error(generator.error());
-      auto lane =
-          Lane::make(run::Recorded{devices->ports[d].queue(static_cast<std::uint16_t>(core)),
-                                   recorder->get(), static_cast<std::uint32_t>(d)},
-                     std::move(*generator), config, clock.now());
-      if (!lane) return cli::print_error(lane.error());
-      for (std::size_t other = 0; other < core; ++other) {
-        run::introduce(*fleet.clients[other].back(), **lane);
-      }
-      fleet.clients[core].push_back(std::move(*lane));
-      ++share;
-    }
-  }
-  run::print_memory(
-      options.shared.human(), *devices->eal,
-      {resident_before, options.shared.connections, devices->ports.size() * fleet.clients.size(),
-       Lane::Pipeline::bytes_per_connection()});
+  auto lanes = run::deploy<Lane>(options.shared, *devices, recorder->get(), clock,
+                                 [&](const run::Place& place, const pipeline::Config& config) {
+                                   return make_generator(options, place, config.connections);
+                                 });
+  if (!lanes) return cli::print_error(lanes.error());
+  run::Fleet<run::NoLane, Lane> fleet{lanes->size()};
+  fleet.clients = std::move(*lanes);
   auto outcome = fleet.run(options.shared, options.client.warmup, *devices->eal, clock,
                            [&] { devices->tend(); });
-  run::Facts facts{"pollux-load",
-                   options.shared.devices.front().spec,
-                   run::steering_text(devices->ports.front()),
-                   devices->eal->huge_pages(),
-                   Lane::Pipeline::bytes_per_connection(),
-                   options.shared.connections};
+  const auto facts =
+      devices->facts("pollux-load", options.shared, Lane::Pipeline::bytes_per_connection());
   const auto summary = run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
                                       devices->eal->cores(), outcome.cores, clock);
   return run::finish(options.shared, options.client, summary, recorder->get());

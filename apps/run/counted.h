@@ -89,15 +89,20 @@ class Counted {
     if (!session.accepted) return;
     --tally_.live;
     const bool completed = cause == Cause::by_us || cause == Cause::by_peer;
-    ++(completed ? tally_.live_completed : tally_.live_failed);
-    if (!session.counted) return;
-    if (cause == Cause::aborted && leftover_set() && *leftover_ == Leftover::open) return;
     // What a client resets when the time is up was still open then.
-    if (cause == Cause::reset && winding_down_) return;
+    const bool cut_short = cause == Cause::reset && winding_down_;
+    const bool left_over = cause == Cause::aborted && leftover_.has_value();
+    if (completed) {
+      ++tally_.live_completed;
+    } else if (!cut_short && !left_over) {
+      ++tally_.live_failed;
+    }
+    if (!session.counted || cut_short) return;
+    if (left_over && *leftover_ == Leftover::open) return;
     --tally_.open;
     if (completed) {
       ++tally_.completed;
-    } else if (cause == Cause::aborted && leftover_set()) {
+    } else if (left_over) {
       ++tally_.aborted;
     } else {
       count_failure(tally_, cause);
@@ -129,7 +134,6 @@ class Counted {
       return found ? std::optional<View>{View{*found}} : std::nullopt;
     }
   };
-  bool leftover_set() const noexcept { return leftover_.has_value(); }
 
   Inner inner_;
   std::remove_cvref_t<decltype(std::declval<const Inner&>().counters())> first_;

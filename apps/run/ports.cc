@@ -119,6 +119,12 @@ void Devices::print_banner(const cli::SharedOptions& options) const {
   std::fflush(out);
 }
 
+Facts Devices::facts(std::string program, const cli::SharedOptions& options,
+                     std::size_t bytes_per_connection) const {
+  return {std::move(program), options.devices.front().spec, steering_text(ports.front()),
+          eal->huge_pages(),  bytes_per_connection,         options.connections};
+}
+
 void Devices::tend() {
   for (dpdk::Port& port : ports) port.tend();
 }
@@ -133,6 +139,13 @@ Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& option
     if (auto added = (*recorder)->add_interface(name); !added) return added.error();
   }
   return recorder;
+}
+
+Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& options,
+                                                const dpdk::TscClock& clock) {
+  std::vector<std::string> interfaces;
+  for (const auto& device : options.devices) interfaces.push_back(device.spec);
+  return make_recorder(options, clock, interfaces);
 }
 
 int finish_recording(Recorder* recorder) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "dpdk/eal.h"
 #include "dpdk/port.h"
 #include "run/capture.h"
+#include "run/monitor.h"
 
 namespace pollux::run {
 
@@ -32,6 +34,9 @@ struct Devices {
   Status check_answers_come_home() const;
   /// Prints the start-up banner, but for its line about memory (run/banner.h).
   void print_banner(const cli::SharedOptions& options) const;
+  /// What the summary says of a run on them.
+  Facts facts(std::string program, const cli::SharedOptions& options,
+              std::size_t bytes_per_connection) const;
   /// To be called by the control thread now and then.
   void tend();
 };
@@ -40,6 +45,9 @@ struct Devices {
 Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& options,
                                                 const dpdk::TscClock& clock,
                                                 const std::vector<std::string>& interfaces);
+/// The same with an interface for each device.
+Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& options,
+                                                const dpdk::TscClock& clock);
 /// Whether the capture is whole; the exit code where it is not.
 int finish_recording(Recorder* recorder);
 

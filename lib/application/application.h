@@ -53,6 +53,7 @@ enum class StackError : std::uint8_t {
   no_memory,  // a bound known at start is reached
   no_route,   // no own address or next hop for that destination
   too_big,    // a datagram over 65,507 bytes
+  stopped,    // the stack is told to stop: nothing new begins
   invalid     // port 0, or an address that nobody can have
 };
 

@@ -11,6 +11,7 @@ template <link::Device D, application::Application A>
 Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
     application::Endpoint remote, const application::ConnectOptions& options) noexcept {
   using application::StackError;
+  if (stopped_) return StackError::stopped;
   if (remote.port == 0 || remote.address.is_any() || remote.address.is_multicast() ||
       remote.address.is_reserved()) {
     return StackError::invalid;

@@ -94,7 +94,7 @@ class Pipeline {
 
   /// Resets every connection, as at the end of a run; on_closed(aborted) is called for each. What
   /// waits for a neighbour or for the device, and what was held for reassembly, is counted as
-  /// dropped: no frame is left.
+  /// dropped: no frame is left, and connect() begins nothing any more.
   void stop(Instant now) noexcept;
 
   const Counters& counters() const noexcept { return counters_; }
@@ -329,6 +329,7 @@ class Pipeline {
   std::array<Arrival, burst> arrivals_{};
   std::size_t arrivals_count_ = 0;
   bool table_changed_ = false;  // since tcp_demux: entries found then may be stale
+  bool stopped_ = false;        // stop() was called
 
   wire::AddressSet addresses_;
   Transmitter<D> transmit_;

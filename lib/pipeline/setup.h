@@ -150,6 +150,7 @@ std::optional<Instant> Pipeline<D, A>::next_event() const noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::stop(Instant now) noexcept {
   now_ = now;
+  stopped_ = true;
   for (std::uint32_t index = 0; index < connections_.high_water(); ++index) {
     if (connections_.live(index)) abort(index);
   }

@@ -284,6 +284,17 @@ class Runs(Commands):
         self.assertIn(b"GET / HTTP/1.1\r\nHost: pollux", content)
         self.assertIn(b"HTTP/1.1 200 OK", content)
 
+    def test_what_cannot_be_written_takes_nothing_from_the_summary(self):
+        # /dev/full opens, and takes no byte.
+        for option in ("--json", "--capture"):
+            with self.subTest(option=option):
+                code, out, err = self.run_ours("pollux-httpd", "--device", "tap:px0", *ADDRESS,
+                                               *lab.SMALL, "--duration", "0.5", option,
+                                               "/dev/full")
+                self.assertEqual(code, 3, err)
+                self.assertRegex(err, r"\Aerror: [^\n]*/dev/full[^\n]*: [^\n]+; try: [^\n]+\n\Z")
+                self.assertIn("\npollux-httpd\nconnections ", out)
+
     def test_options_from_a_file(self):
         config = self.write("pollux.toml", b'device = "tap:px0"\naddress = "10.0.0.1/24"\n'
                                            b'connections = 1000\nstats-interval = 0\n'

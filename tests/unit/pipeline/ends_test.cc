@@ -35,10 +35,12 @@ struct Meddler {
   Move at_last_read = Move::none;    // to the first of three, when the last can be read
   Move at_new_in_poll = Move::none;  // opens one in on_poll(), and does this to it
   std::optional<StreamId> victim;
+  bool reopens = false;  // when one has ended
   // What happened.
   std::vector<StreamId> up;
   std::vector<Cause> closed;
   int readable = 0;
+  std::optional<Result<StreamId, application::StackError>> reopened;
 
   void on_start(auto& stack) noexcept {
     if (listens) static_cast<void>(stack.listen(port));
@@ -56,7 +58,10 @@ struct Meddler {
     }
     if (reads) read(stream);
   }
-  void on_closed(auto&, StreamId, Session&, Cause cause) noexcept { closed.push_back(cause); }
+  void on_closed(auto& stack, StreamId, Session&, Cause cause) noexcept {
+    closed.push_back(cause);
+    if (reopens) reopened = stack.connect({server_address, port});
+  }
   void on_poll(auto& stack) noexcept {
     if (at_poll != Move::none && victim) act(stack, *victim, std::exchange(at_poll, Move::none));
     if (at_new_in_poll != Move::none) {
@@ -233,6 +238,21 @@ TEST_F(Ends, StopEndsWhatIsOverButUnread) {
   server_->stop(world_.now());
   EXPECT_EQ(server_app_.closed, std::vector{Cause::aborted});
   EXPECT_EQ(server_->connections_in_use(), 0u);
+}
+
+TEST_F(Ends, NothingIsOpenedWhileAStackStops) {
+  server_app_.listens = true;
+  client_app_.connections = 3;
+  client_app_.reopens = true;
+  start();
+  run_for(1s);
+  ASSERT_EQ(client_app_.up.size(), 3u);
+  client_->stop(world_.now());
+  EXPECT_EQ(client_app_.closed.size(), 3u);
+  ASSERT_TRUE(client_app_.reopened);
+  ASSERT_FALSE(*client_app_.reopened);
+  EXPECT_EQ(client_app_.reopened->error(), application::StackError::stopped);
+  expect_nothing_left();
 }
 
 }  // namespace

@@ -161,6 +161,18 @@ TEST_F(GeneratorTest, NobodyAnswersArpIsNamed) {
   expect_balanced(tally());
 }
 
+TEST_F(GeneratorTest, AClosedLoopGivesAMissingNeighbourTime) {
+  auto options = to_server();
+  options.targets = {{wire::Ipv4Address{10, 0, 0, 99}, 80}};
+  start(options);
+  measure_for(10s);
+  EXPECT_GE(tally().no_arp, options.concurrency);
+  EXPECT_LE(tally().no_arp, 10 * options.concurrency) << "it is not asked for in every poll";
+  EXPECT_EQ(tally().no_arp, tally().failed);
+  run_for(10s);
+  expect_balanced(tally());
+}
+
 TEST_F(GeneratorTest, WhatIsUnderWayWhenSomebodyEndsTheRunIsAborted) {
   start(to_server(), {.delay = 30ms});
   measure_for(200ms);

@@ -121,6 +121,31 @@ TEST_F(GeneratorTest, AServersCountsAreOfTheMeasuredTime) {
   EXPECT_EQ(responder_->tally().answered_in_time, measured);
 }
 
+TEST_F(GeneratorTest, WhatAServerLeavesAtTheEndIsOpen) {
+  auto options = to_server();
+  options.requests = 1'000'000;
+  start(options);
+  measure_for(100ms);
+  responder_->end_with(run::Leftover::open);
+  server_->stop(world_.now());
+  EXPECT_EQ(responder_->tally().open, options.concurrency);
+  EXPECT_EQ(responder_->tally().live_failed, 0u);
+  expect_balanced(responder_->tally());
+}
+
+TEST_F(GeneratorTest, WhatAServerCutsShortForASignalIsAborted) {
+  auto options = to_server();
+  options.requests = 1'000'000;
+  start(options);
+  measure_for(100ms);
+  responder_->end_with(run::Leftover::aborted);
+  server_->stop(world_.now());
+  EXPECT_EQ(responder_->tally().aborted, options.concurrency);
+  EXPECT_EQ(responder_->tally().live_failed, 0u);
+  EXPECT_EQ(responder_->tally().failed, 0u);
+  expect_balanced(responder_->tally());
+}
+
 TEST_F(GeneratorTest, EachRequestOfAPipelineHasItsOwnClock) {
   auto options = to_server();
   options.requests = 64;
