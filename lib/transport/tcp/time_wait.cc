@@ -71,14 +71,30 @@ void TimeWaitQueue::append(std::uint32_t index) noexcept {
   TimeWait& entry = entries_[index];
   entry.previous = last_;
   entry.next = end;
-  (last_ == end ? first_ : entries_[last_].next) = index;
+  set_next(last_, index);
   last_ = index;
 }
 
 void TimeWaitQueue::unlink(std::uint32_t index) noexcept {
   const TimeWait& entry = entries_[index];
-  (entry.previous == end ? first_ : entries_[entry.previous].next) = entry.next;
-  (entry.next == end ? last_ : entries_[entry.next].previous) = entry.previous;
+  set_next(entry.previous, entry.next);
+  set_previous(entry.next, entry.previous);
+}
+
+void TimeWaitQueue::set_next(std::uint32_t index, std::uint32_t next) noexcept {
+  if (index == end) {
+    first_ = next;
+  } else {
+    entries_[index].next = next;
+  }
+}
+
+void TimeWaitQueue::set_previous(std::uint32_t index, std::uint32_t previous) noexcept {
+  if (index == end) {
+    last_ = previous;
+  } else {
+    entries_[index].previous = previous;
+  }
 }
 
 }  // namespace pollux::tcp

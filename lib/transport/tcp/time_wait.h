@@ -114,6 +114,9 @@ class TimeWaitQueue {
   explicit TimeWaitQueue(Slab<TimeWait> entries) noexcept : entries_(std::move(entries)) {}
   void append(std::uint32_t index) noexcept;
   void unlink(std::uint32_t index) noexcept;
+  /// What follows an entry, or what stands before it; of the queue's own end: its first, its last.
+  void set_next(std::uint32_t index, std::uint32_t next) noexcept;
+  void set_previous(std::uint32_t index, std::uint32_t previous) noexcept;
 
   Slab<TimeWait> entries_;
   std::uint32_t first_ = end;
