@@ -21,11 +21,6 @@ const llhttp_t* parser(const std::array<std::byte, 96>& storage) noexcept {
   return std::launder(reinterpret_cast<const llhttp_t*>(storage.data()));
 }
 
-/// uri-host and port (RFC 3986 s.3.2.2, 3.2.3), by their characters.
-bool may_stand_in_host(char c) noexcept {
-  return characters::is(c, characters::in_host) || c == '%';
-}
-
 std::string_view trimmed(std::string_view text) noexcept {
   while (!text.empty() && characters::is_blank(text.back())) text.remove_suffix(1);
   return text;
@@ -197,7 +192,7 @@ void HttpGrammar::value_part(const char* at, std::size_t size) noexcept {
     for (const char c : std::string_view{at, size}) {
       // Blanks may only trail.
       const bool blank = characters::is_blank(c);
-      if (!blank && (host_over_ || !may_stand_in_host(c))) headers_.host_valid = false;
+      if (!blank && (host_over_ || !host_.take(c))) headers_.host_valid = false;
       host_over_ = host_over_ || blank;
     }
     return;
@@ -212,6 +207,8 @@ void HttpGrammar::value_complete() noexcept {
       break;
     case Field::host:
       count(headers_.hosts);
+      if (!host_.sound()) headers_.host_valid = false;
+      host_ = {};
       host_over_ = false;
       break;
     case Field::expect:

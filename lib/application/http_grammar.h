@@ -6,6 +6,7 @@
 #include <span>
 
 #include "application/http_chunks.h"
+#include "application/http_host.h"
 
 namespace pollux::application {
 
@@ -89,7 +90,8 @@ class HttpGrammar {
   char previous_ = '\n';
   bool unfolds_ = false;
   bool head_complete_ = false;  // llhttp says so
-  bool host_over_ = false;      // blanks have followed the Host's value
+  HttpHost host_;
+  bool host_over_ = false;  // blanks have followed the Host's value
   std::uint8_t text_size_ = 0;
   std::uint32_t trailers_size_ = 0;
   std::array<char, text_limit> text_{};

@@ -110,12 +110,16 @@ HttpRequestLine::At HttpRequestLine::next_in_target(char c) noexcept {
     case At::rootless:
       return c == '?' ? At::query : in_uri(c, At::rootless);
     case At::uri_authority:
-      if (c == '/') return begin_path(c);
-      if (c == ' ') return At::version;
-      if (c == '?') return At::query;
-      if (c == '%') percent_left_ = 2;
-      has_path_ = true;  // an empty one, should the target end here: but a host there must be
-      return c == '%' || c == '@' || is(c, in_host) ? At::uri_authority : At::malformed;
+      if (c == '@' && !host_.in_escape()) {  // that was user information
+        host_ = {};
+        return At::uri_authority;
+      }
+      if (c == '/' || c == ' ' || c == '?') {
+        if (!host_.sound()) return At::malformed;
+        has_path_ = host_.named();  // it may be empty, but a host there must be
+        return c == '/' ? begin_path(c) : c == ' ' ? At::version : At::query;
+      }
+      return host_.take(c) ? At::uri_authority : At::malformed;
     case At::authority:
       if (c == ' ') return colon_seen_ ? At::version : At::malformed;
       if (c == '%') percent_left_ = 2;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "application/http_grammar.h"
+#include "application/http_host.h"
 
 namespace pollux::application {
 
@@ -94,6 +95,7 @@ class HttpRequestLine {
   std::uint8_t major_ = 0;
   std::uint8_t minor_ = 0;
   char method_[4] = {};
+  HttpHost host_;  // of an absolute URI
   bool has_path_ = false;
   bool colon_seen_ = false;
   bool echo_matches_ = true;

@@ -136,10 +136,13 @@ TEST(HttpRequestLine, MalformedLinesAreBadWhateverTheMethod) {
 }
 
 TEST(HttpRequestLine, WhatOnlyOtherMethodsMayAskForIsBad) {
-  for (const char* target : {"*", "a:80", "urn:x:y", "http://", "http:///x", "10.0.0.1:80"}) {
+  for (const char* target : {"*", "a:80", "urn:x:y", "http://", "http:///x", "10.0.0.1:80",
+                             "http://:80/", "http://@/x", "http://u@:80", "http://a:xx/",
+                             "http://[::1/x", "http://u%zz@a/", "http://u%@a/", "http://a%/"}) {
     EXPECT_EQ(status_of_line("GET " + std::string{target} + " HTTP/1.1"), 400) << target;
   }
-  for (const char* target : {"http://a", "http://a?x", "http://u@a:1/", "https://[::1]/x"}) {
+  for (const char* target :
+       {"http://a", "http://a?x", "http://u@a:1/", "https://[::1]/x", "http://u:p%41@[::1]:1"}) {
     EXPECT_EQ(status_of_line("GET " + std::string{target} + " HTTP/1.1"), 200) << target;
   }
 }
@@ -174,6 +177,16 @@ TEST(HttpRequest, HostIsNeededOnceAndMustBeOne) {
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), 400);
   EXPECT_EQ(status("GET / HTTP/1.0\r\nHost: <a>\r\n\r\n"), 400);
   EXPECT_EQ(status("GET / HTTP/1.1\r\nX-Host: a\r\n\r\n"), 400);
+  const auto status_of_host = [](std::string_view host) {
+    return status("GET / HTTP/1.1\r\nHost: " + std::string{host} + "\r\n\r\n");
+  };
+  for (const char* host : {"a:80", "a:", "[::1]", "[::1]:80", "a%41", ":80", "10.0.0.1:8080 "}) {
+    EXPECT_EQ(status_of_host(host), 200) << host;
+  }
+  for (const char* host : {"a:xx", "a:80:80", "::1", "[::1", "[::1]80", "a[::1]", "a]", "a%4",
+                           "a%zz", "u@a", "a:8%30"}) {
+    EXPECT_EQ(status_of_host(host), 400) << host;
+  }
 }
 
 TEST(HttpRequest, PersistenceFollowsVersionAndConnection) {
