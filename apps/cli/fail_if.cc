@@ -154,7 +154,8 @@ std::vector<std::string> failures_of(const std::vector<FailIf>& conditions,
 
 std::optional<std::string> nothing_came_through(const Summary& client, bool hold) {
   const Summary::Connections& c = client.connections;
-  const bool tried = c.attempted != 0 || c.held_back != 0 || c.open_from_warmup != 0;
+  const bool tried = c.attempted != 0 || c.held_back != 0 || c.open_from_warmup != 0 ||
+                     c.not_set_up_in_warmup != 0;
   const bool open = c.open_from_warmup != 0 || (c.open != 0 && c.established != 0);
   const bool did_something = c.completed != 0 || (open && client.requests.answered != 0);
   if (!tried || did_something || (hold && open)) return std::nullopt;
@@ -178,6 +179,8 @@ std::optional<std::string> nothing_came_through(const Summary& client, bool hold
   std::string why;
   if (c.attempted == 0 && c.open_from_warmup != 0) {
     why = fmt::format("not one request was answered, on {} connections", c.open_from_warmup);
+  } else if (c.attempted == 0 && c.not_set_up_in_warmup != 0) {
+    why = fmt::format("not one of the warm-up's {} connections was set up", c.not_set_up_in_warmup);
   } else if (c.attempted == 0) {
     why = "not one connection could be opened";
   } else if (open) {

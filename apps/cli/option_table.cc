@@ -164,6 +164,11 @@ Status take_json(Draft& draft, const std::string& value) {
   return take_output(draft.shared.json, value);
 }
 
+Status take_capture(Draft& draft, const std::string& value) {
+  if (value == "-") return refuse("standard output is for people and for --json", "a file");
+  return take_output(draft.shared.capture, value);
+}
+
 // --- the server
 
 Status take_listen(Draft& draft, const std::string& value) {
@@ -327,7 +332,7 @@ const std::vector<OptionRow>& option_table() {
       {{"--json", "FILE", "the summary as JSON; - is standard output", "Run"},
        all, "summary.json", take_json},
       {{"--capture", "FILE", "pcapng of what is received and sent", "Run"},
-       all, "run.pcapng", [](D& d, V& v) { return take_output(d.shared.capture, v); }},
+       all, "run.pcapng", take_capture},
       {{"--log-level", "LEVEL", "of DPDK: error (default), warning, info or debug", "Run"},
        all, "warning", take_log_level},
       {{"--config", "FILE", "options from a TOML file; the command line wins", "Run"},

@@ -321,8 +321,25 @@ Status settle_connections(const About& about, Draft& draft) {
   return std::monostate{};
 }
 
+/// What two things would write to, or open, at once.
+Status check_shared(const SharedOptions& shared) {
+  for (std::size_t i = 0; i < shared.devices.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (shared.devices[i].spec != shared.devices[j].spec) continue;
+      return usage(fmt::format("--device {}", in_quotes(shared.devices[i].spec)), "given twice",
+                   "each device once, with all its --address after it");
+    }
+  }
+  if (!shared.capture.empty() && shared.capture == shared.json) {
+    return usage(fmt::format("--capture {}", in_quotes(shared.capture)),
+                 "the summary of --json goes there", "another file");
+  }
+  return std::monostate{};
+}
+
 Status settle(const About& about, Draft& draft) {
   if (Status fine = settle_devices(about, draft); !fine) return fine;
+  if (Status fine = check_shared(draft.shared); !fine) return fine;
   for (const DeviceOptions& device : draft.shared.devices) {
     if (Status fine = check_addresses(device); !fine) return fine;
     if (Status fine = check_routes(device); !fine) return fine;

@@ -40,6 +40,10 @@ void connections(Out& out, const Summary& s) {
     line(out, "             and {} that were opened in the warm-up, still open at the end",
          grouped(c.open_from_warmup));
   }
+  if (c.not_set_up_in_warmup != 0) {
+    line(out, "             and {} that were opened in the warm-up, never set up",
+         grouped(c.not_set_up_in_warmup));
+  }
   const Summary::Failures& f = s.failures;
   const std::string causes = listed({{"refused", f.refused},
                                      {"unreachable", f.unreachable},

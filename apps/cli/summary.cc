@@ -50,7 +50,8 @@ Json json_of_connections(const Summary& summary) {
           {"open", c.open},
           {"peak_open", c.peak_open},
           {"held_back", c.held_back},
-          {"open_from_warmup", c.open_from_warmup}};
+          {"open_from_warmup", c.open_from_warmup},
+          {"not_set_up_in_warmup", c.not_set_up_in_warmup}};
 }
 
 Json json_of_requests(const Summary::Requests& requests) {

@@ -24,6 +24,7 @@ struct Summary {
     std::uint64_t peak_open = 0;
     std::uint64_t held_back = 0;  // polls of a closed loop without a port or memory for one more
     std::uint64_t open_from_warmup = 0;  // at the end; these are counted nowhere else
+    std::uint64_t not_set_up_in_warmup = 0;
     /// Before the measured time was over; none: all that were completed.
     std::optional<std::uint64_t> completed_in_time = std::nullopt;
   };

@@ -159,6 +159,7 @@ class Generator {
     const bool left_over = leftover_ && cause == Cause::aborted && !reset_by_plan;
     if (!left_over) ++(completed ? tally_.live_completed : tally_.live_failed);
     if (!session.counted) {
+      if (!session.established) ++tally_.not_set_up_in_warmup;
       if (left_over && session.established) ++tally_.open_from_warmup;
       return;
     }

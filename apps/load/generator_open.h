@@ -88,7 +88,10 @@ inline bool Generator::not_opened(application::StackError error, std::uint32_t t
 inline void Generator::fail_unopened(Cause cause) noexcept {
   pace_.take();
   ++tally_.live_failed;
-  if (!measuring_) return;
+  if (!measuring_) {
+    ++tally_.not_set_up_in_warmup;
+    return;
+  }
   ++tally_.attempted;
   count_failure(tally_, cause);
 }

@@ -30,6 +30,7 @@ void add(cli::Summary& out, const Tally& tally) {
   c.peak_open += tally.peak_open;
   c.held_back += tally.held_back;
   c.open_from_warmup += tally.open_from_warmup;
+  c.not_set_up_in_warmup += tally.not_set_up_in_warmup;
   c.completed_in_time = c.completed_in_time.value_or(0) + tally.completed_in_time;
   auto& f = out.failures;
   f.refused += tally.refused;

@@ -47,6 +47,8 @@ struct Tally {
   Count completed_in_time, answered_in_time, live_completed_in_time;
   /// Connections of the warm-up that were still open when the run ended.
   Count open_from_warmup;
+  /// Connections of the warm-up that never were set up.
+  Count not_set_up_in_warmup;
   Histogram connect, first_byte, close;
 
   /// The measured time is over.

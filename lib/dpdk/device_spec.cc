@@ -72,10 +72,13 @@ Status check_interface_name(std::string_view text, const DeviceSpec& spec) {
     return wrong(text, "the interface name \"" + spec.target + "\" is longer than 15 characters",
                  "a shorter name");
   }
+  // The kernel takes "%d" for a number of its own choice, and neither dot for a name.
   const auto unfit = [](char c) {
-    return c == '/' || c == ':' || c == ',' || std::isspace(static_cast<unsigned char>(c)) != 0;
+    return c == '/' || c == ':' || c == ',' || c == '%' ||
+           std::isspace(static_cast<unsigned char>(c)) != 0;
   };
-  if (std::any_of(spec.target.begin(), spec.target.end(), unfit)) {
+  if (spec.target == "." || spec.target == ".." ||
+      std::any_of(spec.target.begin(), spec.target.end(), unfit)) {
     return wrong(text, "\"" + spec.target + "\" cannot be an interface's name",
                  "letters, digits, - and _");
   }
@@ -88,6 +91,9 @@ Status check_path(std::string_view text, const DeviceSpec& spec) {
   }
   if (spec.target.find(',') != std::string::npos) {
     return wrong(text, "the path has a comma in it, which DPDK would cut it at", "another path");
+  }
+  if (spec.kind == Kind::memif && spec.target.front() == '@') {
+    return wrong(text, "abstract sockets are not for this", "a path, or ./@... for such a file");
   }
   if (spec.target.back() == '/') {
     return wrong(text, "the path is a folder's", "the path of a socket in it");
@@ -162,7 +168,7 @@ Status check_server_socket(const DeviceSpec& spec) {
                      spec.kind == Kind::memif ? "role=client, or another path"
                                               : "virtio-user to be its peer, or another path");
     case Socket::not_a_socket:
-      return lacking(spec, "it is a file, not a socket", "another path");
+      return lacking(spec, "it is no socket", "another path");
   }
   const std::string folder = folder_of(spec.target);
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
@@ -190,7 +196,10 @@ Status check_socket(const DeviceSpec& spec) {
         return lacking(spec, "it is no socket", "another path");
     }
   }
-  if (spec.kind == Kind::memif && resolved_role(spec) == Role::client) return std::monostate{};
+  if (spec.kind == Kind::memif && resolved_role(spec) == Role::client) {
+    if (look_at(spec.target) != Socket::not_a_socket) return std::monostate{};
+    return lacking(spec, "it is no socket", "another path");
+  }
   return check_server_socket(spec);
 }
 

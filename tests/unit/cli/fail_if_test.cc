@@ -161,6 +161,14 @@ TEST(NothingCameThrough, WhereNobodyAnswersARequest) {
   EXPECT_THAT(nothing_came_through(client, false).value_or(""), HasSubstr("on 800 connections"));
 }
 
+TEST(NothingCameThrough, WhereNobodyAnswersTheWarmUp) {
+  Summary client;
+  client.connections = {.not_set_up_in_warmup = 800};
+  EXPECT_THAT(nothing_came_through(client, false).value_or(""),
+              HasSubstr("warm-up's 800 connections was set up"));
+  EXPECT_TRUE(nothing_came_through(client, true));
+}
+
 TEST(NothingCameThrough, WhereNothingCouldBeOpened) {
   Summary client;
   client.connections = {.held_back = 1'000};

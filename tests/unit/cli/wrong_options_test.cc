@@ -111,6 +111,13 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"--json", "/nowhere/at/all.json"},
               "--json '/nowhere/at/all.json': cannot write in folder '/nowhere/at': No such file "
               "or directory; try: a file in a folder that exists and may be written"},
+        Wrong{{"--device", "tap:p0", "--address", "10.0.1.2/24"},
+              "--device 'tap:p0': given twice; try: each device once, with all its --address after "
+              "it"},
+        Wrong{{"--capture", "-"},
+              "--capture '-': standard output is for people and for --json; try: a file"},
+        Wrong{{"--json", "/tmp/same", "--capture", "/tmp/same"},
+              "--capture '/tmp/same': the summary of --json goes there; try: another file"},
         Wrong{{"--capture", "/nowhere/x.pcapng"},
               "--capture '/nowhere/x.pcapng': cannot write in folder '/nowhere': No such file or "
               "directory; try: a file in a folder that exists and may be written"},

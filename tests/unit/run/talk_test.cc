@@ -121,6 +121,17 @@ TEST_F(GeneratorTest, AServersCountsAreOfTheMeasuredTime) {
   EXPECT_EQ(responder_->tally().answered_in_time, measured);
 }
 
+TEST_F(GeneratorTest, ConnectionsThatTheWarmUpDoesNotSetUpAreNamed) {
+  auto options = to_server();
+  options.targets = {{wire::Ipv4Address{10, 0, 0, 99}, 80}};
+  start(options);
+  run_for(500ms);
+  measure_for(500ms);
+  stop();
+  EXPECT_EQ(tally().attempted, 0u) << "all are still waiting for the neighbour";
+  EXPECT_EQ(tally().not_set_up_in_warmup, options.concurrency);
+}
+
 TEST_F(GeneratorTest, WhatAServerLeavesAtTheEndIsOpen) {
   auto options = to_server();
   options.requests = 1'000'000;
