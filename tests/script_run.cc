@@ -123,7 +123,7 @@ void Run::deliver_half_open(const Segment& segment) {
     case Action::ignore:
       return;
     case Action::send_syn_ack:
-      sent_.push_back(tcp::syn_ack(half_open_, setup_.config));
+      sent_.push_back(tcp::syn_ack_again(half_open_, setup_.config));
       return;
     case Action::acknowledge:
       sent_.push_back(tcp::acknowledgment(half_open_, setup_.config));
@@ -346,7 +346,7 @@ void Run::fire() {
         case tcp::HalfOpenTimeout::early:
           return fail("a half-open entry's deadline was early");
         case tcp::HalfOpenTimeout::resend:
-          sent_.push_back(tcp::syn_ack(half_open_, setup_.config));
+          sent_.push_back(tcp::syn_ack_again(half_open_, setup_.config));
           return;
         case tcp::HalfOpenTimeout::give_up:
           phase_ = Phase::listening;

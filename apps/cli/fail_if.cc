@@ -171,7 +171,9 @@ std::optional<std::string> nothing_came_through(const Summary& client, bool hold
       Guess{f.timeout, "whether something between here and --target drops packets"},
       Guess{f.reset, "what the target logs: it resets connections"},
       Guess{f.bad_reply, "--path, and whether the target speaks HTTP/1.1"},
-      Guess{f.no_resources + c.held_back, "more --connections, or more --address"},
+      Guess{f.no_resources + c.held_back,
+            "a larger --concurrency or --connections, or more --address"},
+      Guess{f.closed_early, "the target's limits of keep-alive, or fewer --requests"},
       Guess{1, "a longer --duration, and whether the target is there"}};
   const auto* most =
       std::max_element(guesses.begin(), guesses.end(),

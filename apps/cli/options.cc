@@ -146,12 +146,13 @@ Result<std::vector<Argument>> merge(std::vector<Argument> file, const std::vecto
 
 /// Everything that was typed, in the order in which it counts.
 Result<std::vector<Argument>> gather(const About& about, std::vector<Argument> line) {
-  std::string path;
+  const std::string* path = nullptr;
   for (const Argument& argument : line) {
-    if (argument.name == "--config") path = argument.value;
+    if (argument.name == "--config") path = &argument.value;
   }
-  if (path.empty()) return line;
-  Result<std::vector<Argument>> file = read_config(path, texts(about.program));
+  if (path == nullptr) return line;
+  if (path->empty()) return usage("--config ''", "names no file", "--config pollux.toml");
+  Result<std::vector<Argument>> file = read_config(*path, texts(about.program));
   if (!file) return file.error();
   return merge(std::move(file).value(), line);
 }

@@ -51,7 +51,8 @@ void connections(Out& out, const Summary& s) {
                                      {"timeout", f.timeout},
                                      {"reset", f.reset},
                                      {"bad reply", f.bad_reply},
-                                     {"no resources", f.no_resources}});
+                                     {"no resources", f.no_resources},
+                                     {"closed early", f.closed_early}});
   line(out, "failed       {}{}{}", grouped(c.failed), causes.empty() ? "" : ": ", causes);
   if (c.held_back != 0) {
     line(out, "held back    in {} polls no port or memory was free for another connection",

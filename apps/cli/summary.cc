@@ -110,7 +110,8 @@ Json json_of(const Summary& s) {
                      {"timeout", s.failures.timeout},
                      {"reset", s.failures.reset},
                      {"bad_reply", s.failures.bad_reply},
-                     {"no_resources", s.failures.no_resources}};
+                     {"no_resources", s.failures.no_resources},
+                     {"closed_early", s.failures.closed_early}};
   out["cps"] = json_of_cps(s.cps);
   out["requests"] = json_of_requests(s.requests);
   out["latency_us"] = {{"connect", json_of(s.connect)},

@@ -31,6 +31,7 @@ struct Summary {
   struct Failures {
     std::uint64_t refused = 0, unreachable = 0, no_arp = 0, timeout = 0, reset = 0, bad_reply = 0;
     std::uint64_t no_resources = 0;  // no port, or no memory, for another connection
+    std::uint64_t closed_early = 0;  // by the server, after good replies, with requests left
   };
   struct Cps {
     double mean = 0, min = 0, max = 0;

@@ -85,7 +85,8 @@ class Generator {
     bool done : 1 = false;        // every reply is there
     bool bad : 1 = false;
     bool said_close : 1 = false;
-    bool turn : 1 = false;  // a held connection is to ask
+    bool turn : 1 = false;   // a held connection is to ask
+    bool early : 1 = false;  // the server closed it between two answers
     application::ReplyState reply;
   };
   static_assert(sizeof(Session) == 72);
@@ -94,7 +95,10 @@ class Generator {
   static Result<std::unique_ptr<Generator>> make(GeneratorOptions options);
 
   // What the run loop asks.
-  void begin_measuring(Instant) noexcept { measuring_ = true; }
+  void begin_measuring(Instant) noexcept {
+    measuring_ = true;
+    tally_.note_begin();
+  }
   void wind_down(Instant) noexcept {
     winding_down_ = true;
     tally_.note_end();
@@ -142,7 +146,7 @@ class Generator {
         spoil(session);
       }
     }
-    if (!session.done) session.bad = true;
+    if (!session.done) break_off(session);
     begin_close(stream);
   }
 
@@ -178,7 +182,12 @@ class Generator {
       ++tally_.completed;
       tally_.close.record(elapsed(session.closing, stack.now()));
     } else {
-      count_failure(tally_, orderly ? Cause::none : cause);
+      if (orderly && session.early) {
+        ++tally_.failed;
+        ++tally_.closed_early;
+      } else {
+        count_failure(tally_, orderly ? Cause::none : cause);
+      }
     }
   }
 
@@ -207,6 +216,7 @@ class Generator {
   void answer(application::Stream auto& stream) noexcept;
   void begin_close(application::Stream auto& stream) noexcept;
   void spoil(Session& session) noexcept;
+  void break_off(Session& session) noexcept;
 
   GeneratorOptions options_;
   Pace pace_;

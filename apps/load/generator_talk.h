@@ -108,7 +108,7 @@ void Generator::answer(application::Stream auto& stream) noexcept {
     --session.uncounted;
   } else {
     ++tally_.requests_answered;
-    if (const unsigned code = reply.status(); code >= 100 && code < 600) {
+    if (const unsigned code = reply.status(); code >= 100 && code < 1'000) {
       ++tally_.status[code - 100];
     }
   }
@@ -116,7 +116,7 @@ void Generator::answer(application::Stream auto& stream) noexcept {
   session.done = session.answered == options_.requests;
   if (!reply.keep_alive()) session.said_close = true;
   if (!session.done && !session.said_close) return ask(stream);
-  if (!session.done) session.bad = true;  // the server closes before everything was asked
+  if (!session.done) break_off(session);
   session.closing = stream.stack().now();
   const bool half = session.half_sent != 0;
   // The server wants no more of a request that it has answered before all of it was sent; the rest
@@ -133,6 +133,13 @@ void Generator::begin_close(application::Stream auto& stream) noexcept {
   } else {
     stream.close();
   }
+}
+
+/// The server closes before everything was asked. Between two answers it may (RFC 9112 s.9.5).
+inline void Generator::break_off(Session& session) noexcept {
+  if (session.bad) return;
+  session.early = session.answered != 0 && session.begun == session.answered;
+  session.bad = true;
 }
 
 /// What has come is no reply to what was asked, or none has come at all.

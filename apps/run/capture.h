@@ -84,6 +84,7 @@ class Recorded {
   wire::MacAddress mac() const noexcept { return device_.mac(); }
   std::uint16_t mtu() const noexcept { return device_.mtu(); }
   link::Capabilities capabilities() const noexcept { return device_.capabilities(); }
+  std::uint32_t links() const noexcept requires link::Relinked<D> { return device_.links(); }
 
  private:
   D device_;

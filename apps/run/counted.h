@@ -27,6 +27,7 @@ class Counted {
   void begin_measuring(Instant) noexcept {
     measuring_ = true;
     first_ = inner_.counters();
+    tally_.note_begin();
   }
   void wind_down(Instant) noexcept {
     measuring_ = false;
@@ -35,7 +36,14 @@ class Counted {
     tally_.answered_in_time = counters().answered();
   }
   bool idle() const noexcept { return tally_.live == 0; }
-  void end_with(Leftover leftover) noexcept { leftover_ = leftover; }
+  void end_with(Leftover leftover) noexcept {
+    leftover_ = leftover;
+    if (leftover == Leftover::open) return;
+    for (; cut_short_ != 0; --cut_short_) {
+      --tally_.open;
+      ++tally_.aborted;
+    }
+  }
   const Tally& tally() const noexcept { return tally_; }
   Inner& inner() noexcept { return inner_; }
   const Inner& inner() const noexcept { return inner_; }
@@ -97,7 +105,11 @@ class Counted {
     } else if (!cut_short && !left_over) {
       ++tally_.live_failed;
     }
-    if (!session.counted || cut_short) return;
+    if (!session.counted) return;
+    if (cut_short) {
+      ++cut_short_;
+      return;
+    }
     if (left_over && *leftover_ == Leftover::open) return;
     --tally_.open;
     if (completed) {
@@ -140,6 +152,7 @@ class Counted {
   Tally tally_;
   bool measuring_ = false;
   bool winding_down_ = false;
+  std::uint64_t cut_short_ = 0;  // connections, by clients since the run is over
   std::optional<Leftover> leftover_;
 };
 

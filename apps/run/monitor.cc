@@ -39,13 +39,14 @@ void add(cli::Summary& out, const Tally& tally) {
   f.timeout += tally.timed_out;
   f.reset += tally.reset;
   f.bad_reply += tally.bad_reply;
+  f.closed_early += tally.closed_early;
   f.no_resources += tally.no_resources;
   auto& r = out.requests;
   r.sent += tally.requests_sent;
   r.answered += tally.requests_answered;
   r.bad += tally.requests_bad;
   r.answered_in_time = r.answered_in_time.value_or(0) + tally.answered_in_time;
-  for (unsigned code = 100; code < 600; ++code) {
+  for (unsigned code = 100; code < 1'000; ++code) {
     if (const std::uint64_t n = tally.status[code - 100]; n != 0) r.status[code] += n;
   }
 }
@@ -159,7 +160,12 @@ void Monitor::sample_last_seconds() {
   const Instant from = shared_.schedule.measure_from;
   for (std::size_t end = 0; end < ends_.size(); ++end) {
     if (per_second_[end].size() >= whole) continue;
-    if (last_second_[end].at == Instant{}) last_second_[end].at = from;
+    if (last_second_[end].at == Instant{}) {
+      last_second_[end].at = from;
+      for (const LaneView& lane : ends_[end].lanes) {
+        last_second_[end].completed += lane.tally->live_completed_before;
+      }
+    }
     Sample last;
     last.at = std::max(from + measured, last_second_[end].at + 1ms);
     for (const LaneView& lane : ends_[end].lanes) {

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,7 +18,11 @@ namespace {
 
 int write(const cli::SharedOptions& options, const std::string& table, const std::string& json) {
   fmt::print(options.human(), "{}", table);
-  std::fflush(options.human());
+  if (std::fflush(options.human()) != 0 || std::ferror(options.human()) != 0) {
+    return cli::print_error({Error::Kind::machine, "the summary",
+                             fmt::format("cannot be written: {}", std::strerror(errno)),
+                             "another place for standard output"});
+  }
   if (options.json.empty()) return 0;
   const Status written = cli::write_json(options.json, json);
   return written ? 0 : cli::print_error(written.error());

@@ -38,19 +38,24 @@ struct Tally {
   /// Polls of a closed loop that found no port or no memory for the next connection.
   Count held_back;
   Count refused, unreachable, no_arp, no_resources, bad_reply;
+  /// Ended by the server in good order, with good replies, before all that was planned was asked.
+  Count closed_early;
   Count requests_sent, requests_answered, requests_bad;
-  /// By status code, those from 100 to 599.
-  Count status[500];
+  /// By status code, those from 100 to 999.
+  Count status[900];
   /// All that live now and all that were completed, the warm-up's too: for the live line.
   Count live, live_completed, live_failed, live_answered;
   /// What had been completed and answered when the measured time was over: rates are of these.
   Count completed_in_time, answered_in_time, live_completed_in_time;
+  /// What had been completed when it began.
+  Count live_completed_before;
   /// Connections of the warm-up that were still open when the run ended.
   Count open_from_warmup;
   /// Connections of the warm-up that never were set up.
   Count not_set_up_in_warmup;
   Histogram connect, first_byte, close;
 
+  void note_begin() noexcept { live_completed_before = std::uint64_t{live_completed}; }
   /// The measured time is over.
   void note_end() noexcept {
     completed_in_time = std::uint64_t{completed};

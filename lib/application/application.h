@@ -110,8 +110,8 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
 ///   void on_accepted(Stream auto&)    a peer's handshake is complete
 ///   void on_connected(Stream auto&)   ours is
 ///   void on_readable(Stream auto&)    more bytes to read (again only when still more arrive)
-///   void on_writable(Stream auto&)    after a send() that was refused or a writable() of less than
-///                                     asked for, there is room again
+///   void on_writable(Stream auto&)    after a send() or reserve() that was refused, or when less
+///                                     than half of the buffer was left, there is room again
 ///   void on_peer_closed(Stream auto&) the peer's FIN has come: after the last readable byte
 ///   void on_closed(auto& stack, StreamId, Session&, Cause)
 ///                                     over; also after a failed connect()

@@ -111,6 +111,7 @@ struct Port::State {
   PortOptions options;
   std::uint32_t id = PortGate::closed;
   bool started = false;
+  bool link_lost = false;  // seen by tend(), and not come back yet
   std::chrono::steady_clock::time_point last_start{};
   rte_eth_dev_info info{};
   wire::MacAddress mac;
@@ -431,11 +432,15 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
 }
 
 bool Port::tend() {
-  if (link_up()) return true;
-  if (!state_->mendable() || !state_->time_to_mend()) return false;
-  if (state_->park_queues()) state_->mend();
-  if (state_->started) state_->gate.port = state_->id;
-  return link_up();
+  if (!link_up()) {
+    state_->link_lost = true;
+    if (!state_->mendable() || !state_->time_to_mend()) return false;
+    if (state_->park_queues()) state_->mend();
+    if (state_->started) state_->gate.port = state_->id;
+    if (!link_up()) return false;
+  }
+  if (std::exchange(state_->link_lost, false)) state_->gate.links.fetch_add(1);
+  return true;
 }
 
 Queue Port::queue(std::uint16_t index) const noexcept {

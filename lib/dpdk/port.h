@@ -54,6 +54,7 @@ struct PortStats {
 struct PortGate {
   static constexpr std::uint32_t closed = 0xFFFF'FFFF;
   alignas(64) std::atomic<std::uint32_t> port = closed;
+  std::atomic<std::uint32_t> links = 0;  // how often the link has come back
   struct alignas(64) Parking {
     std::atomic<bool> parked = false;
     std::atomic<std::uint64_t> broken = 0;  // frames of several segments that no buffer holds
@@ -114,6 +115,7 @@ class Queue {
   wire::MacAddress mac() const noexcept { return mac_; }
   std::uint16_t mtu() const noexcept { return mtu_; }
   link::Capabilities capabilities() const noexcept { return capabilities_; }
+  std::uint32_t links() const noexcept { return gate_->links.load(std::memory_order_relaxed); }
 
  private:
   std::size_t park() noexcept;
@@ -128,7 +130,7 @@ class Queue {
   wire::MacAddress mac_;
   link::Capabilities capabilities_;
 };
-static_assert(link::Device<Queue>);
+static_assert(link::Device<Queue> && link::Relinked<Queue>);
 
 /// One DPDK port, opened, started and owned.
 class Port {

@@ -21,21 +21,36 @@ inline constexpr std::size_t burst_size = 64;
 
 /// One queue pair of one port, polled by one core. Modelled by dpdk::Queue and sim::Device.
 template <class D>
-concept Device =
-    packet::Packet<typename D::Packet> &&
+concept Device = packet::Packet<typename D::Packet> &&
     requires(D d, const D c, packet::Burst<typename D::Packet, burst_size>& burst) {
-      /// Appends what has arrived, up to burst.room() frames, each at least an Ethernet header
-      /// long only if the peer made it so.
-      { d.receive(burst) } noexcept;
-      /// Takes frames from the front as far as the device has room, returns how many, and leaves
-      /// the rest at the front of the burst.
-      { d.transmit(burst) } noexcept -> std::same_as<std::size_t>;
-      /// A fresh packet without bytes, or an empty (false) one when the pool has run dry.
-      { d.allocate() } noexcept -> std::same_as<typename D::Packet>;
-      { c.mac() } noexcept -> std::same_as<wire::MacAddress>;
-      /// The largest IPv4 datagram that a frame carries, in bytes.
-      { c.mtu() } noexcept -> std::same_as<std::uint16_t>;
-      { c.capabilities() } noexcept -> std::same_as<Capabilities>;
-    };
+  /// Appends what has arrived, up to burst.room() frames, each at least an Ethernet header
+  /// long only if the peer made it so.
+  { d.receive(burst) }
+  noexcept;
+  /// Takes frames from the front as far as the device has room, returns how many, and leaves
+  /// the rest at the front of the burst.
+  { d.transmit(burst) }
+  noexcept->std::same_as<std::size_t>;
+  /// A fresh packet without bytes, or an empty (false) one when the pool has run dry.
+  { d.allocate() }
+  noexcept->std::same_as<typename D::Packet>;
+  { c.mac() }
+  noexcept->std::same_as<wire::MacAddress>;
+  /// The largest IPv4 datagram that a frame carries, in bytes.
+  { c.mtu() }
+  noexcept->std::same_as<std::uint16_t>;
+  { c.capabilities() }
+  noexcept->std::same_as<Capabilities>;
+};
+
+/// A device that can lose its link while it is polled also has
+///   std::uint32_t links() const noexcept
+/// which says something else than before when the link was gone and has come back, perhaps to
+/// another peer.
+template <class D>
+concept Relinked = requires(const D d) {
+  { d.links() }
+  noexcept->std::same_as<std::uint32_t>;
+};
 
 }  // namespace pollux::link

@@ -198,4 +198,10 @@ void NeighborTable::forget(NeighborId id) noexcept {
   --size_;
 }
 
+void NeighborTable::forget_resolved() noexcept {
+  for (NeighborId id = 0; id != entries_.size(); ++id) {
+    if (entries_[id].resolves()) forget(id);
+  }
+}
+
 }  // namespace pollux::link

@@ -85,6 +85,9 @@ class NeighborTable {
   Learned learn(wire::Ipv4Address address, wire::MacAddress mac, bool create_new,
                 Instant now) noexcept;
 
+  /// What was known may be wrong: whoever is looked up next is asked for anew.
+  void forget_resolved() noexcept;
+
   struct Action {
     enum class Kind : std::uint8_t {
       request_broadcast,  // ask who has `address`

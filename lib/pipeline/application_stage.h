@@ -17,7 +17,12 @@ void Pipeline<D, A>::application_in() noexcept {
     }
   });
   if constexpr (HasMessages<A>) {
-    while (auto message = messages_.pop()) application_.on_message(*this, std::move(*message));
+    // Those who post faster than they are served do not hold up the rest.
+    for (std::size_t n = 0; n != max_messages; ++n) {
+      auto message = messages_.pop();
+      if (!message) break;
+      application_.on_message(*this, std::move(*message));
+    }
   }
   // Callbacks may add to the list; what they add is reached in the same walk.
   for (std::uint32_t i = ready_head_; i != none; i = connections_[i].next_ready) dispatch(i);

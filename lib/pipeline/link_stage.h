@@ -82,6 +82,10 @@ Drop Pipeline<D, A>::arp_in(wire::MacAddress source, std::span<const std::byte> 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::link_expire() noexcept {
   if (!siblings_.empty()) siblings_in();
+  if constexpr (link::Relinked<D>) {
+    if (device_.links() != links_) [[unlikely]]
+      link_returns();
+  }
   announcer_.advance(now_, addresses_, device_.mac(), [this](const link::ArpMessage& message) {
     static_cast<void>(transmit_.send_arp(message));
   });
@@ -97,14 +101,28 @@ void Pipeline<D, A>::link_expire() noexcept {
   });
 }
 
+/// Whoever is at the other end now hears of us, and is asked for again.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::link_returns() noexcept {
+  if constexpr (link::Relinked<D>) links_ = device_.links();
+  announcer_ = link::ArpAnnouncer{now_};
+  transmit_.neighbors().forget_resolved();
+}
+
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::siblings_in() noexcept {
-  while (const auto news = heard_.neighbors.pop()) {
+  for (std::size_t n = 0; n != burst; ++n) {
+    const auto news = heard_.neighbors.pop();
+    if (!news) break;
     const auto learned = transmit_.neighbors().learn(news->address, news->mac, false, now_);
     if (learned.resolved) transmit_.resolved(*learned.resolved);
   }
   // Whose frame it was has counted it.
-  while (const auto error = heard_.errors.pop()) static_cast<void>(icmp_error_in(*error));
+  for (std::size_t n = 0; n != burst; ++n) {
+    const auto error = heard_.errors.pop();
+    if (!error) break;
+    static_cast<void>(icmp_error_in(*error));
+  }
 }
 
 /// A datagram of ours found no neighbour: its connection hears of it (RFC 1122 s.2.3.2.2).

@@ -37,7 +37,7 @@ template <link::Device D, application::Application A>
 Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
     const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept {
   using application::StackError;
-  const std::optional<tcp::SeqNum> above = std::exchange(reused_above_, std::nullopt);
+  const std::optional<tcp::TimeWait> before = std::exchange(replaced_, std::nullopt);
   const std::uint64_t hash = tcp::hash(tuple, table_key_);
   const std::uint32_t index = connections_.acquire();
   if (index == Connections::none) return StackError::no_memory;
@@ -51,8 +51,9 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   c.hash = hash;
   c.active = true;
   tcp::SeqNum iss = tcp::initial_sequence_number(tuple, isn_key_, now_);
-  if (above) iss = max(iss, *above + 1);
-  c.tcb = tcp::open_active(config_.tcp, iss, now_);
+  if (before) iss = max(iss, before->snd_nxt + 1);
+  c.tcb = tcp::open_active(config_.tcp, iss, now_,
+                           before ? std::optional{before->rcv_nxt} : std::nullopt);
   start_queues(c);
   if (!options.nagle) tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
   counters_.count(Event::tcp_active_opens);
@@ -62,7 +63,8 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
 }
 
 /// Whether the four-tuple may be opened now; a TIME-WAIT entry of our own older than a second
-/// gives way, and the new connection's numbers begin above the old one's (RFC 6191, s.2).
+/// gives way, and the new connection's numbers of both sides lie above the old one's (decision
+/// 0021).
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
   const std::uint64_t hash = tcp::hash(tuple, table_key_);
@@ -72,7 +74,7 @@ bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
   const tcp::TimeWait& entry = time_wait_[id.index()];
   const auto left = std::chrono::milliseconds{entry.deadline - Millis32{now_}};
   if (2 * config_.tcp.msl - left < 1s) return false;
-  reused_above_ = entry.snd_nxt;
+  replaced_ = entry;
   release_time_wait(hash, id);
   counters_.count(Event::tcp_time_wait_reused);
   return true;

@@ -216,6 +216,7 @@ class Pipeline {
   Drop arp_in(wire::MacAddress source, std::span<const std::byte> bytes) noexcept;
   void link_expire() noexcept;
   void siblings_in() noexcept;
+  void link_returns() noexcept;
   void undeliverable(std::span<const std::byte> datagram) noexcept;
   // internet_stage.h
   void ipv4_in() noexcept;
@@ -338,6 +339,7 @@ class Pipeline {
   Hearsay heard_;
   std::vector<Hearsay*> siblings_;
   link::ArpAnnouncer announcer_;
+  std::uint32_t links_ = 0;  // of the device, when last looked at
   internet::Reassembler reassembly_;
   internet::PathMtuCache path_mtu_;
   // Of which the device has said that their sum is good; and whether it was wrong once.
@@ -362,7 +364,7 @@ class Pipeline {
 
   tcp::EphemeralPorts ports_;
   SourceAddresses sources_;
-  std::optional<tcp::SeqNum> reused_above_;  // of the TIME-WAIT entry that claim() has replaced
+  std::optional<tcp::TimeWait> replaced_;  // by claim(), and not yet by a connection
 
   std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listener_options_ + 1
   std::array<application::ListenOptions, max_listeners> listener_options_{};

@@ -32,7 +32,7 @@ class ReceiveQueue {
  public:
   using Pieces = Slab<ReceivePiece<P>>;
   static constexpr std::uint32_t none = 0xFFFF'FFFF;
-  /// Text of up to this many bytes is copied behind the last piece's, so that a peer that sends
+  /// Text of up to this many bytes is copied behind what it follows, so that a peer that sends
   /// single bytes cannot pin a packet with each.
   static constexpr std::size_t copied_at_most = 256;
 
@@ -42,10 +42,15 @@ class ReceiveQueue {
   SeqNum read_seq() const noexcept { return read_; }
   std::uint16_t pieces() const noexcept { return count_; }
 
-  /// Keeps the `length` bytes at `offset` of the packet; false when the slab is full.
-  bool insert(Pieces& pieces, P packet, SeqNum seq, std::uint16_t offset,
-              std::uint16_t length) noexcept {
-    if (tail_ != none && append_copy(pieces[tail_], packet, seq, offset, length)) return true;
+  /// Keeps the `length` bytes at `offset` of the packet; false when the slab is full. `in_order`:
+  /// there is no gap before them, and some of them are new.
+  bool insert(Pieces& pieces, P packet, SeqNum seq, std::uint16_t offset, std::uint16_t length,
+              bool in_order) noexcept {
+    const std::uint32_t before = in_order ? edge_ : tail_;
+    if (before != none && append_copy(pieces[before], packet, seq, offset, length)) {
+      if (in_order) move_edge(pieces, before);
+      return true;
+    }
     const std::uint32_t index = pieces.acquire();
     if (index == Pieces::none) return false;
     ReceivePiece<P>& piece = pieces[index];
@@ -54,20 +59,8 @@ class ReceiveQueue {
     piece.offset = offset;
     piece.length = length;
     ++count_;
-    if (tail_ == none) {
-      head_ = tail_ = index;
-    } else if (pieces[tail_].seq <= seq) {
-      pieces[tail_].next = index;
-      tail_ = index;
-    } else if (seq < pieces[head_].seq) {
-      piece.next = head_;
-      head_ = index;
-    } else {
-      std::uint32_t before = head_;
-      while (pieces[pieces[before].next].seq <= seq) before = pieces[before].next;
-      piece.next = pieces[before].next;
-      pieces[before].next = index;
-    }
+    link(pieces, index);
+    if (in_order) move_edge(pieces, index);
     return true;
   }
 
@@ -98,15 +91,50 @@ class ReceiveQueue {
   }
 
  private:
+  /// Puts a piece in its place by its number. Only pieces past a gap are walked, which have a
+  /// bound.
+  void link(Pieces& pieces, std::uint32_t index) noexcept {
+    ReceivePiece<P>& piece = pieces[index];
+    if (tail_ == none) {
+      head_ = tail_ = index;
+    } else if (pieces[tail_].seq <= piece.seq) {
+      pieces[tail_].next = index;
+      tail_ = index;
+    } else if (piece.seq < pieces[head_].seq) {
+      piece.next = head_;
+      head_ = index;
+    } else {
+      std::uint32_t before = edge_ != none && pieces[edge_].seq <= piece.seq ? edge_ : head_;
+      while (pieces[pieces[before].next].seq <= piece.seq) before = pieces[before].next;
+      piece.next = pieces[before].next;
+      pieces[before].next = index;
+    }
+  }
+
+  /// The text before the gap goes on to the end of `edge`, or of those behind it that it has
+  /// reached.
+  void move_edge(Pieces& pieces, std::uint32_t edge) noexcept {
+    edge_ = edge;
+    SeqNum end = pieces[edge].seq + pieces[edge].length;
+    for (std::uint32_t i = pieces[edge].next; i != none && pieces[i].seq <= end;
+         i = pieces[i].next) {
+      const SeqNum its_end = pieces[i].seq + pieces[i].length;
+      if (its_end < end) continue;
+      edge_ = i;
+      end = its_end;
+    }
+  }
+
   void pop(Pieces& pieces) noexcept {
     const std::uint32_t next = pieces[head_].next;
+    if (head_ == edge_) edge_ = none;
     pieces.release(head_);
     head_ = next;
     if (head_ == none) tail_ = none;
     --count_;
   }
 
-  /// The packet's text is small, follows the last piece's directly, and fits behind it.
+  /// The packet's text is small, follows that of `last` directly, and fits behind it.
   static bool append_copy(ReceivePiece<P>& last, P& packet, SeqNum seq, std::uint16_t offset,
                           std::uint16_t length) noexcept {
     if (length > copied_at_most || last.seq + last.length != seq) return false;
@@ -123,6 +151,7 @@ class ReceiveQueue {
 
   std::uint32_t head_ = none;
   std::uint32_t tail_ = none;
+  std::uint32_t edge_ = none;  // the piece that the text before the first gap ends with
   SeqNum read_;
   std::uint16_t count_ = 0;
 };

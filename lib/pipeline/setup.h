@@ -118,7 +118,9 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       ports_(SipKey{random_.next(), random_.next()}),
       sources_(addresses_),
       app_timers_(std::move(tables.app_timers)),
-      app_timers_wheel_(std::move(tables.app_timers_wheel)) {}
+      app_timers_wheel_(std::move(tables.app_timers_wheel)) {
+  if constexpr (link::Relinked<D>) links_ = device.links();
+}
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::start(Instant now) noexcept {
@@ -156,6 +158,12 @@ void Pipeline<D, A>::stop(Instant now) noexcept {
   }
   application_in();
   tcp_out();
+  // What the device has no room for any more.
+  ready_head_ = ready_tail_ = none;
+  for (std::uint32_t index = 0; index < connections_.high_water(); ++index) {
+    if (connections_.live(index)) release(index);
+  }
+  reserved_ = {};
   transmit_.flush();
   transmit_.stop();
   counters_.count(Drop::fragment_shutdown, reassembly_.flush());

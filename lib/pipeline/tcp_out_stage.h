@@ -122,7 +122,11 @@ void Pipeline<D, A>::leave_table(std::uint32_t index) noexcept {
         counters_.count(Event::tcp_time_wait_evicted);
         table_.erase(tcp::hash(evicted.tuple, table_key_), {tcp::EntryId::Kind::time_wait, oldest});
       });
-  table_.replace(hash, id, {tcp::EntryId::Kind::time_wait, entry});
+  if (entry == tcp::TimeWaitQueue::none) {
+    table_.erase(hash, id);
+  } else {
+    table_.replace(hash, id, {tcp::EntryId::Kind::time_wait, entry});
+  }
 }
 
 /// Tells the peer that the connection is no more (RFC 9293 s.3.10.5).

@@ -120,7 +120,7 @@ Drop Pipeline<D, A>::unconnected_arrives(const Arrival& arrival) noexcept {
   if (listener_at_[arrival.tuple.local_port] != 0) {
     switch (tcp::listen_arrives(arrival.segment)) {
       case tcp::ListenAction::ignore:
-        return Drop::tcp_bad_reset;
+        return arrival.segment.has(tcp::control::rst) ? Drop::tcp_bad_reset : Drop::tcp_no_ack;
       case tcp::ListenAction::reset_reply:
         break;
       case tcp::ListenAction::half_open:
@@ -160,7 +160,7 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
       return verdict.drop;
     case Action::send_syn_ack:
       counters_.count(Event::tcp_retransmitted);
-      send_segment(half.tuple, tcp::syn_ack(half, config_.tcp), nullptr);
+      send_segment(half.tuple, tcp::syn_ack_again(half, config_.tcp), nullptr);
       return verdict.drop;
     case Action::acknowledge:
       send_segment(half.tuple, tcp::acknowledgment(half, config_.tcp), nullptr);
@@ -226,6 +226,7 @@ Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
     reset(arrival.tuple, arrival.segment);
     return Drop::tcp_no_connection;
   }
+  if (half_open_.available() == 0) return Drop::tcp_half_open_full;  // and the wait goes on
   // RFC 9293 s.3.6.1 (MAY-2): the new connection's numbers lie above the old one's.
   const tcp::SeqNum iss =
       max(tcp::initial_sequence_number(arrival.tuple, isn_key_, now_), entry.snd_nxt + 1);
@@ -261,9 +262,10 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   if (verdict.keep_text) {
     const tcp::SeqNum first =
         segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u) + verdict.text_offset;
-    const bool kept = c.receive.insert(
-        receive_pieces_, std::move(arrival.packet), first,
-        static_cast<std::uint16_t>(arrival.text_at + verdict.text_offset), verdict.text_length);
+    const bool kept =
+        c.receive.insert(receive_pieces_, std::move(arrival.packet), first,
+                         static_cast<std::uint16_t>(arrival.text_at + verdict.text_offset),
+                         verdict.text_length, verdict.readable);
     POLLUX_ASSERT(kept);
     static_cast<void>(kept);
   }
@@ -370,7 +372,7 @@ void Pipeline<D, A>::tcp_expire() noexcept {
       case tcp::HalfOpenTimeout::resend:
         counters_.count(Event::tcp_retransmitted);
         half_open_wheel_.arm(index, instant_of(half.deadline));
-        send_segment(half.tuple, tcp::syn_ack(half, config_.tcp), nullptr);
+        send_segment(half.tuple, tcp::syn_ack_again(half, config_.tcp), nullptr);
         break;
       case tcp::HalfOpenTimeout::give_up:
         table_.erase(tcp::hash(half.tuple, table_key_), {tcp::EntryId::Kind::half_open, index});

@@ -70,6 +70,7 @@ class Device {
   wire::MacAddress mac() const noexcept { return options_.mac; }
   std::uint16_t mtu() const noexcept { return options_.mtu; }
   link::Capabilities capabilities() const noexcept;
+  std::uint32_t links() const noexcept { return links_; }
 
   // The World's side.
 
@@ -82,6 +83,9 @@ class Device {
   std::vector<Frame>& sent() noexcept { return sent_; }
   /// Whether transmit() took less than it was offered since this was last called.
   bool take_refusal() noexcept { return std::exchange(refused_, false); }
+
+  /// The link was gone, and has come back.
+  void relink() noexcept { ++links_; }
 
   /// May be changed at any time: rooms only downwards from what they were at construction.
   DeviceOptions& options() noexcept { return options_; }
@@ -99,10 +103,11 @@ class Device {
   std::vector<Frame> sent_;
   std::vector<Frame> ring_;
   bool refused_ = false;
+  std::uint32_t links_ = 0;
   std::size_t receive_next_ = 0;
   std::size_t receive_count_ = 0;
 };
 
-static_assert(link::Device<Device>);
+static_assert(link::Device<Device> && link::Relinked<Device>);
 
 }  // namespace pollux::sim

@@ -295,6 +295,13 @@ class Runs(Commands):
                 self.assertRegex(err, r"\Aerror: [^\n]*/dev/full[^\n]*: [^\n]+; try: [^\n]+\n\Z")
                 self.assertIn("\npollux-httpd\nconnections ", out)
 
+    def test_a_summary_that_nobody_gets_is_an_error(self):
+        code, _, err = self.ns.run("sh", "-c", 'exec "$0" "$@" >/dev/full',
+                                   lab.program("pollux-httpd"), "--device", "tap:px0", *ADDRESS,
+                                   *lab.SMALL, "--duration", "0.2")
+        self.assertEqual(code, 3)
+        self.assertRegex(err, r"\Aerror: the summary: [^\n]+; try: [^\n]+\n\Z")
+
     def test_options_from_a_file(self):
         config = self.write("pollux.toml", b'device = "tap:px0"\naddress = "10.0.0.1/24"\n'
                                            b'connections = 1000\nstats-interval = 0\n'

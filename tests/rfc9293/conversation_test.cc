@@ -158,7 +158,7 @@ class End {
           case HalfOpenTimeout::early:
             return;
           case HalfOpenTimeout::resend:
-            return send(syn_ack(half_open_, config_));
+            return send(syn_ack_again(half_open_, config_));
           case HalfOpenTimeout::give_up:
             return fail("a half-open entry was given up");
         }
@@ -210,7 +210,7 @@ class End {
       case Action::ignore:
         return;
       case Action::send_syn_ack:
-        return send(syn_ack(half_open_, config_));
+        return send(syn_ack_again(half_open_, config_));
       case Action::acknowledge:
         return send(acknowledgment(half_open_, config_));
       case Action::reset_reply:

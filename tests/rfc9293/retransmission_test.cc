@@ -105,6 +105,31 @@ TEST(Retransmission, ASynThatCannotLeaveIsGivenUpLikeOneThatIsLost) {  // MUST-2
   EXPECT_EQ(now - start, 183s);
 }
 
+TEST(Retransmission, AStrayAckTakesNothingFromTheTimeOfASyn) {  // MUST-23, decision 0005
+  const tcp::Config config;
+  tcp::FlightPool pool = *tcp::FlightPool::make(1);
+  const Instant start = Instant{} + 5s;
+  Instant now = start;
+  Tcb tcb = tcp::open_active(config, SeqNum{7}, start);
+  Segment out;
+  EXPECT_EQ(tcp::next_segment(tcb, config, pool, now, out), tcp::Emit::last);
+  Segment stray;
+  stray.control = tcp::control::ack;
+  stray.ack = SeqNum{99'999};
+  EXPECT_TRUE(tcp::segment_arrives(tcb, config, stray, pool, now).reset_reply);
+  EXPECT_EQ(tcb.deadline_instant(now), now + 2ms);
+  tcp::Verdict verdict;
+  while (tcb.has_deadline() && now < start + 1h) {
+    now = tcb.deadline_instant(now);
+    verdict = tcp::timeout(tcb, config, pool, now);
+    while (verdict.send && tcp::next_segment(tcb, config, pool, now, out) == tcp::Emit::more) {
+    }
+    EXPECT_EQ(tcp::check(tcb, config), "");
+  }
+  EXPECT_EQ(verdict.cause, Cause::timed_out);
+  EXPECT_GE(now - start, 183s);
+}
+
 TEST(Retransmission, ASynThatLeavesLateIsNotTakenForALostOne) {
   const tcp::Config config;
   tcp::FlightPool pool = *tcp::FlightPool::make(1);
@@ -305,6 +330,18 @@ TEST(Rto, ARepeatedSynGivesNoSample) {  // Karn
       .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
       .arrives({.seq = 1_seq, .ack = 1_seq})
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.srtt_8, 0u); });
+  // Nor one that was repeated because the peer's came again.
+  Script::passive()
+      .arrives({.seq = 0_seq, .control = syn})
+      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
+      .at(600ms)
+      .arrives({.seq = 0_seq, .control = syn})
+      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .check([](const Tcb& tcb) {
+        EXPECT_EQ(tcb.srtt_8, 0u);
+        EXPECT_EQ(tcb.cwnd, tcb.mss) << "RFC 5681 s.3.1: a SYN,ACK was lost";
+      });
 }
 
 TEST(RoundTrip, IsSmoothedAsRfc6298Says) {

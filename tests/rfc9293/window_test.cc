@@ -278,5 +278,18 @@ TEST(WindowScale, RoundingNeverOffersMoreThanThereIs) {
       .sends({.seq = 1_seq, .ack = 101_seq, .window = 7});
 }
 
+TEST(ReceiveWindow, OfATinyBufferOpensAgain) {  // RFC 7323 s.2.3
+  tcp::Config config;
+  config.receive_buffer = 100;
+  Script::established({.config = config, .peer_scale = 0})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 96})
+      .reads(96)
+      .sends({.seq = 1_seq, .ack = 97_seq, .window = 3})
+      .check([](const Tcb& tcb) {
+        EXPECT_LT(1u << tcb.rcv_shift, 100u);
+        EXPECT_GE(tcb.rcv_wnd(), 50u);
+      });
+}
+
 }  // namespace
 }  // namespace pollux::test

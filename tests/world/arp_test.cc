@@ -159,6 +159,27 @@ TEST_F(OnALink, ANeighbourInUseIsAskedAgainByUnicast) {
   EXPECT_EQ(unicast, 1) << "after half a minute";
 }
 
+TEST_F(OnALink, ALinkThatComesBackIsAnnouncedOnAndItsNeighboursAskedForAgain) {
+  start();
+  raw.send(right_mac, to_stack(wire::protocol::icmp), ping(1));
+  run_for(100ms);
+  ASSERT_EQ(icmp_heard().size(), 1u);
+  raw.frames.clear();
+  device.relink();
+  raw.send(right_mac, to_stack(wire::protocol::icmp), ping(2));
+  run_for(5s);
+  int announced = 0;
+  int asked = 0;
+  for (const Arp& arp : arps()) {
+    if (arp.operation != wire::arp_operation::request) continue;
+    EXPECT_EQ(arp.to, wire::MacAddress::broadcast());
+    ++(arp.target == right_address ? announced : asked);
+  }
+  EXPECT_EQ(announced, 2);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(icmp_heard().size(), 2u) << "the answer waited for the neighbour";
+}
+
 TEST_F(OnALink, NeighboursThatNobodyAnswersForFillTheirQueues) {
   config.neighbors = 4;
   start();

@@ -127,6 +127,76 @@ TEST_F(Open, AnOpenThatFailsLeavesTimeWaitAlone) {
   EXPECT_EQ(stack->counters()[Event::tcp_time_wait_reused], 0u);
 }
 
+TEST_F(Open, AnOwnTimeWaitGivesWayToNumbersAboveIts) {  // decision 0021
+  start();
+  ASSERT_TRUE(stack->connect(remote, {.local_port = 4000}));
+  run_for(10ms);
+  answer();
+  send(control::ack, text(0, 1000));
+  seq += 1000;
+  run_for(10ms);
+  stack->stream(*app.stream)->close();
+  run_for(10ms);
+  ack += 1;
+  send(control::ack | control::fin);
+  const wire::SeqNum old_rcv_nxt = seq + 1;
+  run_for(500ms);
+  ASSERT_EQ(stack->time_wait_in_use(), 1u);
+  EXPECT_FALSE(stack->connect(remote, {.local_port = 4000})) << "younger than a second";
+  run_for(1s);
+  peer.heard();
+  stack->poll(world.now());
+  ASSERT_TRUE(stack->connect(remote, {.local_port = 4000}));
+  run_for(10ms);
+  EXPECT_EQ(stack->time_wait_in_use(), 0u);
+  auto heard = peer.heard();
+  ASSERT_EQ(heard.size(), 1u);
+  ASSERT_EQ(heard[0].control, control::syn);
+  EXPECT_GT(heard[0].seq, ack);
+  ack = heard[0].seq + 1;
+  // The peer's clock has not passed the old text yet.
+  peer.send({.seq = old_rcv_nxt - 1, .control = control::syn | control::ack, .ack = ack});
+  run_for(10ms);
+  heard = peer.heard();
+  ASSERT_FALSE(heard.empty());
+  EXPECT_EQ(heard[0].control, control::rst);
+  EXPECT_EQ(heard[0].seq, ack);
+  EXPECT_EQ(app.connected, 1u);
+  heard.erase(heard.begin());
+  ASSERT_EQ(heard.size(), 1u) << "once the SYN comes again at once";
+  EXPECT_EQ(heard[0].control, control::syn);
+  peer.send({.seq = old_rcv_nxt, .control = control::syn | control::ack, .ack = ack});
+  seq = old_rcv_nxt + 1;
+  run_for(10ms);
+  EXPECT_EQ(app.connected, 2u);
+  // Old text once more: it is before the new connection's.
+  const std::size_t read = app.received;
+  peer.send({.seq = raw_iss + 1, .control = control::ack, .ack = ack, .text = text(0, 1000)});
+  run_for(10ms);
+  EXPECT_EQ(app.received, read);
+}
+
+TEST_F(Open, WithoutTimeWaitEntriesTheFourTupleIsFreeAtOnce) {
+  config.time_wait = 0;
+  start();
+  ASSERT_TRUE(stack->connect(remote, {.local_port = 4000}));
+  run_for(10ms);
+  answer();
+  stack->stream(*app.stream)->close();
+  run_for(10ms);
+  ack += 1;
+  send(control::ack | control::fin);
+  run_for(10ms);
+  seq += 1;
+  peer.heard();
+  send(control::ack);
+  run_for(10ms);
+  const auto heard = peer.heard();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0].control, control::rst) << "nobody knows it any more";
+  EXPECT_TRUE(stack->connect(remote, {.local_port = 4000}));
+}
+
 TEST_F(Open, TheOwnAddressIsOfTheNextHopsNetwork) {
   // left_address is one of the first network; the gateway to 172.16/12 is in the second.
   config.interface.addresses.push_back({{wire::Ipv4Address{192, 168, 1, 2}, 24}, 1});

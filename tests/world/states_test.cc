@@ -211,6 +211,34 @@ TEST_F(States, AnOldSynIsChallengedAndTheExactResetEndsTimeWait) {
   EXPECT_EQ(heard[0].ack, low + 1);
 }
 
+TEST_F(States, CloseInLastAckLosesNothingThatIsOnItsWay) {  // RFC 9293 s.3.10.4
+  app.connect_to = {remote};
+  app.read_at_most = 1;
+  app.read_every = 1h;
+  start();
+  answer();
+  send(control::ack | control::fin, text(0, 50));
+  run_for(100ms);
+  const auto bytes = text(0, 100);
+  ASSERT_TRUE(stream().send({bytes.data(), 100}));
+  stream().shutdown_send();
+  run_for(20ms);
+  peer.heard();
+  stream().close();  // 49 bytes are unread
+  run_for(1s);
+  const auto heard = peer.heard();
+  ASSERT_FALSE(heard.empty()) << "text and FIN come again";
+  EXPECT_EQ(heard[0].text.size(), 100u);
+  EXPECT_TRUE(heard[0].control & control::fin);
+  EXPECT_TRUE(app.closed.empty());
+  seq += 51;
+  ack += 101;
+  send(control::ack);
+  run_for(10ms);
+  EXPECT_EQ(app.closed, std::vector{Cause::by_peer});
+  EXPECT_EQ(stack->connections_in_use(), 0u);
+}
+
 TEST_F(States, AListenersConnectionsBeginWithItsOptions) {
   start();
   ASSERT_TRUE(stack->listen(port, {.nagle = false}).ok());

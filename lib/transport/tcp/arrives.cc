@@ -10,7 +10,7 @@ namespace pollux::tcp {
 
 namespace {
 
-/// How long a SYN waits for the reset before it, when an older connection has answered.
+/// How long a SYN waits for the reset before it, when what answers is older than it.
 constexpr Duration syn_again_delay = 2ms;
 
 // --- 3.10.7.4, the steps ---
@@ -65,6 +65,7 @@ bool check_sequence(Arrival& a) noexcept {
     // half of a simultaneous open (figure 7): its SYN is old, and trimmed like any old byte.
     if (!segment.has(control::ack)) {
       tcb.snd_pos = tcb.iss;
+      tcb.syn_resent = true;
       a.verdict.duplicate = true;
       return discard(a, Drop::tcp_bad_sequence);
     }
@@ -171,18 +172,23 @@ void take_peer_syn(Arrival& a) noexcept {
   tcb.snd_pos = tcb.iss;
 }
 
+/// Our reset ends what the peer has, so the SYN goes again soon; once, for a peer whom that does
+/// not help may be hostile.
+void reset_and_ask_again(Arrival& a) noexcept {
+  Tcb& tcb = a.tcb;
+  a.verdict.reset_reply = true;
+  if (tcb.retries != 0 || tcb.syn_answered) return;
+  tcb.syn_answered = tcb.syn_due = true;
+  tcb.retransmit_at = later(a.now, syn_again_delay);
+}
+
 void syn_sent(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   const bool has_ack = segment.has(control::ack);
   if (has_ack && (segment.ack <= tcb.iss || tcb.snd_nxt < segment.ack)) {  // first, check the ACK
-    a.verdict.reset_reply = !segment.has(control::rst);
-    // The peer still has an older connection of this four-tuple (figure 9). Our reset ends that, so
-    // the SYN goes again soon; once, for a peer whom that does not help may be hostile.
-    if (a.verdict.reset_reply && tcb.retries == 0 && !tcb.syn_answered) {
-      tcb.syn_answered = true;
-      tcb.retransmit_at = later(a.now, syn_again_delay);
-    }
+    // The peer still has an older connection of this four-tuple (figure 9).
+    if (!segment.has(control::rst)) reset_and_ask_again(a);
     discard(a, Drop::tcp_bad_ack);
     return;
   }
@@ -195,6 +201,12 @@ void syn_sent(Arrival& a) noexcept {
     return;
   }
   if (segment.has(control::syn)) {
+    // The peer's clock has to pass the old connection's text first: our SYN will come again.
+    if (tcb.irs_bounded && segment.seq < tcb.irs) {
+      if (has_ack) reset_and_ask_again(a);
+      discard(a, Drop::tcp_bad_sequence);
+      return;
+    }
     take_peer_syn(a);
   } else {
     discard(a, Drop::tcp_bad_sequence);  // fifth: what cannot be validated
@@ -204,7 +216,7 @@ void syn_sent(Arrival& a) noexcept {
 }  // namespace
 
 void challenge(Arrival& a) noexcept {
-  const auto slot = static_cast<std::uint8_t>(Millis32{a.now}.raw() / 512 % 255 + 1);
+  const auto slot = static_cast<std::uint16_t>(Millis32{a.now}.raw() / 512 % 65'535 + 1);
   if (slot == a.tcb.challenge_slot) return;
   a.tcb.challenge_slot = slot;
   a.tcb.ack_now = true;

@@ -51,13 +51,18 @@ void queue_fin(Tcb& tcb) noexcept {
 
 }  // namespace
 
-Tcb open_active(const Config& config, SeqNum iss, Instant now) noexcept {
+Tcb open_active(const Config& config, SeqNum iss, Instant now,
+                std::optional<SeqNum> irs_from) noexcept {
   Tcb tcb;
   tcb.state = State::syn_sent;
   tcb.active_open = true;
   tcb.iss = iss;
   tcb.snd_una = tcb.snd_nxt = tcb.snd_pos = tcb.recover = iss;
   tcb.snd_end = iss + 1;
+  if (irs_from) {
+    tcb.irs = *irs_from;
+    tcb.irs_bounded = true;
+  }
   tcb.mss = std::max(config.mss, min_mss);
   tcb.scale_offered = config.offer_window_scale;
   tcb.nagle = config.nagle;
@@ -110,7 +115,11 @@ Verdict shutdown_send(Tcb& tcb, const Config&, Instant) noexcept {
 
 Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept {
   if (tcb.state == State::syn_sent) return over(tcb, Cause::by_us);
-  if (unread && tcb.synchronized()) {
+  // In CLOSING, and in LAST-ACK once the FIN is sent, CLOSE has nothing to say (s.3.10.4): both are
+  // over but for what is on its way, which must still arrive.
+  const bool ending =
+      tcb.state == State::closing || (tcb.state == State::last_ack && tcb.fin_sent());
+  if (unread && tcb.synchronized() && !ending) {
     // s.3.6.1: a good FIN would let the peer believe that its text was read. abort() still has to
     // see the state.
     Verdict verdict;

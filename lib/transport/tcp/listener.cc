@@ -55,6 +55,11 @@ Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept {
   return out;
 }
 
+Segment syn_ack_again(HalfOpen& entry, const Config& config) noexcept {
+  entry.resent = true;
+  return syn_ack(entry, config);
+}
+
 Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept {
   Segment out;
   out.seq = entry.iss + 1;
@@ -125,7 +130,7 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
   }
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};
-  if (entry.retries == 0) {  // Karn
+  if (!entry.resent) {  // Karn
     tcb.timing = true;
     tcb.timed_seq = tcb.snd_nxt;
     tcb.timed_at = entry.created;

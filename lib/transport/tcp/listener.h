@@ -23,9 +23,10 @@ struct alignas(64) HalfOpen {
   std::uint16_t peer_mss = default_mss;
   std::uint16_t peer_window = 0;  // of the SYN, not scaled
   std::uint16_t listener = 0;     // the owner's own
-  std::uint8_t retries = 0;       // of our SYN
+  std::uint8_t retries = 0;       // of our SYN, for want of an answer
   std::uint8_t snd_shift = 0;
   bool scaled = false;  // both sides offer window scaling
+  bool resent = false;  // our SYN: because of that, or because the peer's came again
 };
 static_assert(sizeof(HalfOpen) == 64);
 
@@ -38,8 +39,10 @@ ListenAction listen_arrives(const Segment& segment) noexcept;
 HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, const Segment& syn,
                         SeqNum iss, std::uint16_t listener, Instant now) noexcept;
 
-/// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>, to send and to send again.
+/// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>, to send.
 Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept;
+/// The same, to send again: which of the two the peer's ACK answers cannot be told (MUST-18).
+Segment syn_ack_again(HalfOpen& entry, const Config& config) noexcept;
 /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the answer to an unacceptable segment.
 Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept;
 
@@ -47,7 +50,7 @@ Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept;
 struct HalfOpenVerdict {
   enum class Action : std::uint8_t {
     ignore,
-    send_syn_ack,    // the peer's SYN came again: it has not heard ours
+    send_syn_ack,    // again: the peer's SYN came again, it has not heard ours
     acknowledge,     // send acknowledgment()
     reset_reply,     // send reset_for(segment); the entry stays
     drop_entry,      // back to LISTEN (s.3.10.7.4, second and fourth)
@@ -61,7 +64,7 @@ HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
 
 /// What passing time means for it.
 enum class HalfOpenTimeout : std::uint8_t { early, resend, give_up };
-/// entry.deadline has passed: send syn_ack() again, or forget the entry.
+/// entry.deadline has passed: send syn_ack_again(), or forget the entry.
 HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, Instant now) noexcept;
 
 /// The Tcb, in SYN-RECEIVED, that takes the entry's place. The segment that make_connection was

@@ -67,7 +67,9 @@ struct alignas(64) Tcb {
   std::uint32_t active_open : 1 = false;  // SYN-RECEIVED came from SYN-SENT (RFC 9293 MUST-11)
   std::uint32_t syn_acked : 1 = false;    // ours
   std::uint32_t syn_resent : 1 = false;
-  std::uint32_t syn_answered : 1 = false;    // by an older connection: it goes out again soon
+  std::uint32_t syn_answered : 1 = false;    // by an older connection
+  std::uint32_t syn_due : 1 = false;         // again for that reason, and for no loss
+  std::uint32_t irs_bounded : 1 = false;     // in SYN-SENT: irs is the least that is taken
   std::uint32_t fin_queued : 1 = false;      // ours, at snd_end; snd_end moves no more
   std::uint32_t receive_closed : 1 = false;  // text is not wanted any more: close() was called
   std::uint32_t timing : 1 = false;          // timed_seq and sent_at measure a round trip
@@ -83,7 +85,6 @@ struct alignas(64) Tcb {
   std::uint16_t mss = default_mss;  // effective send MSS: the most text in a segment
   std::uint8_t snd_shift : 4 = 0;   // of the windows that we are told (RFC 7323 s.2.2)
   std::uint8_t rcv_shift : 4 = 0;   // of those that we tell
-  std::uint8_t challenge_slot = 0;  // when the last challenge ACK was sent, in 512 ms (RFC 5961)
   std::uint8_t keepalive_probes = 0;
   Cause soft_cause = Cause::none;  // why no answer may come (RFC 9293 SHLD-25)
 
@@ -102,6 +103,7 @@ struct alignas(64) Tcb {
   std::uint32_t acked_bytes = 0;      // since cwnd last grew in congestion avoidance
   SeqNum recover;                     // RFC 6582 s.3.2: no fast retransmit before this is passed
   std::uint32_t user_timeout_ms = 0;  // 0: none
+  std::uint16_t challenge_slot = 0;   // when the last challenge ACK was sent, in 512 ms (RFC 5961)
   std::uint8_t retries = 0;           // transmissions that nothing has answered, less the first
   std::uint8_t backoff = 0;           // the RTO is doubled so often (RFC 6298 (5.5))
   std::uint8_t dup_acks = 0;

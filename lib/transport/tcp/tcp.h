@@ -64,8 +64,11 @@ struct Options {
 };
 
 /// RFC 9293 s.3.10.1, active OPEN: the Tcb is in SYN-SENT and next_segment() has the SYN. (A
-/// passive OPEN's Tcb comes from accept() in listener.h.)
-[[nodiscard]] Tcb open_active(const Config& config, SeqNum iss, Instant now) noexcept;
+/// passive OPEN's Tcb comes from accept() in listener.h.) With `irs_from`, RCV.NXT of an earlier
+/// connection of the same four-tuple, a SYN of the peer that lies before it is refused (decision
+/// 0021): its text could not be told from the old one's.
+[[nodiscard]] Tcb open_active(const Config& config, SeqNum iss, Instant now,
+                              std::optional<SeqNum> irs_from = std::nullopt) noexcept;
 
 /// May be called at any time.
 void set_options(Tcb& tcb, const Config& config, const Options& options, Instant now) noexcept;

@@ -56,8 +56,8 @@ void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) n
     recover_on_timeout(tcb);
   } else {
     tcb.snd_pos = tcb.snd_una;
-    if (tcb.syn_answered && tcb.retries == 0) {  // nothing was lost: no back-off, no small window
-      ++tcb.retries;
+    if (tcb.syn_due) {  // nothing was lost: no back-off, no small window
+      tcb.syn_due = false;
       arm_retransmit(tcb, config, now);
       return;
     }

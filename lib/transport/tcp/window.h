@@ -17,9 +17,12 @@ inline std::uint16_t syn_window(const Config& config) noexcept {
   return static_cast<std::uint16_t>(std::min(config.receive_buffer, max_window_field));
 }
 
-/// What the window scale option of our SYN says (RFC 7323 s.2.3).
+/// What the window scale option of our SYN says (RFC 7323 s.2.3): a buffer of less than two units
+/// could hardly be offered.
 inline std::uint8_t offered_scale(const Config& config) noexcept {
-  return std::min(config.window_scale, wire::TcpOptions::max_window_scale);
+  std::uint8_t scale = std::min(config.window_scale, wire::TcpOptions::max_window_scale);
+  while (scale != 0 && config.receive_buffer >> scale < 2) --scale;
+  return scale;
 }
 
 /// Where the right edge could lie now, given what the buffer still takes: the edge that the field

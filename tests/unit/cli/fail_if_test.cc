@@ -169,6 +169,13 @@ TEST(NothingCameThrough, WhereNobodyAnswersTheWarmUp) {
   EXPECT_TRUE(nothing_came_through(client, true));
 }
 
+TEST(NothingCameThrough, WhereTheServerClosesBetweenAnswers) {
+  Summary client;
+  client.connections = {.attempted = 10, .established = 10, .failed = 10};
+  client.failures.closed_early = 10;
+  EXPECT_THAT(nothing_came_through(client, true).value_or(""), HasSubstr("keep-alive"));
+}
+
 TEST(NothingCameThrough, WhereNothingCouldBeOpened) {
   Summary client;
   client.connections = {.held_back = 1'000};

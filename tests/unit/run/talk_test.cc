@@ -157,6 +157,41 @@ TEST_F(GeneratorTest, WhatAServerCutsShortForASignalIsAborted) {
   expect_balanced(responder_->tally());
 }
 
+TEST_F(GeneratorTest, WhatClientsResetWhenTheRunIsOverIsLeftOver) {
+  auto options = to_server();
+  options.requests = 1'000'000;
+  start(options);
+  measure_for(100ms);
+  stop(run::Leftover::aborted);
+  EXPECT_EQ(responder_->tally().aborted, options.concurrency);
+  EXPECT_EQ(responder_->tally().open, 0u);
+  expect_balanced(responder_->tally());
+}
+
+TEST_F(GeneratorTest, RatesBeginWhereTheMeasuredTimeDoes) {
+  start(to_server());
+  run_for(100ms);
+  const std::uint64_t before = tally().live_completed;
+  ASSERT_GT(before, 0u);
+  measure_for(100ms);
+  EXPECT_EQ(tally().live_completed_before, before);
+  EXPECT_GT(tally().live_completed_in_time, before);
+  EXPECT_GT(responder_->tally().live_completed_before, 0u);
+}
+
+TEST_F(GeneratorTest, AServerMayCloseBetweenTwoAnswers) {
+  auto options = to_server();
+  options.requests = 3;
+  options.headers = {"Connection: close"};
+  start(options);
+  measure_for(100ms);
+  run_for(100ms);
+  EXPECT_GT(tally().closed_early, 0u);
+  EXPECT_EQ(tally().closed_early, tally().failed);
+  EXPECT_EQ(tally().requests_bad, 0u);
+  expect_balanced(tally());
+}
+
 TEST_F(GeneratorTest, EachRequestOfAPipelineHasItsOwnClock) {
   auto options = to_server();
   options.requests = 64;
