@@ -1,6 +1,7 @@
 #include "dpdk/port.h"
 
 #include <net/if.h>
+#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_devargs.h>
 #include <rte_errno.h>
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <semaphore>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -98,6 +100,8 @@ struct Port::State {
   Status create_pools();
   void choose_mac();
   void choose_offloads(rte_eth_conf& conf);
+  template <class F>
+  void beside_no_interrupt(F work) noexcept;
   void detach() noexcept;
   bool mendable() const noexcept;
   bool time_to_mend() noexcept;
@@ -303,18 +307,40 @@ Status Port::State::start() {
   return std::monostate{};
 }
 
+/// Does `work` on EAL's interrupt thread, and returns when it is done. A memif's driver hears there
+/// that its peer has gone, and takes the same things down as a stop does: never both at once.
+template <class F>
+void Port::State::beside_no_interrupt(F work) noexcept {
+  struct Call {
+    F& work;
+    std::binary_semaphore done{0};
+  } call{work};
+  const auto run = [](void* argument) {
+    auto& here = *static_cast<Call*>(argument);
+    here.work();
+    here.done.release();
+  };
+  if (spec.kind != Kind::memif || rte_eal_alarm_set(1, run, &call) != 0) {
+    work();
+  } else {
+    call.done.acquire();
+  }
+}
+
 void Port::State::detach() noexcept {
   gate.port = PortGate::closed;
   if (id == PortGate::closed) return;
   // libxdp has something to say when its program is taken off an interface.
   const HushedOutput hushed(!eal->log().verbose());
-  if (started) rte_eth_dev_stop(number());
-  started = false;
-  if (spec.kind == Kind::pci) {
-    rte_eth_dev_close(number());
-  } else if (info.device != nullptr) {
-    rte_dev_remove(info.device);
-  }
+  beside_no_interrupt([this] {
+    if (started) rte_eth_dev_stop(number());
+    started = false;
+    if (spec.kind == Kind::pci) {
+      rte_eth_dev_close(number());
+    } else if (info.device != nullptr) {
+      rte_dev_remove(info.device);
+    }
+  });
   id = PortGate::closed;
 }
 
@@ -349,9 +375,13 @@ bool Port::State::time_to_mend() noexcept {
 /// Tries once to find a lost peer, with no queue inside the driver. True if the port runs.
 bool Port::State::mend() {
   if (spec.kind == Kind::memif) {
-    if (started) rte_eth_dev_stop(number());
-    started = false;
-    return start().ok() && started;
+    bool up = false;
+    beside_no_interrupt([&] {
+      if (started) rte_eth_dev_stop(number());
+      started = false;
+      up = start().ok() && started;
+    });
+    return up;
   }
   if (spec.kind == Kind::virtio_user) {
     if (!check_machine(spec)) return false;
