@@ -46,8 +46,7 @@ std::string suggestion(std::string_view name, const std::vector<OptionText>& opt
 
 /// Reads a TOML file: `key = value` for the option --key, an array for one that is given several
 /// times, true or false for a switch; `[[device]]` for each of several devices, with a key `spec`
-/// for
-/// --device itself. Keys keep their order, but that a device comes before its settings.
+/// for --device itself. Keys keep their order, but that a device comes before its settings.
 Result<std::vector<Argument>> read_config(const std::string& path,
                                           const std::vector<OptionText>& options);
 

@@ -102,6 +102,7 @@ struct Port::State {
   void choose_offloads(rte_eth_conf& conf);
   template <class F>
   void beside_no_interrupt(F work) noexcept;
+  void stop() noexcept;
   void detach() noexcept;
   bool mendable() const noexcept;
   bool time_to_mend() noexcept;
@@ -327,14 +328,18 @@ void Port::State::beside_no_interrupt(F work) noexcept {
   }
 }
 
+void Port::State::stop() noexcept {
+  if (started) rte_eth_dev_stop(number());
+  started = false;
+}
+
 void Port::State::detach() noexcept {
   gate.port = PortGate::closed;
   if (id == PortGate::closed) return;
   // libxdp has something to say when its program is taken off an interface.
   const HushedOutput hushed(!eal->log().verbose());
   beside_no_interrupt([this] {
-    if (started) rte_eth_dev_stop(number());
-    started = false;
+    stop();
     if (spec.kind == Kind::pci) {
       rte_eth_dev_close(number());
     } else if (info.device != nullptr) {
@@ -377,8 +382,7 @@ bool Port::State::mend() {
   if (spec.kind == Kind::memif) {
     bool up = false;
     beside_no_interrupt([&] {
-      if (started) rte_eth_dev_stop(number());
-      started = false;
+      stop();
       up = start().ok() && started;
     });
     return up;

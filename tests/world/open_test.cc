@@ -12,6 +12,20 @@ using application::StackError;
 class Open : public RawTcpPeer {
  protected:
   static constexpr application::Endpoint remote{left_address, 5000};
+
+  /// The stack opens a connection from port 4000.
+  void open() {
+    ASSERT_TRUE(stack->connect(remote, {.local_port = 4000}));
+    run_for(10ms);
+    answer();
+  }
+  /// The stack closes first, and the raw end after it.
+  void close() {
+    stack->stream(*app.stream)->close();
+    run_for(10ms);
+    ack += 1;
+    send(control::ack | control::fin);
+  }
 };
 
 TEST_F(Open, NagleSwitchedOffLetsGoWhatItHeld) {
@@ -108,14 +122,8 @@ TEST_F(Open, AnOpenThatFailsLeavesTimeWaitAlone) {
   config.connections = 1;
   config.tcp.msl = 1min;
   start();
-  const auto opened = stack->connect(remote, {.local_port = 4000});
-  ASSERT_TRUE(opened);
-  run_for(10ms);
-  answer();
-  stack->stream(*app.stream)->close();
-  run_for(10ms);
-  ack += 1;
-  send(control::ack | control::fin);
+  open();
+  close();
   run_for(10s);
   ASSERT_EQ(stack->time_wait_in_use(), 1u);
   // The one connection that there may be.
@@ -129,16 +137,11 @@ TEST_F(Open, AnOpenThatFailsLeavesTimeWaitAlone) {
 
 TEST_F(Open, AnOwnTimeWaitGivesWayToNumbersAboveIts) {  // decision 0021
   start();
-  ASSERT_TRUE(stack->connect(remote, {.local_port = 4000}));
-  run_for(10ms);
-  answer();
+  open();
   send(control::ack, text(0, 1000));
   seq += 1000;
   run_for(10ms);
-  stack->stream(*app.stream)->close();
-  run_for(10ms);
-  ack += 1;
-  send(control::ack | control::fin);
+  close();
   const wire::SeqNum old_rcv_nxt = seq + 1;
   run_for(500ms);
   ASSERT_EQ(stack->time_wait_in_use(), 1u);
@@ -179,13 +182,8 @@ TEST_F(Open, AnOwnTimeWaitGivesWayToNumbersAboveIts) {  // decision 0021
 TEST_F(Open, WithoutTimeWaitEntriesTheFourTupleIsFreeAtOnce) {
   config.time_wait = 0;
   start();
-  ASSERT_TRUE(stack->connect(remote, {.local_port = 4000}));
-  run_for(10ms);
-  answer();
-  stack->stream(*app.stream)->close();
-  run_for(10ms);
-  ack += 1;
-  send(control::ack | control::fin);
+  open();
+  close();
   run_for(10ms);
   seq += 1;
   peer.heard();

@@ -75,6 +75,14 @@ class GeneratorTest : public testing::Test {
     generator_->wind_down(world_.now());
     responder_->wind_down(world_.now());
   }
+  /// Connections that outlive the measured time; how many there are.
+  std::uint32_t measure_long_connections() {
+    auto options = to_server();
+    options.requests = 1'000'000;
+    start(options);
+    measure_for(100ms);
+    return options.concurrency;
+  }
   void stop(run::Leftover leftover = run::Leftover::open) {
     generator_->end_with(leftover);
     client_->stop(world_.now());

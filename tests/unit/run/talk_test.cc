@@ -133,37 +133,28 @@ TEST_F(GeneratorTest, ConnectionsThatTheWarmUpDoesNotSetUpAreNamed) {
 }
 
 TEST_F(GeneratorTest, WhatAServerLeavesAtTheEndIsOpen) {
-  auto options = to_server();
-  options.requests = 1'000'000;
-  start(options);
-  measure_for(100ms);
+  const std::uint32_t open = measure_long_connections();
   responder_->end_with(run::Leftover::open);
   server_->stop(world_.now());
-  EXPECT_EQ(responder_->tally().open, options.concurrency);
+  EXPECT_EQ(responder_->tally().open, open);
   EXPECT_EQ(responder_->tally().live_failed, 0u);
   expect_balanced(responder_->tally());
 }
 
 TEST_F(GeneratorTest, WhatAServerCutsShortForASignalIsAborted) {
-  auto options = to_server();
-  options.requests = 1'000'000;
-  start(options);
-  measure_for(100ms);
+  const std::uint32_t open = measure_long_connections();
   responder_->end_with(run::Leftover::aborted);
   server_->stop(world_.now());
-  EXPECT_EQ(responder_->tally().aborted, options.concurrency);
+  EXPECT_EQ(responder_->tally().aborted, open);
   EXPECT_EQ(responder_->tally().live_failed, 0u);
   EXPECT_EQ(responder_->tally().failed, 0u);
   expect_balanced(responder_->tally());
 }
 
 TEST_F(GeneratorTest, WhatClientsResetWhenTheRunIsOverIsLeftOver) {
-  auto options = to_server();
-  options.requests = 1'000'000;
-  start(options);
-  measure_for(100ms);
+  const std::uint32_t open = measure_long_connections();
   stop(run::Leftover::aborted);
-  EXPECT_EQ(responder_->tally().aborted, options.concurrency);
+  EXPECT_EQ(responder_->tally().aborted, open);
   EXPECT_EQ(responder_->tally().open, 0u);
   expect_balanced(responder_->tally());
 }
