@@ -1,7 +1,6 @@
 #include "dpdk/port.h"
 
 #include <net/if.h>
-#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_devargs.h>
 #include <rte_errno.h>
@@ -12,11 +11,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <semaphore>
 #include <string_view>
 #include <thread>
 #include <utility>
 
+#include "dpdk/interrupt_thread.h"
 #include "dpdk/rss.h"
 
 namespace pollux::dpdk {
@@ -107,7 +106,7 @@ struct Port::State {
   bool mendable() const noexcept;
   bool time_to_mend() noexcept;
   bool mend();
-  bool park_queues();
+  bool clear_queues() noexcept;
 
   std::uint16_t number() const noexcept { return static_cast<std::uint16_t>(id); }
 
@@ -124,12 +123,8 @@ struct Port::State {
   std::vector<std::uint8_t> spreading_key;
   std::vector<Pool> pools;
   PortGate gate;
+  std::optional<HeldMappings> held_mappings;
 };
-
-std::size_t Queue::park() noexcept {
-  gate_->queues[index_].parked.store(true, std::memory_order_release);
-  return 0;
-}
 
 std::size_t Queue::straighten(rte_mbuf** frames, std::size_t count) noexcept {
   std::size_t kept = 0;
@@ -308,23 +303,14 @@ Status Port::State::start() {
   return std::monostate{};
 }
 
-/// Does `work` on EAL's interrupt thread, and returns when it is done. A memif's driver hears there
-/// that its peer has gone, and takes the same things down as a stop does: never both at once.
+/// A memif's driver hears on EAL's interrupt thread that its peer has gone, and takes the same
+/// things down as a stop does: never both at once.
 template <class F>
 void Port::State::beside_no_interrupt(F work) noexcept {
-  struct Call {
-    F& work;
-    std::binary_semaphore done{0};
-  } call{work};
-  const auto run = [](void* argument) {
-    auto& here = *static_cast<Call*>(argument);
-    here.work();
-    here.done.release();
-  };
-  if (spec.kind != Kind::memif || rte_eal_alarm_set(1, run, &call) != 0) {
-    work();
+  if (spec.kind == Kind::memif) {
+    on_interrupt_thread(work);
   } else {
-    call.done.acquire();
+    work();
   }
 }
 
@@ -349,18 +335,10 @@ void Port::State::detach() noexcept {
   id = PortGate::closed;
 }
 
-/// Closes the gate and waits until no queue can be inside the driver; false if one is not polled.
-bool Port::State::park_queues() {
-  for (PortGate::Parking& each : gate.queues) each.parked = false;
+/// Closes the gate and waits until no core is inside the driver; false if one does not leave it.
+bool Port::State::clear_queues() noexcept {
   gate.port.store(PortGate::closed, std::memory_order_release);
-  for (int i = 0; i < 200; ++i) {
-    if (std::all_of(gate.queues.begin(), gate.queues.end(),
-                    [](const PortGate::Parking& each) { return each.parked.load(); })) {
-      return true;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return false;
+  return gate.await_leaving(std::chrono::milliseconds(200));
 }
 
 /// Whether this driver must be helped to find a lost peer; the others wait for one by themselves.
@@ -407,7 +385,7 @@ std::size_t Port::bytes_for(const PortOptions& options) noexcept {
 
 Result<Port> Port::open(const Eal& eal, const DeviceSpec& spec, const PortOptions& options) {
   auto state = std::make_unique<State>(eal, spec, options);
-  state->gate.queues = std::vector<PortGate::Parking>(options.queues);
+  state->gate.queues = std::vector<PortGate::Use>(options.queues);
   if (options.mac && (options.mac->is_group() || options.mac->is_zero())) {
     return Error{.what = "--mac " + options.mac->to_string(),
                  .why = "it is no address of one device",
@@ -415,6 +393,7 @@ Result<Port> Port::open(const Eal& eal, const DeviceSpec& spec, const PortOption
   }
   // Some drivers, and the libraries below them, print without asking.
   const HushedOutput hushed(!eal.log().verbose());
+  if (spec.kind == Kind::memif) state->held_mappings.emplace(state->gate);
   if (const Status done = state->open(); !done) return done.error();
   state->gate.port = state->id;
   return Port{std::move(state)};
@@ -469,7 +448,7 @@ bool Port::tend() {
   if (!link_up()) {
     state_->link_lost = true;
     if (!state_->mendable() || !state_->time_to_mend()) return false;
-    if (state_->park_queues()) state_->mend();
+    if (state_->clear_queues()) state_->mend();
     if (state_->started) state_->gate.port = state_->id;
     if (!link_up()) return false;
   }
@@ -488,7 +467,7 @@ PortStats Port::stats() const noexcept {
   rte_eth_stats from{};
   if (state_->id == PortGate::closed || rte_eth_stats_get(state_->number(), &from) != 0) return {};
   std::uint64_t broken = 0;
-  for (const PortGate::Parking& queue : state_->gate.queues) {
+  for (const PortGate::Use& queue : state_->gate.queues) {
     broken += queue.broken.load(std::memory_order_relaxed);
   }
   return {.rx_packets = from.ipackets,

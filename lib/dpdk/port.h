@@ -2,7 +2,6 @@
 
 #include <rte_ethdev.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +15,7 @@
 #include "dpdk/eal.h"
 #include "dpdk/mbuf.h"
 #include "dpdk/pool.h"
+#include "dpdk/port_gate.h"
 #include "link/device.h"
 #include "wire/address.h"
 
@@ -49,19 +49,6 @@ struct PortStats {
   std::uint64_t tx_errors = 0;
 };
 
-/// Where the cores that poll a port and the thread that tends it meet: the port's number, or
-/// `closed` while the tending thread mends the device. A queue that finds it closed parks itself.
-struct PortGate {
-  static constexpr std::uint32_t closed = 0xFFFF'FFFF;
-  alignas(64) std::atomic<std::uint32_t> port = closed;
-  std::atomic<std::uint32_t> links = 0;  // how often the link has come back
-  struct alignas(64) Parking {
-    std::atomic<bool> parked = false;
-    std::atomic<std::uint64_t> broken = 0;  // frames of several segments that no buffer holds
-  };
-  std::vector<Parking> queues;
-};
-
 /// One queue pair of a port; models link::Device. Belongs to one core; the port outlives it.
 class Queue {
  public:
@@ -81,13 +68,17 @@ class Queue {
   Queue& operator=(Queue&&) noexcept = default;
 
   std::size_t receive(Burst& burst) noexcept {
-    const std::uint32_t port = gate_->port.load(std::memory_order_acquire);
-    if (port == PortGate::closed) [[unlikely]]
-      return park();
     const std::size_t before = burst.size();
     rte_mbuf** const slots = as_array(burst.data() + before);
-    const std::uint16_t got = rte_eth_rx_burst(static_cast<std::uint16_t>(port), index_, slots,
-                                               static_cast<std::uint16_t>(burst.room()));
+    std::uint16_t got = 0;
+    {
+      const PortGate::Visit visit(gate_->queues[index_]);
+      const std::uint32_t port = gate_->port.load(std::memory_order_acquire);
+      if (port == PortGate::closed) [[unlikely]]
+        return 0;
+      got = rte_eth_rx_burst(static_cast<std::uint16_t>(port), index_, slots,
+                             static_cast<std::uint16_t>(burst.room()));
+    }
     std::size_t whole = got;
     for (std::uint16_t i = 0; i < got; ++i) {
       if (slots[i]->nb_segs != 1) [[unlikely]] {
@@ -100,12 +91,16 @@ class Queue {
   }
 
   std::size_t transmit(Burst& burst) noexcept {
-    const std::uint32_t port = gate_->port.load(std::memory_order_acquire);
-    if (port == PortGate::closed || burst.empty()) [[unlikely]]
-      return 0;
-    const std::uint16_t sent =
-        rte_eth_tx_burst(static_cast<std::uint16_t>(port), index_, as_array(burst.data()),
-                         static_cast<std::uint16_t>(burst.size()));
+    if (burst.empty()) return 0;
+    std::uint16_t sent = 0;
+    {
+      const PortGate::Visit visit(gate_->queues[index_]);
+      const std::uint32_t port = gate_->port.load(std::memory_order_acquire);
+      if (port == PortGate::closed) [[unlikely]]
+        return 0;
+      sent = rte_eth_tx_burst(static_cast<std::uint16_t>(port), index_, as_array(burst.data()),
+                              static_cast<std::uint16_t>(burst.size()));
+    }
     for (std::uint16_t i = 0; i < sent; ++i) (void)burst.data()[i].release();
     burst.remove_front(sent);
     return sent;
@@ -118,7 +113,6 @@ class Queue {
   std::uint32_t links() const noexcept { return gate_->links.load(std::memory_order_relaxed); }
 
  private:
-  std::size_t park() noexcept;
   /// Makes one segment of each chain of segments, in place; one that cannot be is dropped, and
   /// counted in PortStats::rx_errors. Returns how many frames are left.
   std::size_t straighten(rte_mbuf** frames, std::size_t count) noexcept;

@@ -9,8 +9,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "dpdk/port.h"
 #include "environment.h"
@@ -125,6 +127,34 @@ bool goes_round(dpdk::Port& port, std::uint64_t wanted) {
   return returned >= wanted;
 }
 
+TEST(PortGate, WaitsForWhoIsInsideAndForNobodyElse) {
+  dpdk::PortGate gate;
+  gate.queues = std::vector<dpdk::PortGate::Use>(2);
+  EXPECT_TRUE(gate.await_leaving(milliseconds(0))) << "nobody has ever polled";
+  {
+    const dpdk::PortGate::Visit visit(gate.queues[1]);
+    EXPECT_FALSE(gate.await_leaving(milliseconds(5)));
+  }
+  EXPECT_TRUE(gate.await_leaving(milliseconds(0))) << "nobody polls any more";
+
+  std::atomic<bool> left = false;
+  std::atomic<bool> inside = false;
+  std::jthread core([&] {
+    {
+      const dpdk::PortGate::Visit visit(gate.queues[0]);
+      inside = true;
+      std::this_thread::sleep_for(milliseconds(20));
+      left = true;
+    }
+    // Comes back at once: a new visit is none that must be waited for.
+    const dpdk::PortGate::Visit again(gate.queues[0]);
+    std::this_thread::sleep_for(milliseconds(20));
+  });
+  while (!inside) std::this_thread::yield();
+  EXPECT_TRUE(gate.await_leaving(std::chrono::seconds(10)));
+  EXPECT_TRUE(left);
+}
+
 /// Waits, tending, until the port has noticed that its peer is gone.
 void await_loss(dpdk::Port& port) {
   const test::Patience patience;
@@ -168,6 +198,54 @@ TEST_F(Peers, AMemifServerTakesItsClientAgain) {
     EXPECT_TRUE(goes_round(port, 200)) << "life " << life;
     kill(peer.number(), SIGKILL);
     await_loss(port);
+  }
+  EXPECT_EQ(port.close(), 0u);
+}
+
+TEST_F(Peers, AMemifMayGoWhileItIsRead) {
+  // More queues than processors: the end of the peer often finds one inside the driver.
+  constexpr std::uint16_t queues = 4;
+  const auto open_with = [&](const char* role) {
+    return test::must(
+        dpdk::Port::open(test::eal(), test::must(DeviceSpec::parse("memif:" + path() + role)),
+                         {.queues = queues, .descriptors = 256, .stack_buffers = 256}));
+  };
+  dpdk::Port port = open_with(",role=server");
+  std::optional<dpdk::Port> peer(open_with(",role=client"));
+  ASSERT_TRUE(peer->wait_for_link(std::chrono::seconds(10)));
+  ASSERT_TRUE(port.wait_for_link(std::chrono::seconds(10)));
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> polls = 0;
+  {
+    std::vector<std::jthread> workers;
+    for (std::uint16_t i = 0; i < queues; ++i) {
+      workers.emplace_back([&, i] {
+        dpdk::Queue queue = port.queue(i);
+        dpdk::Queue::Burst burst;
+        for (std::uint64_t turn = 0; !stop; ++turn) {
+          if (auto packet = queue.allocate(); packet && !burst.full()) {
+            packet.append(1'000);
+            burst.push(std::move(packet));
+          }
+          queue.transmit(burst);
+          queue.receive(burst);
+          burst.clear();
+          if (turn % 64 == 0) ++polls;
+        }
+      });
+    }
+    for (int life = 0; life < 100; ++life) {
+      if (life > 0) {
+        peer.emplace(open_with(",role=client"));
+        ASSERT_TRUE(peer->wait_for_link(std::chrono::seconds(10))) << "life " << life;
+      }
+      const std::uint64_t before = polls;
+      const test::Patience patience;
+      while (polls < before + 10 && patience) std::this_thread::yield();
+      EXPECT_EQ(peer->close(), 0u);
+      peer.reset();
+    }
+    stop = true;
   }
   EXPECT_EQ(port.close(), 0u);
 }
