@@ -2,9 +2,8 @@
 
 #include <dlfcn.h>
 #include <rte_alarm.h>
-#include <sys/mman.h>
+#include <sys/socket.h>
 
-#include <algorithm>
 #include <mutex>
 #include <semaphore>
 #include <vector>
@@ -12,22 +11,30 @@
 namespace pollux::dpdk {
 namespace {
 
-struct Held {
+struct Guarded {
   std::mutex mutex;
-  std::vector<const PortGate*> gates;
+  std::vector<PortGate*> gates;
 };
 
 /// Never destroyed: the interrupt thread outlives main().
-Held& held() {
-  static auto* const all = new Held;
+Guarded& guarded() {
+  static auto* const all = new Guarded;
   return *all;
 }
 
 thread_local bool is_interrupt_thread = false;
 
-void await_cores() noexcept {
-  const std::lock_guard lock(held().mutex);
-  for (const PortGate* gate : held().gates) {
+void release_gates(void* /*unused*/) noexcept {
+  const std::lock_guard lock(guarded().mutex);
+  for (PortGate* gate : guarded().gates) gate->release();
+}
+
+/// Until the interrupt thread has done what it is doing now.
+void hold_gates() noexcept {
+  const std::lock_guard lock(guarded().mutex);
+  if (guarded().gates.empty() || rte_eal_alarm_set(1, release_gates, nullptr) != 0) return;
+  for (PortGate* gate : guarded().gates) gate->hold();
+  for (const PortGate* gate : guarded().gates) {
     // Longer than any core waits for its turn on a loaded machine.
     (void)gate->await_leaving(std::chrono::seconds(10));
   }
@@ -53,23 +60,24 @@ void on_interrupt_thread(void (*work)(void*), void* argument) {
   }
 }
 
-HeldMappings::HeldMappings(const PortGate& gate) : gate_(&gate) {
+PeerMessageGuard::PeerMessageGuard(PortGate& gate) : gate_(&gate) {
   on_interrupt_thread([] { is_interrupt_thread = true; });
-  const std::lock_guard lock(held().mutex);
-  held().gates.push_back(gate_);
+  const std::lock_guard lock(guarded().mutex);
+  guarded().gates.push_back(gate_);
 }
 
-HeldMappings::~HeldMappings() {
-  const std::lock_guard lock(held().mutex);
-  std::erase(held().gates, gate_);
+PeerMessageGuard::~PeerMessageGuard() {
+  const std::lock_guard lock(guarded().mutex);
+  std::erase(guarded().gates, gate_);
 }
 
 }  // namespace pollux::dpdk
 
 /// The C library's, found first by the drivers: a program's own symbols come before its libraries'.
-extern "C" [[gnu::visibility("default")]] int munmap(void* address, std::size_t length) noexcept {
-  using Munmap = int(void*, std::size_t);
-  static auto* const libc_munmap = reinterpret_cast<Munmap*>(dlsym(RTLD_NEXT, "munmap"));
-  if (pollux::dpdk::is_interrupt_thread) pollux::dpdk::await_cores();
-  return libc_munmap(address, length);
+/// A memif reads each message of its peer, and learns of its end, by this function alone.
+extern "C" [[gnu::visibility("default")]] ssize_t recvmsg(int socket, msghdr* message, int flags) {
+  using Recvmsg = ssize_t(int, msghdr*, int);
+  static auto* const libc_recvmsg = reinterpret_cast<Recvmsg*>(dlsym(RTLD_NEXT, "recvmsg"));
+  if (pollux::dpdk::is_interrupt_thread) pollux::dpdk::hold_gates();
+  return libc_recvmsg(socket, message, flags);
 }

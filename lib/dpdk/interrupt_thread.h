@@ -12,21 +12,23 @@ void on_interrupt_thread(F work) {
   on_interrupt_thread([](void* argument) { (*static_cast<F*>(argument))(); }, &work);
 }
 
-/// Lets no driver take memory away from under a core that reads it.
+/// Keeps the cores out of a memif's driver while it handles a message of its peer, or the end of
+/// it.
 ///
-/// DPDK 22.11's memif hears on the interrupt thread that its peer has gone, marks the port as not
-/// connected and unmaps the rings; a core that was stopped inside a burst then reads what is no
-/// longer there. While a HeldMappings of the port's gate lives, what that thread unmaps stays until
-/// every core has left the driver. Those that enter later see the mark.
-class HeldMappings {
+/// DPDK 22.11's handles them on the interrupt thread while the cores go on polling. At the end it
+/// marks the port as not connected and unmaps the rings; a core that was stopped inside a burst
+/// then reads what is no longer there. At the beginning a core can find a ring that is not mapped
+/// yet. While a PeerMessageGuard of the port's gate lives, the gate is held from before the message
+/// is read until it has been dealt with.
+class PeerMessageGuard {
  public:
-  explicit HeldMappings(const PortGate& gate);
-  ~HeldMappings();
-  HeldMappings(const HeldMappings&) = delete;
-  HeldMappings& operator=(const HeldMappings&) = delete;
+  explicit PeerMessageGuard(PortGate& gate);
+  ~PeerMessageGuard();
+  PeerMessageGuard(const PeerMessageGuard&) = delete;
+  PeerMessageGuard& operator=(const PeerMessageGuard&) = delete;
 
  private:
-  const PortGate* gate_;
+  PortGate* gate_;
 };
 
 }  // namespace pollux::dpdk

@@ -113,7 +113,8 @@ struct Port::State {
   const Eal* eal;
   DeviceSpec spec;
   PortOptions options;
-  std::uint32_t id = PortGate::closed;
+  static constexpr std::uint32_t none = 0xFFFF'FFFF;
+  std::uint32_t id = none;
   bool started = false;
   bool link_lost = false;  // seen by tend(), and not come back yet
   std::chrono::steady_clock::time_point last_start{};
@@ -123,7 +124,7 @@ struct Port::State {
   std::vector<std::uint8_t> spreading_key;
   std::vector<Pool> pools;
   PortGate gate;
-  std::optional<HeldMappings> held_mappings;
+  std::optional<PeerMessageGuard> peer_message_guard;
 };
 
 std::size_t Queue::straighten(rte_mbuf** frames, std::size_t count) noexcept {
@@ -320,8 +321,8 @@ void Port::State::stop() noexcept {
 }
 
 void Port::State::detach() noexcept {
-  gate.port = PortGate::closed;
-  if (id == PortGate::closed) return;
+  gate.close();
+  if (id == none) return;
   // libxdp has something to say when its program is taken off an interface.
   const HushedOutput hushed(!eal->log().verbose());
   beside_no_interrupt([this] {
@@ -332,12 +333,12 @@ void Port::State::detach() noexcept {
       rte_dev_remove(info.device);
     }
   });
-  id = PortGate::closed;
+  id = none;
 }
 
 /// Closes the gate and waits until no core is inside the driver; false if one does not leave it.
 bool Port::State::clear_queues() noexcept {
-  gate.port.store(PortGate::closed, std::memory_order_release);
+  gate.close();
   return gate.await_leaving(std::chrono::milliseconds(200));
 }
 
@@ -393,9 +394,9 @@ Result<Port> Port::open(const Eal& eal, const DeviceSpec& spec, const PortOption
   }
   // Some drivers, and the libraries below them, print without asking.
   const HushedOutput hushed(!eal.log().verbose());
-  if (spec.kind == Kind::memif) state->held_mappings.emplace(state->gate);
+  if (spec.kind == Kind::memif) state->peer_message_guard.emplace(state->gate);
   if (const Status done = state->open(); !done) return done.error();
-  state->gate.port = state->id;
+  state->gate.open(state->number());
   return Port{std::move(state)};
 }
 
@@ -424,7 +425,7 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
   const auto begin = std::chrono::steady_clock::now();
   while (!link_up()) {
     if (given_up != nullptr && given_up()) {
-      if (!state_->started) state_->gate.port = PortGate::closed;
+      if (!state_->started) state_->gate.close();
       return std::monostate{};
     }
     if (std::chrono::steady_clock::now() - begin >= limit) {
@@ -440,7 +441,7 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
     if (state_->mendable() && state_->time_to_mend()) state_->mend();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  state_->gate.port = state_->id;
+  state_->gate.open(state_->number());
   return std::monostate{};
 }
 
@@ -449,7 +450,7 @@ bool Port::tend() {
     state_->link_lost = true;
     if (!state_->mendable() || !state_->time_to_mend()) return false;
     if (state_->clear_queues()) state_->mend();
-    if (state_->started) state_->gate.port = state_->id;
+    if (state_->started) state_->gate.open(state_->number());
     if (!link_up()) return false;
   }
   if (std::exchange(state_->link_lost, false)) state_->gate.links.fetch_add(1);
@@ -465,7 +466,7 @@ std::uint16_t Port::queues() const noexcept { return state_->options.queues; }
 
 PortStats Port::stats() const noexcept {
   rte_eth_stats from{};
-  if (state_->id == PortGate::closed || rte_eth_stats_get(state_->number(), &from) != 0) return {};
+  if (state_->id == State::none || rte_eth_stats_get(state_->number(), &from) != 0) return {};
   std::uint64_t broken = 0;
   for (const PortGate::Use& queue : state_->gate.queues) {
     broken += queue.broken.load(std::memory_order_relaxed);

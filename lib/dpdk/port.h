@@ -72,12 +72,10 @@ class Queue {
     rte_mbuf** const slots = as_array(burst.data() + before);
     std::uint16_t got = 0;
     {
-      const PortGate::Visit visit(gate_->queues[index_]);
-      const std::uint32_t port = gate_->port.load(std::memory_order_acquire);
-      if (port == PortGate::closed) [[unlikely]]
+      const PortGate::Visit visit(*gate_, index_);
+      if (!visit.admitted()) [[unlikely]]
         return 0;
-      got = rte_eth_rx_burst(static_cast<std::uint16_t>(port), index_, slots,
-                             static_cast<std::uint16_t>(burst.room()));
+      got = rte_eth_rx_burst(visit.port(), index_, slots, static_cast<std::uint16_t>(burst.room()));
     }
     std::size_t whole = got;
     for (std::uint16_t i = 0; i < got; ++i) {
@@ -94,11 +92,10 @@ class Queue {
     if (burst.empty()) return 0;
     std::uint16_t sent = 0;
     {
-      const PortGate::Visit visit(gate_->queues[index_]);
-      const std::uint32_t port = gate_->port.load(std::memory_order_acquire);
-      if (port == PortGate::closed) [[unlikely]]
+      const PortGate::Visit visit(*gate_, index_);
+      if (!visit.admitted()) [[unlikely]]
         return 0;
-      sent = rte_eth_tx_burst(static_cast<std::uint16_t>(port), index_, as_array(burst.data()),
+      sent = rte_eth_tx_burst(visit.port(), index_, as_array(burst.data()),
                               static_cast<std::uint16_t>(burst.size()));
     }
     for (std::uint16_t i = 0; i < sent; ++i) (void)burst.data()[i].release();

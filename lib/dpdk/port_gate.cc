@@ -22,6 +22,12 @@ void fence_every_core() noexcept {
 
 }  // namespace
 
+void PortGate::open(std::uint16_t port) noexcept {
+  std::uint32_t now = port_.load();
+  while (!port_.compare_exchange_weak(now, (now & held) | port)) {
+  }
+}
+
 bool PortGate::await_leaving(std::chrono::milliseconds limit) const noexcept {
   fence_every_core();
   const auto end = std::chrono::steady_clock::now() + limit;

@@ -127,12 +127,34 @@ bool goes_round(dpdk::Port& port, std::uint64_t wanted) {
   return returned >= wanted;
 }
 
+TEST(PortGate, AdmitsNobodyWhileEitherSideHoldsIt) {
+  dpdk::PortGate gate;
+  gate.queues = std::vector<dpdk::PortGate::Use>(1);
+  const auto admitted = [&] { return dpdk::PortGate::Visit(gate, 0).admitted(); };
+  EXPECT_FALSE(admitted()) << "nothing is open yet";
+  gate.open(7);
+  EXPECT_TRUE(admitted());
+  EXPECT_EQ(dpdk::PortGate::Visit(gate, 0).port(), 7u);
+  gate.hold();
+  EXPECT_FALSE(admitted());
+  gate.close();
+  gate.open(8);
+  EXPECT_FALSE(admitted()) << "still held";
+  gate.release();
+  EXPECT_TRUE(admitted());
+  EXPECT_EQ(dpdk::PortGate::Visit(gate, 0).port(), 8u);
+  gate.close();
+  gate.hold();
+  gate.release();
+  EXPECT_FALSE(admitted()) << "still closed";
+}
+
 TEST(PortGate, WaitsForWhoIsInsideAndForNobodyElse) {
   dpdk::PortGate gate;
   gate.queues = std::vector<dpdk::PortGate::Use>(2);
   EXPECT_TRUE(gate.await_leaving(milliseconds(0))) << "nobody has ever polled";
   {
-    const dpdk::PortGate::Visit visit(gate.queues[1]);
+    const dpdk::PortGate::Visit visit(gate, 1);
     EXPECT_FALSE(gate.await_leaving(milliseconds(5)));
   }
   EXPECT_TRUE(gate.await_leaving(milliseconds(0))) << "nobody polls any more";
@@ -141,13 +163,13 @@ TEST(PortGate, WaitsForWhoIsInsideAndForNobodyElse) {
   std::atomic<bool> inside = false;
   std::jthread core([&] {
     {
-      const dpdk::PortGate::Visit visit(gate.queues[0]);
+      const dpdk::PortGate::Visit visit(gate, 0);
       inside = true;
       std::this_thread::sleep_for(milliseconds(20));
       left = true;
     }
     // Comes back at once: a new visit is none that must be waited for.
-    const dpdk::PortGate::Visit again(gate.queues[0]);
+    const dpdk::PortGate::Visit again(gate, 0);
     std::this_thread::sleep_for(milliseconds(20));
   });
   while (!inside) std::this_thread::yield();
