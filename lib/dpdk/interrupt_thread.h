@@ -5,11 +5,11 @@
 namespace pollux::dpdk {
 
 /// Does work(argument) on EAL's interrupt thread, where drivers hear of their peers, and returns
-/// when it is done; on this one if that thread takes no work.
-void on_interrupt_thread(void (*work)(void*), void* argument);
+/// when it is done; on this one, and false, if that thread takes no work.
+bool on_interrupt_thread(void (*work)(void*), void* argument);
 template <class F>
-void on_interrupt_thread(F work) {
-  on_interrupt_thread([](void* argument) { (*static_cast<F*>(argument))(); }, &work);
+bool on_interrupt_thread(F work) {
+  return on_interrupt_thread([](void* argument) { (*static_cast<F*>(argument))(); }, &work);
 }
 
 /// Keeps the cores out of a memif's driver while it handles a message of its peer, or the end of

@@ -351,7 +351,7 @@ bool Port::State::mendable() const noexcept {
 /// Soon after a failure, but a peer that has accepted gets the time that it needs to answer.
 bool Port::State::time_to_mend() noexcept {
   const auto now = std::chrono::steady_clock::now();
-  if (now - last_start < std::chrono::milliseconds(started ? 1'000 : 100)) return false;
+  if (now - last_start < std::chrono::milliseconds(started ? 3'000 : 100)) return false;
   last_start = now;
   return true;
 }
