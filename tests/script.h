@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/cause.h"
@@ -44,6 +45,8 @@ struct Seg {
   std::optional<std::uint16_t> mss{};
   std::optional<std::uint8_t> window_scale{};
   std::optional<bool> push{};
+  std::optional<wire::Timestamps> timestamps{};                  // sent: the echo is looked at
+  std::optional<std::vector<std::pair<SeqNum, SeqNum>>> sack{};  // sent: all blocks, in order
 };
 
 /// What the two ends of a script are.
@@ -52,6 +55,8 @@ struct Setup {
   std::uint16_t peer_window = 65535;
   std::optional<std::uint16_t> peer_mss = 1000;  // smaller than ours, so it is the one in force
   std::optional<std::uint8_t> peer_scale{};
+  std::optional<std::uint32_t> peer_timestamp{};  // in its SYN
+  bool peer_sack = false;
   Duration round_trip{0};  // of the handshake that established() does before the script's time 0
   std::uint32_t flights = 4;
 };

@@ -70,9 +70,14 @@ Segment Run::to_wire(const Seg& segment) const {
   out.window = segment.window.value_or(setup_.peer_window);
   out.options.mss = segment.mss;
   out.options.window_scale = segment.window_scale;
+  out.options.timestamps = segment.timestamps;
   if ((segment.control & syn) != 0) {
     if (!segment.mss) out.options.mss = setup_.peer_mss;
     if (!segment.window_scale) out.options.window_scale = setup_.peer_scale;
+    out.options.sack_permitted = setup_.peer_sack;
+    if (setup_.peer_timestamp && !segment.timestamps) {
+      out.options.timestamps = wire::Timestamps{.value = *setup_.peer_timestamp};
+    }
   }
   return out;
 }
@@ -403,6 +408,16 @@ void Run::sends(const Seg& expected) {
   if (expected.window) wanted.window = *expected.window;
   if (expected.mss) wanted.options.mss = expected.mss;
   if (expected.window_scale) wanted.options.window_scale = expected.window_scale;
+  if (expected.timestamps) {
+    wanted.options.timestamps = wire::Timestamps{.echo = expected.timestamps->echo};
+  }
+  if (expected.sack) {
+    wanted.options.sack_count = static_cast<std::uint8_t>(expected.sack->size());
+    for (std::size_t i = 0; i < expected.sack->size(); ++i) {
+      const auto& [left, right] = (*expected.sack)[i];
+      wanted.options.sack[i] = {irs_ + left.value(), irs_ + right.value()};
+    }
+  }
   const bool same = wanted.seq == actual.seq && wanted.control == actual.control &&
                     (!expected.ack || wanted.ack == actual.ack) && wanted.text == actual.text &&
                     wanted.window == actual.window && wanted.options == actual.options;
@@ -429,6 +444,12 @@ std::string Run::describe(const Segment& segment) const {
   if (segment.options.mss) out += "><MSS=" + std::to_string(*segment.options.mss);
   if (segment.options.window_scale) {
     out += "><WSCALE=" + std::to_string(*segment.options.window_scale);
+  }
+  if (segment.options.timestamps) {
+    out += "><TSECR=" + std::to_string(segment.options.timestamps->echo);
+  }
+  for (const wire::SackBlock& block : segment.options.sack_blocks()) {
+    out += "><SACK=" + std::to_string(block.left - irs_) + "-" + std::to_string(block.right - irs_);
   }
   return out + ">";
 }

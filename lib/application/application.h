@@ -79,10 +79,14 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
   { c.readable() } noexcept -> std::same_as<std::span<const std::byte>>;
   /// Gives n <= readable().size() bytes back; the receive window opens as this is called.
   { s.consume(n) } noexcept;
+  /// Received bytes that are not consumed yet, those that readable() does not show among them.
+  { c.unread() } noexcept -> std::same_as<std::size_t>;
   /// Every byte that the peer sent has been consumed, and its FIN has come.
   { c.at_end() } noexcept -> std::same_as<bool>;
   /// Bytes that send() and commit() would take now.
   { c.writable() } noexcept -> std::same_as<std::size_t>;
+  /// Bytes that were queued and that the peer has not acknowledged; our FIN counts as one.
+  { c.unacknowledged() } noexcept -> std::same_as<std::size_t>;
   /// Queues all of `bytes`, or nothing and false when they are more than writable().
   { s.send(bytes) } noexcept -> std::same_as<bool>;
   /// Packet memory for up to n bytes (possibly fewer, possibly none); commit(k) sends its first k.

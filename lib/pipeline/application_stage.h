@@ -113,6 +113,12 @@ bool Pipeline<D, A>::at_end(std::uint32_t index) noexcept {
 }
 
 template <link::Device D, application::Application A>
+std::size_t Pipeline<D, A>::unacknowledged(std::uint32_t index) const noexcept {
+  const tcp::Tcb& tcb = connections_[index].tcb;
+  return static_cast<std::uint32_t>(tcb.stream_end() - tcb.send_queue_front());
+}
+
+template <link::Device D, application::Application A>
 std::size_t Pipeline<D, A>::room_in_send_queue(const Connection& c) const noexcept {
   const auto queued = static_cast<std::uint32_t>(c.tcb.snd_end - c.tcb.send_queue_front());
   return queued < config_.tcp.send_buffer ? config_.tcp.send_buffer - queued : 0;

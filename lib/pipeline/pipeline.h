@@ -243,6 +243,7 @@ class Pipeline {
   void tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept;
   void tcp_demux() noexcept;
   void tcp_in() noexcept;
+  std::uint32_t timestamp_offset(std::uint64_t hash) const noexcept;
   tcp::EntryId find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept;
   Drop unconnected_arrives(const Arrival& arrival) noexcept;
   Drop open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept;
@@ -266,7 +267,7 @@ class Pipeline {
   void start_queues(Connection& c) noexcept;
   void send_reset(Connection& c) noexcept;
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
-  bool send_segment(const wire::FourTuple& tuple, const tcp::Segment& segment,
+  bool send_segment(const wire::FourTuple& tuple, std::uint64_t hash, const tcp::Segment& segment,
                     SendQueue<Packet>* queue) noexcept;
   // application_stage.h
   void application_in() noexcept;
@@ -278,6 +279,7 @@ class Pipeline {
   bool at_end(std::uint32_t index) noexcept;
   std::size_t room_in_send_queue(const Connection& c) const noexcept;
   std::size_t writable(std::uint32_t index) noexcept;
+  std::size_t unacknowledged(std::uint32_t index) const noexcept;
   bool send(std::uint32_t index, application::StaticSpan bytes) noexcept;
   std::span<std::byte> reserve(std::uint32_t index, std::size_t n) noexcept;
   void commit(std::uint32_t index, std::size_t n) noexcept;
@@ -323,6 +325,7 @@ class Pipeline {
   Prng random_;
   const SipKey table_key_;
   const SipKey isn_key_;
+  const std::uint64_t timestamp_key_;
 
   packet::Burst<Packet, burst> frames_;
   packet::Burst<Packet, burst> datagrams_;

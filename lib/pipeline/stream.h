@@ -29,9 +29,11 @@ class Stream {
 
   std::span<const std::byte> readable() const noexcept { return pipeline_.readable(index_); }
   void consume(std::size_t n) noexcept { pipeline_.consume(index_, n); }
+  std::size_t unread() const noexcept { return pipeline_.connection(index_).tcb.unread; }
   bool at_end() const noexcept { return pipeline_.at_end(index_); }
 
   std::size_t writable() const noexcept { return pipeline_.writable(index_); }
+  std::size_t unacknowledged() const noexcept { return pipeline_.unacknowledged(index_); }
   bool send(application::StaticSpan bytes) noexcept { return pipeline_.send(index_, bytes); }
   std::span<std::byte> reserve(std::size_t n) noexcept { return pipeline_.reserve(index_, n); }
   void commit(std::size_t n) noexcept { pipeline_.commit(index_, n); }

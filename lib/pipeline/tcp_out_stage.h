@@ -62,16 +62,22 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (c.detached) return true;
   tcp::Emit emit = tcp::Emit::more;
+  std::uint32_t texts = 0;
   while (emit == tcp::Emit::more) {
     if (!transmit_.has_room()) return false;
     tcp::Segment segment;
     const tcp::SeqNum sent_before = c.tcb.snd_nxt;
     emit = tcp::next_segment(c.tcb, config_.tcp, flights_, now_, segment);
     if (emit == tcp::Emit::none) break;
+    // The last of several is pushed, though more may be queued: who puts segments together on the
+    // way need not wait for another.
+    if (segment.text != 0 && ++texts > 1 && emit == tcp::Emit::last) {
+      segment.control |= tcp::control::psh;
+    }
     if (c.more_acks != 0) [[unlikely]]
       send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
-    if (!send_segment(c.tuple, segment, &c.send)) {
+    if (!send_segment(c.tuple, c.hash, segment, &c.send)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
     }
@@ -89,7 +95,8 @@ void Pipeline<D, A>::send_more_acks(Connection& c, const tcp::Segment& last,
   ack.ack = last.ack;
   ack.window = last.window;
   ack.control = tcp::control::ack;
-  for (; c.more_acks != 0; --c.more_acks) send_segment(c.tuple, ack, nullptr);
+  ack.options.timestamps = last.options.timestamps;
+  for (; c.more_acks != 0; --c.more_acks) send_segment(c.tuple, c.hash, ack, nullptr);
 }
 
 /// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.
@@ -134,7 +141,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::send_reset(Connection& c) noexcept {
   if (const auto segment = tcp::abort(c.tcb)) {
     counters_.count(Event::tcp_resets_sent);
-    send_segment(c.tuple, *segment, nullptr);
+    send_segment(c.tuple, c.hash, *segment, nullptr);
   }
 }
 
@@ -143,16 +150,16 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept {
   if (const auto answer = tcp::reset_for(segment)) {
     counters_.count(Event::tcp_resets_sent);
-    send_segment(tuple, *answer, nullptr);
+    send_segment(tuple, 0, *answer, nullptr);
   }
 }
 
-/// Builds the frame of one segment and hands it to the link. `queue` has the text; null without.
-/// False when nobody answers for the next hop; a segment lost for want of a buffer is TCP's to
-/// mend.
+/// Builds the frame of one segment and hands it to the link. `hash` is the tuple's, which
+/// timestamps want to know. `queue` has the text; null without. False when nobody answers for the
+/// next hop; a segment lost for want of a buffer is TCP's to mend.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, const tcp::Segment& segment,
-                                  SendQueue<Packet>* queue) noexcept {
+bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t hash,
+                                  const tcp::Segment& segment, SendQueue<Packet>* queue) noexcept {
   Packet packet = device_.allocate();
   if (!packet || packet.tailroom() < segment.text) {
     counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
@@ -174,7 +181,13 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, const tcp::Segme
   fields.options_length = static_cast<std::uint8_t>(options);
   fields.window = segment.window;
   fields.write(header);
-  if (options != 0) wire::write_options(segment.options, header.subspan(wire::TcpFields::size));
+  if (options != 0) {
+    wire::TcpOptions written = segment.options;
+    if (written.timestamps) {
+      written.timestamps->value = Millis32{now_}.raw() + timestamp_offset(hash);
+    }
+    wire::write_options(written, header.subspan(wire::TcpFields::size));
+  }
   const auto length = static_cast<std::uint16_t>(header.size() + segment.text);
   const wire::Sum pseudo =
       wire::pseudo_header(tuple.local, tuple.remote, wire::protocol::tcp, length);

@@ -26,7 +26,18 @@ Drop Pipeline<D, A>::read_segment(const wire::Ipv4View& ip, bool verified, Arriv
   arrival.segment.control = view.control();
   arrival.segment.options =
       view.options().empty() ? wire::TcpOptions{} : wire::parse_options(view.options());
+  if (auto& timestamps = arrival.segment.options.timestamps) {
+    timestamps->echo -= timestamp_offset(arrival.hash);
+  }
   return Drop::none;
+}
+
+/// What is added to the clock for a four-tuple's timestamps, so that they neither tell how long the
+/// stack has run nor join its connections together (RFC 7323 s.7.1), and go on from one connection
+/// of the four-tuple to the next.
+template <link::Device D, application::Application A>
+std::uint32_t Pipeline<D, A>::timestamp_offset(std::uint64_t hash) const noexcept {
+  return static_cast<std::uint32_t>((hash * timestamp_key_) >> 32);
 }
 
 /// The first free place for a segment. A burst has one for each of its frames, but a frame that
@@ -144,7 +155,7 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept
   }
   table_changed_ = true;
   half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
-  send_segment(arrival.tuple, tcp::syn_ack(half_open_[index], config_.tcp), nullptr);
+  send_segment(arrival.tuple, arrival.hash, tcp::syn_ack(half_open_[index], config_.tcp), nullptr);
   return Drop::none;
 }
 
@@ -160,10 +171,10 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
       return verdict.drop;
     case Action::send_syn_ack:
       counters_.count(Event::tcp_retransmitted);
-      send_segment(half.tuple, tcp::syn_ack_again(half, config_.tcp), nullptr);
+      send_segment(half.tuple, arrival.hash, tcp::syn_ack_again(half, config_.tcp), nullptr);
       return verdict.drop;
     case Action::acknowledge:
-      send_segment(half.tuple, tcp::acknowledgment(half, config_.tcp), nullptr);
+      send_segment(half.tuple, arrival.hash, tcp::acknowledgment(half, config_.tcp), nullptr);
       return verdict.drop;
     case Action::reset_reply:
       reset(arrival.tuple, arrival.segment);
@@ -217,7 +228,7 @@ Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
     case Action::acknowledge:
     case Action::challenge:
       time_wait_.acknowledges(index, verdict.action == Action::challenge);
-      send_segment(entry.tuple, tcp::acknowledgment(entry), nullptr);
+      send_segment(entry.tuple, arrival.hash, tcp::acknowledgment(entry), nullptr);
       return verdict.drop;
     case Action::reopen:
       break;
@@ -372,7 +383,8 @@ void Pipeline<D, A>::tcp_expire() noexcept {
       case tcp::HalfOpenTimeout::resend:
         counters_.count(Event::tcp_retransmitted);
         half_open_wheel_.arm(index, instant_of(half.deadline));
-        send_segment(half.tuple, tcp::syn_ack_again(half, config_.tcp), nullptr);
+        send_segment(half.tuple, tcp::hash(half.tuple, table_key_),
+                     tcp::syn_ack_again(half, config_.tcp), nullptr);
         break;
       case tcp::HalfOpenTimeout::give_up:
         table_.erase(tcp::hash(half.tuple, table_key_), {tcp::EntryId::Kind::half_open, index});

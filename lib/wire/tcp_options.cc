@@ -80,6 +80,7 @@ constexpr std::uint32_t pair(std::uint8_t first, std::uint8_t second) noexcept {
   return std::uint32_t{first} << 24 | std::uint32_t{second} << 16;
 }
 constexpr std::uint32_t two_no_operations = pair(no_operation, no_operation);
+constexpr std::uint32_t timestamps_alone = two_no_operations | pair(timestamps_kind, 10) >> 16;
 
 /// Writes one word after another and sums them; options_size has made sure of the room.
 class Writer {
@@ -116,6 +117,12 @@ void write_sack(const TcpOptions& options, Writer& writer) noexcept {
 
 TcpOptions parse_options(std::span<const std::byte> bytes) noexcept {
   TcpOptions out;
+  // What all but the first segments of a connection have: timestamps, as RFC 7323 appendix A lays
+  // them out, and nothing else.
+  if (bytes.size() == 12 && load_u32(bytes.data()) == timestamps_alone) [[likely]] {
+    out.timestamps = Timestamps{load_u32(&bytes[4]), load_u32(&bytes[8])};
+    return out;
+  }
   std::size_t i = 0;
   while (i < bytes.size()) {
     const std::uint8_t kind = load_u8(&bytes[i]);

@@ -72,7 +72,7 @@ TEST(SimultaneousOpen, WindowScaleIsAgreedBothWays) {
 }
 
 TEST(SimultaneousOpen, IsStillCompletedAfterClose) {
-  for (const Seg last :
+  for (const Seg& last :
        {Seg{.seq = 0_seq, .ack = 1_seq, .control = syn}, Seg{.seq = 1_seq, .ack = 1_seq}}) {
     Script::simultaneous()
         .sets({.keepalive = true})

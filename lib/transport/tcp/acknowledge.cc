@@ -25,6 +25,14 @@ bool duplicate_ack(const Tcb& tcb, const Segment& segment) noexcept {
          window_of(tcb, segment) == tcb.snd_wnd;
 }
 
+/// What was sent again cannot be timed (Karn), but by the timestamp that comes back (RFC 7323
+/// s.4.1). An echo of what we have not sent, in the future or long ago, says nothing.
+void sample_echo(Tcb& tcb, std::uint32_t echo, Instant now) noexcept {
+  const std::chrono::milliseconds since = Millis32{now} - Millis32::from_raw(echo);
+  if (since < 0ms || since > 10min) return;
+  sample_round_trip(tcb, std::max<std::chrono::microseconds>(since, 1ms));
+}
+
 /// SND.UNA < SEG.ACK =< SND.NXT.
 void take_new_ack(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
@@ -39,6 +47,9 @@ void take_new_ack(Arrival& a) noexcept {
   if (tcb.timing && tcb.timed_seq <= ack) {
     sample_round_trip(tcb, Micros32{a.now} - tcb.timed_at);
     tcb.timing = false;
+  } else if (!tcb.timing && (tcb.retries != 0 || tcb.recovering || tcb.srtt_8 == 0) &&
+             tcb.timestamps && a.segment.options.timestamps) {
+    sample_echo(tcb, a.segment.options.timestamps->echo, a.now);
   }
   Restart restart = Restart::yes;
   if (text > 0) restart = recover_on_new_ack(tcb, text);

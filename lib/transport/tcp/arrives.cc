@@ -2,6 +2,7 @@
 
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/timers.h"
+#include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
 
 /// RFC 9293 s.3.10.7, SEGMENT ARRIVES: 3.10.7.1 (CLOSED), .3 (SYN-SENT) and .4 (other states); .2
@@ -56,10 +57,18 @@ bool ack_counts(const Tcb& tcb, const Segment& segment) noexcept {
   return segment.seq + 1 == tcb.rcv_nxt && segment.len() <= 1;
 }
 
-/// First, check sequence number.
+/// First, check sequence number, after the timestamp (RFC 7323 s.5.3).
 bool check_sequence(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
+  if (is_old(tcb, segment, a.now)) {
+    if (segment.text > 0) {
+      tcb.ack_now = true;
+    } else {
+      challenge(a);
+    }
+    return discard(a, Drop::tcp_paws);
+  }
   if (peer_syn_again(tcb, segment)) {
     // The peer's SYN once more. Without an ACK it has not heard ours. With one it is the second
     // half of a simultaneous open (figure 7): its SYN is old, and trimmed like any old byte.
@@ -134,16 +143,25 @@ bool check_syn(Arrival& a) noexcept {
 }
 
 void other_states(Arrival& a) noexcept {
-  if (check_sequence(a) && check_reset(a) && check_syn(a) && check_ack(a)) text_and_fin(a);
+  if (!(check_sequence(a) && check_reset(a) && check_syn(a) && check_ack(a))) return;
+  note_timestamp(a.tcb, a.segment, a.now);
+  text_and_fin(a);
 }
 
 // --- 3.10.7.3 ---
 
 /// Both sides' options are known: what holds for the connection from here on.
-void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& options) noexcept {
+void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& options,
+                  Instant now) noexcept {
   const std::uint16_t peer = options.mss.value_or(default_mss);  // MUST-15
   tcb.mss = std::max(std::min(peer, tcb.mss), min_mss);          // MUST-16
-  if (!tcb.scale_offered || !options.window_scale) return;       // RFC 7323 s.2.2: both or neither
+  tcb.sack = config.sack && options.sack_permitted;
+  if (config.timestamps && options.timestamps) {
+    tcb.timestamps = true;
+    tcb.mss = text_beside_timestamps(tcb.mss);
+    take_timestamp(tcb, options.timestamps->value, now);
+  }
+  if (!tcb.scale_offered || !options.window_scale) return;  // RFC 7323 s.2.2: both or neither
   tcb.snd_shift = std::min(*options.window_scale, wire::TcpOptions::max_window_scale) & 0xF;
   tcb.rcv_shift = offered_scale(config) & 0xF;
 }
@@ -155,7 +173,7 @@ void take_peer_syn(Arrival& a) noexcept {
   tcb.irs = segment.seq;
   tcb.rcv_nxt = segment.seq + 1;
   tcb.rcv_adv = tcb.rcv_nxt + syn_window(a.config);
-  take_options(tcb, a.config, segment.options);
+  take_options(tcb, a.config, segment.options, a.now);
   take_window(a, segment.seq, segment.window);
   if (segment.has(control::ack)) {
     enter_established(a);

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
+#include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
 
 /// RFC 9293 s.3.10.1 to 3.10.6: what the user calls. STATUS is reading the Tcb.
@@ -172,8 +173,9 @@ void release(Tcb& tcb, FlightPool& flights) noexcept {
 }
 
 void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept {
-  constexpr std::uint16_t headers = 40;  // of IPv4 and TCP, without options
-  const std::uint16_t mss = std::max<std::uint16_t>(mtu > headers ? mtu - headers : 0, min_mss);
+  const std::uint16_t headers = 40 + (tcb.timestamps ? timestamps_size : 0);  // of IPv4 and TCP
+  const std::uint16_t mss = std::max<std::uint16_t>(
+      mtu > headers ? static_cast<std::uint16_t>(mtu - headers) : std::uint16_t{0}, min_mss);
   if (mss >= tcb.mss || mss >= config.mss) return;
   // Nothing was lost to congestion: cwnd stays as it is (RFC 1191 s.6.5).
   tcb.mss = mss;

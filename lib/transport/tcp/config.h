@@ -15,7 +15,7 @@ struct Config {
   Duration min_rto = 200ms;     // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
   Duration max_rto = 60s;       // RFC 6298 (2.5)
   Duration msl = 30s;           // TIME-WAIT lasts twice this; RFC 9293 s.3.4.2 suggests 2 minutes
-  Duration delayed_ack = 40ms;  // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3
+  Duration delayed_ack = 40ms;  // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3; 0: never delayed
   Duration keepalive_idle = 7200s;  // RFC 9293 s.3.8.4
   Duration keepalive_interval = 75s;
   Duration fin_wait_2_timeout = 60s;  // of a connection that its application has closed
@@ -27,6 +27,8 @@ struct Config {
   std::uint8_t initial_window = 10;  // segments
   std::uint8_t window_scale = 7;     // offered; 0..14, RFC 7323 s.2.3
   bool offer_window_scale = true;
+  bool timestamps = true;  // offered, RFC 7323 s.3
+  bool sack = true;        // offered, RFC 2018 s.2
   bool nagle = true;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <array>
 
 #include "transport/tcp/congestion.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
+#include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
 
 /// What to send now: cutting the queue into segments under the peer's window, cwnd, Nagle's
@@ -98,6 +100,8 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
   // The answer to a SYN offers it only where that SYN did (RFC 7323 s.2.2).
   const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
   if (tcb.scale_offered && agreed) out.options.window_scale = offered_scale(config);
+  if (tcb.state == State::syn_sent && config.timestamps) out.options.timestamps.emplace();
+  out.options.sack_permitted = tcb.sack || (tcb.state == State::syn_sent && config.sack);
 }
 
 /// Accounts for sequence numbers that leave.
@@ -143,7 +147,25 @@ void sent(Tcb& tcb, const Config& config, const Plan& plan, const Segment& out,
   if (alone || !tcb.retransmit_armed) arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
 }
 
-void write(Tcb& tcb, const Config& config, const Plan& plan, Instant now, Segment& out) noexcept {
+/// Tells what has come past the gap (RFC 2018 s.4), where the segment's text leaves room for it.
+void put_sack(const Tcb& tcb, const FlightPool& flights, Segment& out) noexcept {
+  if (!tcb.sack || tcb.flight == FlightPool::none || out.has(control::syn)) return;
+  constexpr std::uint32_t block = 8;
+  constexpr std::uint32_t header = 4;
+  const std::uint32_t room = out.text < tcb.mss ? tcb.mss - out.text : 0;
+  if (room < header + block) return;
+  const std::uint32_t fit = std::min((room - header) / block, tcb.timestamps ? 3u : 4u);
+  std::array<OutOfOrder::Range, OutOfOrder::max_reported> ranges;
+  const std::uint8_t count =
+      flights[tcb.flight].out_of_order.report(static_cast<std::uint8_t>(fit), ranges.data());
+  for (std::uint8_t i = 0; i < count; ++i) {
+    out.options.sack[i] = {ranges[i].left, ranges[i].right};
+  }
+  out.options.sack_count = count;
+}
+
+void write(Tcb& tcb, const Config& config, const FlightPool& flights, const Plan& plan, Instant now,
+           Segment& out) noexcept {
   out = Segment{};
   out.seq = plan.seq;
   out.text = plan.text;
@@ -155,6 +177,8 @@ void write(Tcb& tcb, const Config& config, const Plan& plan, Instant now, Segmen
     // Everything that is queued is in flight with this: the peer need not wait for more.
     if (plan.text > 0 && plan.seq + plan.text == tcb.snd_end) out.control |= control::psh;
   }
+  put_timestamps(tcb, out);
+  put_sack(tcb, flights, out);
   if (tcb.state != State::syn_sent) {
     out.control |= control::ack;
     out.ack = tcb.rcv_nxt;
@@ -169,12 +193,13 @@ void write(Tcb& tcb, const Config& config, const Plan& plan, Instant now, Segmen
 
 }  // namespace
 
-Emit next_segment(Tcb& tcb, const Config& config, FlightPool&, Instant now, Segment& out) noexcept {
+Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+                  Segment& out) noexcept {
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
     restart_after_idle(tcb, config, now);
   }
   const Plan plan = make_plan(tcb);
-  if (plan.what != Plan::What::nothing) write(tcb, config, plan, now, out);
+  if (plan.what != Plan::What::nothing) write(tcb, config, flights, plan, now, out);
   const bool more = may_send_something(tcb) && make_plan(tcb).what != Plan::What::nothing;
   if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
       tcb.snd_pos != tcb.stream_end()) {

@@ -3,11 +3,16 @@
 #include <algorithm>
 
 #include "transport/tcp/timers.h"
+#include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
 
 namespace pollux::tcp {
 
 namespace {
+
+void put_timestamps(const HalfOpen& entry, Segment& out) noexcept {
+  if (entry.timestamps) out.options.timestamps = wire::Timestamps{.echo = entry.ts_recent};
+}
 
 /// The RTO of the entry's next SYN: no round trip is known, so it is the initial one, doubled each
 /// time (RFC 6298 (5.5)).
@@ -40,6 +45,9 @@ HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, cons
   if (entry.scaled) {
     entry.snd_shift = std::min(*syn.options.window_scale, wire::TcpOptions::max_window_scale);
   }
+  entry.sack = config.sack && syn.options.sack_permitted;
+  entry.timestamps = config.timestamps && syn.options.timestamps.has_value();
+  if (entry.timestamps) entry.ts_recent = syn.options.timestamps->value;
   entry.deadline = later(now, syn_timeout(entry, config));
   return entry;
 }
@@ -52,6 +60,8 @@ Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept {
   out.window = syn_window(config);
   out.options.mss = config.mss;  // MUST-14
   if (entry.scaled) out.options.window_scale = offered_scale(config);
+  out.options.sack_permitted = entry.sack;
+  put_timestamps(entry, out);
   return out;
 }
 
@@ -67,6 +77,7 @@ Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept {
   out.control = control::ack;
   const int shift = entry.scaled ? offered_scale(config) : 0;
   out.window = static_cast<std::uint16_t>(syn_window(config) >> shift);
+  put_timestamps(entry, out);
   return out;
 }
 
@@ -78,6 +89,10 @@ HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
   const bool reset = segment.has(control::rst);
   const bool syn = segment.has(control::syn);
 
+  if (entry.timestamps && segment.options.timestamps && !reset &&
+      static_cast<std::int32_t>(segment.options.timestamps->value - entry.ts_recent) < 0) {
+    return {Action::acknowledge, Drop::tcp_paws};  // RFC 7323 s.5.3
+  }
   // First, check sequence number. The SYN that we know is old, but tells that ours was lost.
   if (syn && !reset && segment.seq == entry.irs) {
     return {segment.has(control::ack) ? Action::acknowledge : Action::send_syn_ack,
@@ -127,6 +142,12 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
   if (entry.scaled) {
     tcb.snd_shift = entry.snd_shift & 0xF;
     tcb.rcv_shift = offered_scale(config) & 0xF;
+  }
+  tcb.sack = entry.sack;
+  if (entry.timestamps) {
+    tcb.timestamps = true;
+    tcb.mss = text_beside_timestamps(tcb.mss);
+    take_timestamp(tcb, entry.ts_recent, now);
   }
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};

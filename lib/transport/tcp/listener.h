@@ -25,8 +25,11 @@ struct alignas(64) HalfOpen {
   std::uint16_t listener = 0;     // the owner's own
   std::uint8_t retries = 0;       // of our SYN, for want of an answer
   std::uint8_t snd_shift = 0;
-  bool scaled = false;  // both sides offer window scaling
-  bool resent = false;  // our SYN: because of that, or because the peer's came again
+  bool scaled = false;          // both sides offer window scaling
+  bool resent = false;          // our SYN: because of that, or because the peer's came again
+  bool sack = false;            // both sides permit it
+  bool timestamps = false;      // both sides have them
+  std::uint32_t ts_recent = 0;  // RFC 7323 s.4.3
 };
 static_assert(sizeof(HalfOpen) == 64);
 

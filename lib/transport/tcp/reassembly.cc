@@ -8,6 +8,7 @@ namespace pollux::tcp {
 
 OutOfOrder::Added OutOfOrder::add(SeqNum left, SeqNum right) noexcept {
   POLLUX_ASSERT(left < right);
+  note_latest(left);
   // [first, last) are the ranges that the new one overlaps or touches.
   std::uint8_t first = 0;
   while (first < count_ && ranges_[first].right < left) ++first;
@@ -27,6 +28,33 @@ OutOfOrder::Added OutOfOrder::add(SeqNum left, SeqNum right) noexcept {
   joined = {min(joined.left, left), max(ranges_[last - 1].right, right)};
   erase(static_cast<std::uint8_t>(first + 1), last);
   return Added::new_text;
+}
+
+/// A range that is refused, or that has been read by now, is passed over by report().
+void OutOfOrder::note_latest(SeqNum at) noexcept {
+  const auto end = latest_.begin() + latest_count_;
+  const auto known = std::find(latest_.begin(), end, at);
+  if (known == end && latest_count_ < max_reported) ++latest_count_;
+  const auto last = known == end ? latest_.begin() + latest_count_ - 1 : known;
+  std::copy_backward(latest_.begin(), last, last + 1);
+  latest_[0] = at;
+}
+
+std::uint8_t OutOfOrder::report(std::uint8_t most, Range* to) const noexcept {
+  std::uint8_t written = 0;
+  std::uint32_t seen = 0;  // a bit for each range
+  const auto add = [&](std::uint8_t i) {
+    if (written == most || (seen >> i & 1) != 0) return;
+    seen |= 1u << i;
+    to[written++] = ranges_[i];
+  };
+  for (std::uint8_t k = 0; k < latest_count_; ++k) {
+    for (std::uint8_t i = 0; i < count_; ++i) {
+      if (ranges_[i].left <= latest_[k] && latest_[k] < ranges_[i].right) add(i);
+    }
+  }
+  for (std::uint8_t i = count_; i > 0; --i) add(static_cast<std::uint8_t>(i - 1));
+  return written;
 }
 
 void OutOfOrder::add_fin(SeqNum at) noexcept {

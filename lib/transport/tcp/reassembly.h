@@ -40,15 +40,24 @@ class OutOfOrder {
   /// The peer's FIN comes next.
   bool fin_at(SeqNum next) const noexcept { return has_fin_ && fin_ == next; }
 
+  /// What to tell the peer of (RFC 2018 s.4): the range of the text that came last first, then
+  /// those of what came before it, then others. Writes up to `most` (at most max_reported) ranges
+  /// and returns how many.
+  std::uint8_t report(std::uint8_t most, Range* to) const noexcept;
+  static constexpr std::uint8_t max_reported = 4;
+
   bool empty() const noexcept { return count_ == 0 && !has_fin_; }
   std::uint8_t size() const noexcept { return count_; }
   /// In the order of sequence numbers, with a gap before each; i < size().
   Range operator[](std::uint8_t i) const noexcept { return ranges_[i]; }
 
  private:
+  void note_latest(SeqNum at) noexcept;
   void erase(std::uint8_t first, std::uint8_t last) noexcept;
 
   std::array<Range, max_ranges> ranges_{};
+  std::array<SeqNum, max_reported> latest_{};  // a number in each, the latest first
+  std::uint8_t latest_count_ = 0;
   SeqNum fin_;
   std::uint8_t count_ = 0;
   bool has_fin_ = false;

@@ -79,6 +79,11 @@ struct alignas(64) Tcb {
   std::uint32_t nagle : 1 = true;
   std::uint32_t keepalive : 1 = false;
   std::uint32_t scale_offered : 1 = false;  // in our SYN
+  // Timestamps (RFC 7323 s.3): agreed upon, and the day that ts_recent is of, counted as
+  // Millis32 counts.
+  std::uint32_t timestamps : 1 = false;
+  std::uint32_t ts_day : 6 = 0;
+  std::uint32_t sack : 1 = false;  // both sides permit it (RFC 2018 s.2)
 
   State state = State::closed;
   std::uint8_t ack_pending = 0;     // segments with text since the last ACK that we sent
@@ -87,6 +92,7 @@ struct alignas(64) Tcb {
   std::uint8_t rcv_shift : 4 = 0;   // of those that we tell
   std::uint8_t keepalive_probes = 0;
   Cause soft_cause = Cause::none;  // why no answer may come (RFC 9293 SHLD-25)
+  std::uint8_t dup_acks = 0;
 
   // Line 1: timers, open, close, one segment's send time.
   SeqNum iss;
@@ -106,7 +112,7 @@ struct alignas(64) Tcb {
   std::uint16_t challenge_slot = 0;   // when the last challenge ACK was sent, in 512 ms (RFC 5961)
   std::uint8_t retries = 0;           // transmissions that nothing has answered, less the first
   std::uint8_t backoff = 0;           // the RTO is doubled so often (RFC 6298 (5.5))
-  std::uint8_t dup_acks = 0;
+  std::uint32_t ts_recent = 0;        // TS.Recent: the timestamp to echo (RFC 7323 s.4.3)
 
   bool has_deadline() const noexcept { return retransmit_armed || ack_armed || idle_armed; }
   /// The deadline as an Instant, for a timer wheel; rounded up, and right within 24 days of now.

@@ -73,7 +73,9 @@ bool process_text(Arrival& a) noexcept {
   tcb.rcv_nxt = next;
   keep_text(a);
   a.verdict.readable = true;
-  if (++tcb.ack_pending >= 2) {  // SHLD-19
+  // More than a segment can hold are several, which the device or the peer's has put together.
+  tcb.ack_pending = static_cast<std::uint8_t>(tcb.ack_pending + (a.text > a.config.mss ? 2 : 1));
+  if (tcb.ack_pending >= 2 || a.config.delayed_ack == Duration{0}) {  // SHLD-19
     tcb.ack_now = true;
   } else if (!tcb.ack_armed && !tcb.ack_now) {
     tcb.ack_at = later(a.now, a.config.delayed_ack);

@@ -63,6 +63,14 @@ class FakeStack {
         c().input_at = 0;
       }
     }
+    std::size_t unread() const noexcept {
+      std::size_t bytes = 0;
+      for (const std::string& piece : c().input) bytes += piece.size();
+      return bytes - c().input_at;
+    }
+    std::size_t unacknowledged() const noexcept {
+      return c().output.size() - c().taken + (c().shut ? 1 : 0);
+    }
     bool at_end() const noexcept { return c().input.empty() && c().peer_closed; }
     std::size_t writable() const noexcept {
       if (c().shut) return 0;

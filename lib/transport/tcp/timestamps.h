@@ -1,0 +1,56 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/time.h"
+#include "transport/tcp/segment.h"
+#include "transport/tcp/tcb.h"
+
+/// For the files of this room only: RFC 7323, timestamps and what they protect from.
+namespace pollux::tcp {
+
+/// What a segment's text gives up to the option.
+inline constexpr std::uint16_t timestamps_size = 12;
+
+/// The effective send MSS where each segment has the option (RFC 6691 s.2).
+inline std::uint16_t text_beside_timestamps(std::uint16_t mss) noexcept {
+  return std::max<std::uint16_t>(mss > timestamps_size ? mss - timestamps_size : 0, min_mss);
+}
+
+/// The day that ts_recent is marked with: a number from 0 to 49, which comes round with Millis32.
+inline std::uint32_t day_of(Instant now) noexcept {
+  return Millis32{now}.raw() / (24u * 3'600 * 1'000);
+}
+
+inline void take_timestamp(Tcb& tcb, std::uint32_t value, Instant now) noexcept {
+  tcb.ts_recent = value;
+  tcb.ts_day = day_of(now) & 0x3F;
+}
+
+/// Protection against wrapped sequence numbers (s.5.3 R1): whether the segment is older than what
+/// has come. A timestamp of more than 24 days ago says nothing (s.5.5); a segment without one is
+/// taken as it is, for some middleboxes leave it off, and a reset counts by its number alone.
+inline bool is_old(const Tcb& tcb, const Segment& segment, Instant now) noexcept {
+  if (!tcb.timestamps || !segment.options.timestamps || segment.has(control::rst)) return false;
+  const std::uint32_t value = segment.options.timestamps->value;
+  if (static_cast<std::int32_t>(value - tcb.ts_recent) >= 0) return false;
+  constexpr std::uint32_t days = 50;  // until the count comes round
+  return (day_of(now) + days - tcb.ts_day) % days <= 24;
+}
+
+/// Remembers the timestamp of an acceptable segment that begins no later than what was last
+/// acknowledged (s.4.3 (2)). What has come since then is counted in ack_pending: while there is
+/// some, the next in order begins later.
+inline void note_timestamp(Tcb& tcb, const Segment& segment, Instant now) noexcept {
+  if (!tcb.timestamps || !segment.options.timestamps || segment.has(control::rst)) return;
+  if (tcb.rcv_nxt < segment.seq || (segment.seq == tcb.rcv_nxt && tcb.ack_pending != 0)) return;
+  take_timestamp(tcb, segment.options.timestamps->value, now);
+}
+
+/// The option of a segment to send.
+inline void put_timestamps(const Tcb& tcb, Segment& out) noexcept {
+  if (tcb.timestamps) out.options.timestamps = wire::Timestamps{.echo = tcb.ts_recent};
+}
+
+}  // namespace pollux::tcp
