@@ -135,11 +135,18 @@ Status take_log_level(Draft& draft, const std::string& value) {
                            std::pair{std::string_view{"debug"}, LogLevel::debug}});
 }
 
-Status take_min_rto(Draft& draft, const std::string& value) {
-  const Result<std::uint64_t> ms = parse_number(value, 1, 60'000);
+/// A whole number of milliseconds.
+Status take_ms(Duration& out, const std::string& value, std::uint64_t least, std::uint64_t most) {
+  const Result<std::uint64_t> ms = parse_number(value, least, most);
   if (!ms) return ms.error();
-  draft.shared.min_rto = std::chrono::milliseconds{*ms};
+  out = std::chrono::milliseconds{*ms};
   return fine();
+}
+
+Status take_switch(bool& out, const std::string& value) {
+  return choose(out, value,
+                std::array{std::pair{std::string_view{"on"}, true},
+                           std::pair{std::string_view{"off"}, false}});
 }
 
 Status take_eal(Draft& draft, const std::string& value) {
@@ -198,9 +205,7 @@ Status take_body(Draft& draft, const std::string& value) {
 }
 
 Status take_keep_alive(Draft& draft, const std::string& value) {
-  return choose(draft.server.keep_alive, value,
-                std::array{std::pair{std::string_view{"on"}, true},
-                           std::pair{std::string_view{"off"}, false}});
+  return take_switch(draft.server.keep_alive, value);
 }
 
 // --- the client
@@ -319,10 +324,22 @@ const std::vector<OptionRow>& option_table() {
        all, "10", [](D& d, V& v) { return keep(d.shared.wait, parse_seconds(v, 0, longest)); }},
       {{"--eal", "ARGS", "words handed to DPDK as they are", "Machine"},
        all, "\"--log-level=8\"", take_eal},
-      {{"--min-rto-ms", "N", "least retransmission time-out (200)", "Machine"},
-       all, "200", take_min_rto},
       {{"--seed", "N", "repeatable sequence numbers and hashes: tests only", "Machine"},
        all, "1", [](D& d, V& v) { return keep(d.shared.seed, parse_number(v, 0, UINT64_MAX)); }},
+
+      {{"--timestamps", "on|off", "offer timestamps (on)", "TCP"},
+       all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.timestamps, v); }},
+      {{"--sack", "on|off", "offer selective acknowledgments (on)", "TCP"},
+       all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.sack, v); }},
+      {{"--initial-window", "N", "first congestion window, segments (10)", "TCP"},
+       all, "10",
+       [](D& d, V& v) { return keep(d.shared.tcp.initial_window, parse_number(v, 1, 64)); }},
+      {{"--delayed-ack-ms", "N", "how long an ACK waits for another segment (40); 0: not", "TCP"},
+       all, "40", [](D& d, V& v) { return take_ms(d.shared.tcp.delayed_ack, v, 0, 499); }},
+      {{"--min-rto-ms", "N", "least retransmission time-out (200)", "TCP"},
+       all, "200", [](D& d, V& v) { return take_ms(d.shared.tcp.min_rto, v, 1, 60'000); }},
+      {{"--msl", "S", "maximum segment lifetime, seconds (30): TIME-WAIT lasts twice that", "TCP"},
+       all, "30", [](D& d, V& v) { return keep(d.shared.tcp.msl, parse_seconds(v, 0, 600)); }},
 
       {{"--duration", "S", "length of the run, seconds; 0: until stopped", "Run"},
        all, "10", [](D& d, V& v) { return keep(d.shared.duration, parse_seconds(v, 0, longest)); }},

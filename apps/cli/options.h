@@ -39,7 +39,7 @@ struct SharedOptions {
   Duration stats_interval = 1s;           // 0: no live line
   std::string json;                       // empty: none; "-": standard output
   std::string capture;                    // empty: none
-  Duration min_rto = 200ms;
+  tcp::Config tcp;
   LogLevel log_level = LogLevel::error;
   std::vector<std::string> eal;  // words for DPDK, split already
   std::optional<std::uint64_t> seed;

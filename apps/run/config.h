@@ -18,7 +18,7 @@ inline pipeline::Config base_config(const cli::SharedOptions& options, bool huge
   config.connections = options.connections;
   // Whoever is refused gets some time to stop sending.
   config.app_timers = options.connections;
-  config.tcp.min_rto = options.min_rto;
+  config.tcp = options.tcp;
   config.huge_pages = huge_pages;
   config.seed = seed;
   return config;

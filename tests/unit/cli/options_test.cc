@@ -47,7 +47,9 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(shared.wait, 10s);
   EXPECT_EQ(shared.duration, 0s);
   EXPECT_EQ(shared.stats_interval, 1s);
-  EXPECT_EQ(shared.min_rto, 200ms);
+  EXPECT_EQ(shared.tcp.min_rto, 200ms);
+  EXPECT_TRUE(shared.tcp.timestamps);
+  EXPECT_TRUE(shared.tcp.sack);
   EXPECT_EQ(shared.json, "");
   EXPECT_EQ(shared.human(), stdout);
   EXPECT_FALSE(shared.seed);
@@ -128,6 +130,16 @@ TEST(Options, EverythingOfTheMachine) {
                                              "--log-level=8",
                                              "--min-rto-ms",
                                              "1000",
+                                             "--timestamps",
+                                             "off",
+                                             "--sack",
+                                             "off",
+                                             "--initial-window",
+                                             "4",
+                                             "--delayed-ack-ms",
+                                             "0",
+                                             "--msl",
+                                             "0.5",
                                              "--seed",
                                              "18446744073709551615",
                                              "--stats-interval",
@@ -146,7 +158,12 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_EQ(shared.connections, 5000u);
   EXPECT_EQ(shared.wait, 500ms);
   EXPECT_THAT(shared.eal, ElementsAre("-a", "b", "c", "--log-level=8"));
-  EXPECT_EQ(shared.min_rto, 1s);
+  EXPECT_EQ(shared.tcp.min_rto, 1s);
+  EXPECT_FALSE(shared.tcp.timestamps);
+  EXPECT_FALSE(shared.tcp.sack);
+  EXPECT_EQ(shared.tcp.initial_window, 4);
+  EXPECT_EQ(shared.tcp.delayed_ack, 0ms);
+  EXPECT_EQ(shared.tcp.msl, 500ms);
   EXPECT_EQ(shared.seed, UINT64_MAX);
   EXPECT_EQ(shared.stats_interval, 0s);
   EXPECT_EQ(shared.human(), stderr);

@@ -87,6 +87,13 @@ INSTANTIATE_TEST_SUITE_P(
               "--wait 'soon': not a number of seconds from 0 to 31536000; try: --wait 10"},
         Wrong{{"--min-rto-ms", "0"},
               "--min-rto-ms '0': not a whole number from 1 to 60000; try: --min-rto-ms 200"},
+        Wrong{{"--timestamps", "yes"},
+              "--timestamps 'yes': not on or off; try: --timestamps on"},
+        Wrong{{"--initial-window", "0"},
+              "--initial-window '0': not a whole number from 1 to 64; try: --initial-window 10"},
+        Wrong{{"--delayed-ack-ms", "500"},
+              "--delayed-ack-ms '500': not a whole number from 0 to 499; try: --delayed-ack-ms "
+              "40"},
         Wrong{{"--eal", "  "}, "--eal '  ': has no words; try: --eal \"--log-level=8\""},
         Wrong{{"--seed", "-1"},
               "--seed '-1': not a whole number from 0 to 18446744073709551615; try: --seed 1"},
