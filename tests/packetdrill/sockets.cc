@@ -1,0 +1,635 @@
+#include "sockets.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace pollux::packetdrill {
+namespace {
+
+using application::Endpoint;
+using application::StackError;
+
+int error_of(StackError error) {
+  switch (error) {
+    case StackError::in_use:
+      return EADDRINUSE;
+    case StackError::no_ports:
+      return EADDRNOTAVAIL;
+    case StackError::no_memory:
+      return ENOBUFS;
+    case StackError::no_route:
+      return ENETUNREACH;
+    case StackError::too_big:
+      return EMSGSIZE;
+    case StackError::stopped:
+      return ENETDOWN;
+    case StackError::invalid:
+      return EINVAL;
+  }
+  return EINVAL;
+}
+
+int error_of(Cause cause) {
+  switch (cause) {
+    case Cause::reset:
+      return ECONNRESET;
+    case Cause::refused:
+      return ECONNREFUSED;
+    case Cause::timed_out:
+      return ETIMEDOUT;
+    case Cause::unreachable:
+    case Cause::no_neighbor:
+      return EHOSTUNREACH;
+    case Cause::no_memory:
+      return ENOMEM;
+    default:
+      return 0;
+  }
+}
+
+/// An IPv4 address and port of the caller's; an error where it is none.
+int read_address(const sockaddr* address, socklen_t size, Endpoint& to) {
+  sockaddr_in in{};
+  if (address == nullptr || size < sizeof in) return -EINVAL;
+  std::memcpy(&in, address, sizeof in);
+  if (in.sin_family != AF_INET) return -EAFNOSUPPORT;
+  to = {wire::Ipv4Address{ntohl(in.sin_addr.s_addr)}, ntohs(in.sin_port)};
+  return 0;
+}
+
+void write_address(const Endpoint& from, sockaddr* address, socklen_t* size) {
+  if (address == nullptr || size == nullptr) return;
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_port = htons(from.port);
+  in.sin_addr.s_addr = htonl(from.address.value());
+  std::memcpy(address, &in, std::min<std::size_t>(*size, sizeof in));
+  *size = sizeof in;
+}
+
+}  // namespace
+
+std::uint64_t Sockets::add(Socket socket) {
+  sockets_.emplace(++last_number_, std::make_shared<Socket>(std::move(socket)));
+  return last_number_;
+}
+
+/// A descriptor of the process's own, too: what a script leaves open, packetdrill closes by the
+/// kernel's call.
+int Sockets::add_descriptor(std::uint64_t number) {
+  const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  descriptors_.insert_or_assign(fd, number);
+  return fd;
+}
+
+Sockets::Handle Sockets::find(int fd) {
+  const auto at = descriptors_.find(fd);
+  return at == descriptors_.end() ? nullptr : sockets_.at(at->second);
+}
+
+std::optional<Sockets::Stream> Sockets::stream(const Socket& socket) {
+  return socket.id ? host_.stack().stream(*socket.id) : std::nullopt;
+}
+
+bool Sockets::taken(std::uint16_t port, bool stream) const {
+  return std::any_of(sockets_.begin(), sockets_.end(), [&](const auto& each) {
+    const Socket& other = *each.second;
+    return other.open && other.stream == stream && other.local.port == port &&
+           !other.options.contains({SOL_SOCKET, SO_REUSEADDR});
+  });
+}
+
+std::uint16_t Sockets::free_port(bool stream) {
+  std::uint16_t port = 32'768;
+  while (taken(port, stream)) ++port;
+  return port;
+}
+
+int Sockets::socket(int domain, int type, int protocol) {
+  const Lock lock = enter();
+  if (domain != AF_INET) return -EAFNOSUPPORT;
+  const int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (kind != SOCK_STREAM && kind != SOCK_DGRAM) return -EPROTONOSUPPORT;
+  if (protocol != 0 && protocol != (kind == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP)) {
+    return -EPROTONOSUPPORT;
+  }
+  return add_descriptor(
+      add({.stream = kind == SOCK_STREAM, .nonblocking = (type & SOCK_NONBLOCK) != 0}));
+}
+
+int Sockets::bind(int fd, const sockaddr* address, socklen_t size) {
+  const Lock lock = enter();
+  const Handle socket = find(fd);
+  if (socket == nullptr) return -EBADF;
+  Endpoint local;
+  if (const int error = read_address(address, size, local); error != 0) return error;
+  if (socket->local.port != 0 || socket->state != State::fresh) return -EINVAL;
+  if (local.address != wire::Ipv4Address{} && local.address != Host::own_address) {
+    return -EADDRNOTAVAIL;
+  }
+  if (local.port == 0) {
+    local.port = free_port(socket->stream);
+  } else if (!socket->options.contains({SOL_SOCKET, SO_REUSEADDR}) &&
+             taken(local.port, socket->stream)) {
+    return -EADDRINUSE;
+  }
+  if (!socket->stream) {
+    if (const auto bound = host_.stack().bind(local.port); !bound) {
+      return -error_of(bound.error());
+    }
+  }
+  socket->local = local;
+  return 0;
+}
+
+int Sockets::listen(int fd, int /*backlog*/) {
+  const Lock lock = enter();
+  const Handle socket = find(fd);
+  if (socket == nullptr) return -EBADF;
+  if (!socket->stream) return -EOPNOTSUPP;
+  if (socket->state == State::listening) return 0;
+  if (socket->state != State::fresh) return -EINVAL;
+  if (socket->local.port == 0) socket->local.port = free_port(true);
+  if (const auto done = host_.stack().listen(socket->local.port, {.nagle = !socket->nodelay});
+      !done) {
+    return -error_of(done.error());
+  }
+  socket->state = State::listening;
+  return 0;
+}
+
+int Sockets::accept(int fd, sockaddr* address, socklen_t* size) {
+  Lock lock = enter();
+  const Handle socket = find(fd);
+  if (socket == nullptr) return -EBADF;
+  if (!socket->stream) return -EOPNOTSUPP;
+  if (socket->state != State::listening) return -EINVAL;
+  if (socket->accepted.empty()) {
+    if (socket->nonblocking) return -EAGAIN;
+    block(lock, [&] { return !socket->accepted.empty(); });
+  }
+  const std::uint64_t number = socket->accepted.front();
+  socket->accepted.pop_front();
+  Socket& fresh = *sockets_.at(number);
+  fresh.open = true;
+  write_address(fresh.remote, address, size);
+  return add_descriptor(number);
+}
+
+int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
+  Lock lock = enter();
+  const Handle socket = find(fd);
+  if (socket == nullptr) return -EBADF;
+  Endpoint remote;
+  if (const int error = read_address(address, size, remote); error != 0) return error;
+  if (!socket->stream) {
+    if (socket->local.port == 0) {
+      socket->local.port = free_port(false);
+      if (const auto bound = host_.stack().bind(socket->local.port); !bound) {
+        return -error_of(bound.error());
+      }
+    }
+    socket->remote = remote;
+    socket->state = State::connected;
+    return 0;
+  }
+  switch (socket->state) {
+    case State::listening:
+    case State::over:
+      return socket->error != 0 ? -std::exchange(socket->error, 0) : -EISCONN;
+    case State::connecting:
+      return -EALREADY;
+    case State::connected:
+      if (socket->connect_told) return -EISCONN;
+      socket->connect_told = true;
+      return 0;
+    case State::fresh:
+      break;
+  }
+  const auto opened = host_.stack().connect(remote, {.local_address = socket->local.address,
+                                                     .local_port = socket->local.port,
+                                                     .nagle = !socket->nodelay});
+  if (!opened) return -error_of(opened.error());
+  socket->state = State::connecting;
+  socket->connect_told = false;
+  socket->id = *opened;
+  socket->remote = remote;
+  auto stream = host_.stack().stream(*opened);
+  stream->session().socket = descriptors_.at(fd);
+  socket->local = stream->local();
+  take_options(*socket);
+  host_.settle();
+  if (socket->state == State::connecting && socket->nonblocking) return -EINPROGRESS;
+  block(lock, [&] { return socket->state != State::connecting; });
+  socket->connect_told = true;
+  return socket->state == State::connected ? 0 : -std::exchange(socket->error, 0);
+}
+
+ssize_t Sockets::receive(int fd, std::span<std::byte> to, int flags, sockaddr* from,
+                         socklen_t* size) {
+  Lock lock = enter();
+  const Handle socket = find(fd);
+  if (socket == nullptr) return -EBADF;
+  const auto attempt = [&] {
+    return socket->stream ? receive_text(*socket, to, flags)
+                          : receive_message(*socket, to, flags, from, size);
+  };
+  ssize_t result = attempt();
+  if (result != -EAGAIN || socket->nonblocking || (flags & MSG_DONTWAIT) != 0) return result;
+  block(lock, [&] { return (events(fd) & (POLLIN | POLLERR | POLLHUP)) != 0; });
+  result = attempt();
+  return result;
+}
+
+ssize_t Sockets::receive_text(Socket& socket, std::span<std::byte> to, int flags) {
+  if (socket.state == State::fresh || socket.state == State::listening) return -ENOTCONN;
+  if (to.empty()) return 0;
+  std::size_t got = 0;
+  if (auto s = stream(socket)) {
+    if ((flags & MSG_PEEK) != 0) {
+      // What is lent lies in pieces, and only the first can be seen without taking it.
+      const auto piece = s->readable();
+      got = std::min(piece.size(), to.size());
+      if (got != 0) std::memcpy(to.data(), piece.data(), got);
+    } else {
+      while (got < to.size()) {
+        const auto piece = s->readable();
+        const std::size_t n = std::min(piece.size(), to.size() - got);
+        if (n == 0) break;
+        std::memcpy(to.data() + got, piece.data(), n);
+        s->consume(n);
+        got += n;
+      }
+      host_.settle();
+    }
+  }
+  if (got != 0) return static_cast<ssize_t>(got);
+  if (socket.error != 0) return -std::exchange(socket.error, 0);
+  if (socket.peer_closed || socket.receive_shut || socket.state == State::over) return 0;
+  return -EAGAIN;
+}
+
+ssize_t Sockets::receive_message(Socket& socket, std::span<std::byte> to, int flags, sockaddr* from,
+                                 socklen_t* size) {
+  if (socket.error != 0) return -std::exchange(socket.error, 0);
+  if (socket.messages.empty()) return socket.receive_shut ? 0 : -EAGAIN;
+  const Message& message = socket.messages.front();
+  const std::size_t n = std::min(to.size(), message.bytes.size());
+  if (n != 0) std::memcpy(to.data(), message.bytes.data(), n);
+  write_address(message.from, from, size);
+  if ((flags & MSG_PEEK) == 0) socket.messages.pop_front();
+  return static_cast<ssize_t>(n);
+}
+
+ssize_t Sockets::send(int fd, std::span<const std::byte> bytes, int flags, const sockaddr* to,
+                      socklen_t size) {
+  {
+    const Lock lock = enter();
+    const Handle socket = find(fd);
+    if (socket == nullptr) return -EBADF;
+    if (!socket->stream) return send_message(*socket, bytes, to, size);
+  }
+  return send_text(fd, bytes, flags);
+}
+
+ssize_t Sockets::send_text(int fd, std::span<const std::byte> bytes, int flags) {
+  Lock lock = enter();
+  const Handle socket = find(fd);
+  if (socket == nullptr) return -EBADF;
+  const bool waits = !socket->nonblocking && (flags & MSG_DONTWAIT) == 0;
+  if (socket->state == State::connecting) {
+    if (!waits) return -EAGAIN;
+    block(lock, [&] { return socket->state != State::connecting; });
+  }
+  std::size_t sent = 0;
+  while (true) {
+    auto s = stream(*socket);
+    if (socket->state != State::connected || socket->send_shut || !s) {
+      if (sent != 0) break;
+      return socket->error != 0 ? -std::exchange(socket->error, 0) : -EPIPE;
+    }
+    while (sent < bytes.size()) {
+      const auto room = s->reserve(bytes.size() - sent);
+      if (room.empty()) break;
+      std::memcpy(room.data(), bytes.data() + sent, room.size());
+      s->commit(room.size());
+      sent += room.size();
+    }
+    host_.settle();
+    if (sent == bytes.size() || !waits) break;
+    block(lock, [&] {
+      auto now = stream(*socket);
+      return socket->state != State::connected || !now || now->writable() != 0;
+    });
+  }
+  return sent == 0 && !bytes.empty() ? -EAGAIN : static_cast<ssize_t>(sent);
+}
+
+ssize_t Sockets::send_message(Socket& socket, std::span<const std::byte> bytes, const sockaddr* to,
+                              socklen_t size) {
+  Endpoint remote = socket.remote;
+  if (to != nullptr) {
+    if (const int error = read_address(to, size, remote); error != 0) return error;
+  } else if (socket.state != State::connected) {
+    return -EDESTADDRREQ;
+  }
+  if (socket.error != 0) return -std::exchange(socket.error, 0);
+  if (socket.local.port == 0) {
+    socket.local.port = free_port(false);
+    if (const auto bound = host_.stack().bind(socket.local.port); !bound) {
+      return -error_of(bound.error());
+    }
+  }
+  const Endpoint from{Host::own_address, socket.local.port};
+  if (const auto done = host_.stack().send_datagram(from, remote, bytes); !done) {
+    return -error_of(done.error());
+  }
+  host_.settle();
+  return static_cast<ssize_t>(bytes.size());
+}
+
+int Sockets::close(int fd) {
+  Lock lock = enter();
+  const Handle socket = find(fd);
+  if (socket == nullptr) return -EBADF;
+  const std::uint64_t number = descriptors_.at(fd);
+  descriptors_.erase(fd);
+  ::close(fd);
+  socket->open = false;
+  for (const std::uint64_t waiting : socket->accepted) {
+    if (auto s = stream(*sockets_.at(waiting))) s->abort();
+  }
+  const bool hard = socket->lingering.l_onoff != 0 && socket->lingering.l_linger == 0;
+  if (auto s = stream(*socket)) {
+    if (hard) {
+      s->abort();
+    } else {
+      s->close();
+    }
+  }
+  host_.settle();
+  if (socket->lingering.l_onoff != 0 && !hard && !socket->nonblocking) {
+    block(
+        lock,
+        [&] {
+          auto s = stream(*socket);
+          return !s || s->unacknowledged() == 0;
+        },
+        host_.now() + std::chrono::seconds(socket->lingering.l_linger));
+  }
+  forget_if_over(number);
+  return 0;
+}
+
+/// Listeners stay, since the stack's do: what comes to a closed one is reset as it is accepted.
+void Sockets::forget_if_over(std::uint64_t number) {
+  const auto at = sockets_.find(number);
+  if (at == sockets_.end()) return;
+  const Socket& socket = *at->second;
+  if (!socket.open && socket.state != State::listening && !stream(socket)) sockets_.erase(at);
+}
+
+int Sockets::shutdown(int fd, int how) {
+  const Lock lock = enter();
+  const Handle socket = find(fd);
+  if (socket == nullptr) return -EBADF;
+  if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return -EINVAL;
+  if (socket->state != State::connected && socket->state != State::connecting) return -ENOTCONN;
+  auto s = stream(*socket);
+  if (socket->stream && !s) return -ENOTCONN;
+  if (how != SHUT_WR) socket->receive_shut = true;
+  if (how != SHUT_RD) {
+    socket->send_shut = true;
+    if (s && socket->state == State::connecting) {
+      s->abort();  // as Linux ends an open that is not complete
+    } else if (s) {
+      s->shutdown_send();
+    }
+  }
+  host_.settle();
+  return 0;
+}
+
+short Sockets::events(int fd) {
+  const Handle socket = find(fd);
+  if (socket == nullptr) return POLLNVAL;
+  int found = socket->error != 0 ? POLLERR : 0;
+  if (!socket->stream) {
+    if (!socket->messages.empty()) found |= POLLIN | POLLRDNORM;
+    return static_cast<short>(found | POLLOUT | POLLWRNORM);
+  }
+  switch (socket->state) {
+    case State::fresh:
+      return POLLOUT | POLLHUP;
+    case State::listening:
+      if (!socket->accepted.empty()) found |= POLLIN | POLLRDNORM;
+      return static_cast<short>(found);
+    case State::connecting:
+      return static_cast<short>(found);
+    case State::connected:
+    case State::over:
+      break;
+  }
+  auto s = stream(*socket);
+  const bool ended = socket->state == State::over || socket->peer_closed || socket->receive_shut;
+  if (ended || (s && !s->readable().empty())) found |= POLLIN | POLLRDNORM;
+  if (ended) found |= POLLRDHUP;
+  if (socket->state == State::over || (ended && socket->send_shut)) found |= POLLHUP;
+  if (socket->state == State::over || socket->send_shut || (s && s->writable() != 0)) {
+    found |= POLLOUT | POLLWRNORM;
+  }
+  return static_cast<short>(found);
+}
+
+int Sockets::poll(std::span<pollfd> fds, int timeout_ms) {
+  Lock lock = enter();
+  const auto look = [&] {
+    int ready = 0;
+    for (pollfd& each : fds) {
+      each.revents = 0;
+      if (each.fd < 0) continue;
+      each.revents =
+          static_cast<short>(events(each.fd) & (each.events | POLLERR | POLLHUP | POLLNVAL));
+      ready += each.revents != 0 ? 1 : 0;
+    }
+    return ready;
+  };
+  const int ready = look();
+  if (ready != 0 || timeout_ms == 0) return ready;
+  std::optional<Instant> limit;
+  if (timeout_ms > 0) limit = host_.now() + std::chrono::milliseconds(timeout_ms);
+  block(
+      lock, [&] { return look() != 0; }, limit);
+  return look();
+}
+
+int Sockets::netdev_send(std::span<const std::byte> datagram) {
+  Lock lock = enter();
+  host_.arrive(datagram);
+  wake_blocked(lock);
+  return 0;
+}
+
+int Sockets::netdev_receive(std::span<std::byte> to, std::size_t& n, long long& usecs) {
+  Lock lock = enter();
+  const Instant limit = host_.now() + std::chrono::seconds(10);
+  while (!host_.has_sent()) {
+    if (!host_.step(limit)) break;
+    wake_blocked(lock);
+  }
+  const auto sent = host_.take_sent();
+  n = 0;
+  usecs = host_.now().time_since_epoch() / 1us;
+  if (sent) {
+    silences_ = 0;
+    n = std::min(to.size(), sent->datagram.size());
+    std::memcpy(to.data(), sent->datagram.data(), n);
+    usecs = sent->when.time_since_epoch() / 1us;
+    return 0;
+  }
+  run_until(lock, limit);
+  // packetdrill asks again after an error, for ever; of a datagram that is none it tells its user.
+  if (++silences_ == 1 || to.empty()) return -ETIMEDOUT;
+  std::fprintf(stderr, "pollux: nothing was sent within %d virtual seconds\n", 10 * silences_);
+  to[0] = std::byte{0};
+  n = 1;
+  return 0;
+}
+
+int Sockets::usleep(std::uint32_t usecs) {
+  Lock lock = enter();
+  run_until(lock, host_.now() + std::chrono::microseconds(usecs));
+  return 0;
+}
+
+std::int64_t Sockets::gettimeofday() {
+  Lock lock = enter();
+  if (just_left_ == std::this_thread::get_id()) {
+    just_left_.reset();
+    changed_.notify_all();
+  } else {
+    run_until(lock, host_.now() + 1us);
+  }
+  return host_.now().time_since_epoch() / 1us;
+}
+
+Sockets::Lock Sockets::enter() {
+  Lock lock(mutex_);
+  ++entries_;
+  return lock;
+}
+
+bool Sockets::block(Lock& lock, const std::function<bool()>& ready, std::optional<Instant> limit) {
+  if (ready()) return true;
+  Blocked self{ready, limit};
+  blocked_ = &self;
+  while (!self.over(host_.now())) {
+    const std::uint64_t before = entries_;
+    if (changed_.wait_for(lock, std::chrono::milliseconds(300)) == std::cv_status::timeout &&
+        before == entries_) {
+      // The script waits for this very call: time goes on with it alone.
+      if (!host_.step(limit.value_or(Instant::max())) && limit) host_.advance_to(*limit);
+    }
+  }
+  blocked_ = nullptr;
+  just_left_ = std::this_thread::get_id();
+  changed_.notify_all();
+  return ready();
+}
+
+/// A call that waited for what has just happened ends at this very moment of virtual time: the
+/// clock stands until its thread has left, and has looked at it.
+void Sockets::wake_blocked(Lock& lock) {
+  if (blocked_ == nullptr || !blocked_->over(host_.now())) return;
+  changed_.notify_all();
+  changed_.wait_for(lock, std::chrono::seconds(1), [&] { return blocked_ == nullptr; });
+  changed_.wait_for(lock, std::chrono::milliseconds(20), [&] { return !just_left_; });
+  just_left_.reset();
+}
+
+void Sockets::run_until(Lock& lock, Instant when) {
+  while (true) {
+    wake_blocked(lock);
+    const Instant limit =
+        blocked_ != nullptr && blocked_->limit ? std::min(when, *blocked_->limit) : when;
+    if (host_.step(limit)) continue;
+    host_.advance_to(limit);
+    wake_blocked(lock);
+    if (limit == when) return;
+  }
+}
+
+void Sockets::accepted(application::StreamId id, std::uint16_t port, Session& session) {
+  for (auto& [number, each] : sockets_) {
+    if (each->state != State::listening || each->local.port != port) continue;
+    auto s = host_.stack().stream(id);
+    if (!each->open) return s->abort();
+    Socket fresh{.state = State::connected,
+                 .open = false,
+                 .id = id,
+                 .local = s->local(),
+                 .remote = s->remote()};
+    fresh.nodelay = each->nodelay;
+    fresh.lingering = each->lingering;
+    fresh.stream_options = each->stream_options;
+    fresh.options = each->options;
+    session.socket = add(std::move(fresh));
+    take_options(*sockets_.at(session.socket));
+    each->accepted.push_back(session.socket);
+    return;
+  }
+}
+
+void Sockets::connected(std::uint64_t socket) { sockets_.at(socket)->state = State::connected; }
+
+void Sockets::ended(std::uint64_t number, Cause cause) {
+  const auto at = sockets_.find(number);
+  if (at == sockets_.end()) return;
+  const Handle handle = at->second;
+  Socket& socket = *handle;
+  if (const int error = error_of(cause); error != 0) {
+    // RFC 9293 s.3.10.7.4: the peer had closed, and resets: for Linux a broken pipe.
+    socket.error = cause == Cause::reset && socket.peer_closed ? EPIPE : error;
+  } else if (cause == Cause::aborted && socket.state == State::connecting) {
+    socket.error = ECONNABORTED;
+  }
+  socket.state = State::over;
+  socket.id.reset();
+  if (!socket.open) {
+    const bool waiting = std::any_of(sockets_.begin(), sockets_.end(), [&](const auto& each) {
+      const auto& queue = each.second->accepted;
+      return std::find(queue.begin(), queue.end(), number) != queue.end();
+    });
+    if (!waiting) sockets_.erase(at);
+  }
+}
+
+void Sockets::peer_closed(std::uint64_t socket) {
+  if (socket != 0) sockets_.at(socket)->peer_closed = true;
+}
+
+void Sockets::datagram(const application::Datagram& datagram) {
+  for (auto& [number, each] : sockets_) {
+    if (each->stream || each->local.port != datagram.local.port) continue;
+    if (each->state == State::connected && each->remote != datagram.remote) continue;
+    each->messages.push_back({datagram.remote, {datagram.bytes.begin(), datagram.bytes.end()}});
+    return;
+  }
+}
+
+void Sockets::datagram_failed(Endpoint local, Endpoint remote, Cause cause) {
+  for (auto& [number, each] : sockets_) {
+    if (!each->stream && each->state == State::connected && each->local.port == local.port &&
+        each->remote == remote) {
+      each->error = error_of(cause);
+    }
+  }
+}
+
+}  // namespace pollux::packetdrill
