@@ -170,7 +170,7 @@ void Run::deliver_time_wait(const Segment& segment) {
     case Action::acknowledge:
     case Action::challenge:
       waiting_.acknowledges(waiting_index_, verdict.action == Action::challenge);
-      sent_.push_back(tcp::acknowledgment(waiting_[waiting_index_]));
+      sent_.push_back(tcp::acknowledgment(waiting_[waiting_index_], segment));
       return;
     case Action::reopen:
       waiting_.erase(waiting_index_);

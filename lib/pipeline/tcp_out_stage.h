@@ -95,7 +95,7 @@ void Pipeline<D, A>::send_more_acks(Connection& c, const tcp::Segment& last,
   ack.ack = last.ack;
   ack.window = last.window;
   ack.control = tcp::control::ack;
-  ack.options.timestamps = last.options.timestamps;
+  ack.options = last.options;
   for (; c.more_acks != 0; --c.more_acks) send_segment(c.tuple, c.hash, ack, nullptr);
 }
 

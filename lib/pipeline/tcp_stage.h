@@ -228,7 +228,7 @@ Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
     case Action::acknowledge:
     case Action::challenge:
       time_wait_.acknowledges(index, verdict.action == Action::challenge);
-      send_segment(entry.tuple, arrival.hash, tcp::acknowledgment(entry), nullptr);
+      send_segment(entry.tuple, arrival.hash, tcp::acknowledgment(entry, arrival.segment), nullptr);
       return verdict.drop;
     case Action::reopen:
       break;

@@ -122,7 +122,7 @@ class End {
         }
         if (verdict.action == Action::restart) waiting_.restart(index_, config_, now);
         waiting_.acknowledges(index_, verdict.action == Action::challenge);
-        send(acknowledgment(waiting_[index_]));
+        send(acknowledgment(waiting_[index_], segment));
         return;
       }
     }

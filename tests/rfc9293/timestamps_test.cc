@@ -80,6 +80,28 @@ TEST(Timestamps, TimeNothingThatWasSentOnce) {  // one sample a round trip, in m
       .sends({.seq = 1'977_seq, .ack = 1_seq, .text = 24});
 }
 
+TEST(Timestamps, AnswerThePeersInTimeWait) {
+  Script::established(agreed)
+      .closes()
+      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
+      .arrives({.seq = 1_seq, .ack = 2_seq, .control = fin, .timestamps = stamp(600)})
+      .sends({.seq = 2_seq, .ack = 2_seq, .timestamps = echoes(600)})
+      .state(State::time_wait)
+      .arrives({.seq = 1_seq, .ack = 2_seq, .control = fin, .timestamps = stamp(700)})
+      .sends({.seq = 2_seq, .ack = 2_seq, .timestamps = echoes(700)});
+}
+
+TEST(Timestamps, AreNotOfferedWhereThereIsNoRoom) {
+  auto setup = agreed;
+  setup.config.mss = 48;
+  Script::established(setup).check([](const Tcb& tcb) { EXPECT_FALSE(tcb.timestamps); });
+  setup.config.mss = 60;
+  Script::established(setup).check([](const Tcb& tcb) {
+    EXPECT_TRUE(tcb.timestamps);
+    EXPECT_EQ(tcb.mss, 48);
+  });
+}
+
 TEST(Timestamps, CompareAsNumbersThatGoRound) {
   auto setup = agreed;
   setup.peer_timestamp = 0xFFFF'FFF0;

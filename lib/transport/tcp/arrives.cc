@@ -156,7 +156,7 @@ void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& option
   const std::uint16_t peer = options.mss.value_or(default_mss);  // MUST-15
   tcb.mss = std::max(std::min(peer, tcb.mss), min_mss);          // MUST-16
   tcb.sack = config.sack && options.sack_permitted;
-  if (config.timestamps && options.timestamps) {
+  if (offers_timestamps(config) && options.timestamps) {
     tcb.timestamps = true;
     tcb.mss = text_beside_timestamps(tcb.mss);
     take_timestamp(tcb, options.timestamps->value, now);

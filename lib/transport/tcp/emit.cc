@@ -76,6 +76,10 @@ Plan make_plan(const Tcb& tcb) noexcept {
   if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
   if (tcb.state == State::syn_sent) return {};
   if (tcb.synchronized()) {
+    // Full segments would leave no room to tell of what has come past a gap.
+    if (tcb.ack_now && tcb.sack && tcb.flight != FlightPool::none) {
+      return {.what = Plan::What::ack, .seq = next_seq(tcb)};
+    }
     if (tcb.resend_first) return plan_first_again(tcb);
     if (tcb.probe) return plan_probe(tcb);
     if (const Plan plan = plan_stream(tcb); plan.what != Plan::What::nothing) return plan;
@@ -100,7 +104,7 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
   // The answer to a SYN offers it only where that SYN did (RFC 7323 s.2.2).
   const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
   if (tcb.scale_offered && agreed) out.options.window_scale = offered_scale(config);
-  if (tcb.state == State::syn_sent && config.timestamps) out.options.timestamps.emplace();
+  if (tcb.state == State::syn_sent && offers_timestamps(config)) out.options.timestamps.emplace();
   out.options.sack_permitted = tcb.sack || (tcb.state == State::syn_sent && config.sack);
 }
 

@@ -46,7 +46,7 @@ HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, cons
     entry.snd_shift = std::min(*syn.options.window_scale, wire::TcpOptions::max_window_scale);
   }
   entry.sack = config.sack && syn.options.sack_permitted;
-  entry.timestamps = config.timestamps && syn.options.timestamps.has_value();
+  entry.timestamps = offers_timestamps(config) && syn.options.timestamps.has_value();
   if (entry.timestamps) entry.ts_recent = syn.options.timestamps->value;
   entry.deadline = later(now, syn_timeout(entry, config));
   return entry;

@@ -13,11 +13,14 @@ TimeWait make_time_wait(const Tcb& tcb, const wire::FourTuple& tuple, const Conf
           .deadline = later(now, 2 * config.msl)};
 }
 
-Segment acknowledgment(const TimeWait& entry) noexcept {
+Segment acknowledgment(const TimeWait& entry, const Segment& answered) noexcept {
   Segment out;
   out.seq = entry.snd_nxt;
   out.ack = entry.rcv_nxt;
   out.control = control::ack;
+  if (answered.options.timestamps) {
+    out.options.timestamps = wire::Timestamps{.echo = answered.options.timestamps->value};
+  }
   return out;
 }
 

@@ -33,8 +33,10 @@ static_assert(sizeof(TimeWait) == 32);
 TimeWait make_time_wait(const Tcb& tcb, const wire::FourTuple& tuple, const Config& config,
                         Instant now) noexcept;
 
-/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>. The window is closed: everything has been received.
-Segment acknowledgment(const TimeWait& entry) noexcept;
+/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, in answer to a segment, whose timestamp it echoes: a peer
+/// who sends timestamps may take nothing without (RFC 7323 s.3.2). The window is closed: everything
+/// has been received.
+Segment acknowledgment(const TimeWait& entry, const Segment& answered) noexcept;
 
 /// What a segment means for such an entry, and what its owner does about it.
 struct TimeWaitVerdict {

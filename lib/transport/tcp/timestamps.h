@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/time.h"
+#include "transport/tcp/config.h"
 #include "transport/tcp/segment.h"
 #include "transport/tcp/tcb.h"
 
@@ -12,6 +13,11 @@ namespace pollux::tcp {
 
 /// What a segment's text gives up to the option.
 inline constexpr std::uint16_t timestamps_size = 12;
+
+/// Whether our SYN has the option: on a link of tiny datagrams there is no room for it.
+inline bool offers_timestamps(const Config& config) noexcept {
+  return config.timestamps && config.mss >= min_mss + timestamps_size;
+}
 
 /// The effective send MSS where each segment has the option (RFC 6691 s.2).
 inline std::uint16_t text_beside_timestamps(std::uint16_t mss) noexcept {
@@ -36,7 +42,7 @@ inline bool is_old(const Tcb& tcb, const Segment& segment, Instant now) noexcept
   const std::uint32_t value = segment.options.timestamps->value;
   if (static_cast<std::int32_t>(value - tcb.ts_recent) >= 0) return false;
   constexpr std::uint32_t days = 50;  // until the count comes round
-  return (day_of(now) + days - tcb.ts_day) % days <= 24;
+  return (day_of(now) + days - tcb.ts_day) % days < 24;
 }
 
 /// Remembers the timestamp of an acceptable segment that begins no later than what was last
