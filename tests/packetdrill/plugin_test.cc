@@ -201,6 +201,10 @@ TEST_F(Plugin, SaysWhatLinuxSays) {
   EXPECT_EQ(errno, EALREADY);
   ack = {};
   seq = wire::SeqNum{0};
+  int reused = -1;
+  socklen_t size = sizeof reused;
+  EXPECT_EQ(calls.getsockopt(self, fd, SOL_SOCKET, SO_REUSEADDR, &reused, &size), 0);
+  EXPECT_EQ(reused, 0);
   EXPECT_EQ(calls.epoll_create(self, 1), -1);
   EXPECT_EQ(errno, ENOSYS);
 }

@@ -86,17 +86,9 @@ int Sockets::getsockopt(int fd, int level, int name, void* value, socklen_t* siz
     return give(set->second.data(), set->second.size());
   }
   if (level == SOL_SOCKET && name == SO_LINGER) return give(&socket->lingering, sizeof(linger));
-  if (level == SOL_SOCKET || level == IPPROTO_TCP) {
-    switch (name) {
-      case TCP_NODELAY:
-        return give_int(0);
-      case TCP_MAXSEG:
-        return give_int(config_.mss);
-      default:
-        break;
-    }
-    if (level == SOL_SOCKET) return give_int(0);
-  }
+  if (level == SOL_SOCKET) return give_int(0);
+  if (level == IPPROTO_TCP && name == TCP_NODELAY) return give_int(0);
+  if (level == IPPROTO_TCP && name == TCP_MAXSEG) return give_int(config_.mss);
   return -ENOPROTOOPT;
 }
 
@@ -118,9 +110,9 @@ int Sockets::setsockopt(int fd, int level, int name, const void* value, socklen_
         socket->stream_options.keepalive = number != 0;
         break;
       case SO_REUSEADDR:
-        if (number == 0) socket->options.erase({level, name});
-        if (number == 0) return 0;
-        break;
+        if (number != 0) break;
+        socket->options.erase({level, name});
+        return 0;
       case SO_SNDBUF:
       case SO_RCVBUF:
         break;
@@ -130,7 +122,6 @@ int Sockets::setsockopt(int fd, int level, int name, const void* value, socklen_
   } else if (level == IPPROTO_TCP && socket->stream) {
     switch (name) {
       case TCP_NODELAY:
-        socket->nodelay = number != 0;
         socket->stream_options.nagle = number == 0;
         break;
       case TCP_USER_TIMEOUT:

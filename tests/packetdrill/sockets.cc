@@ -74,6 +74,8 @@ void write_address(const Endpoint& from, sockaddr* address, socklen_t* size) {
 
 }  // namespace
 
+bool Sockets::nagle(const Socket& socket) { return socket.stream_options.nagle.value_or(true); }
+
 std::uint64_t Sockets::add(Socket socket) {
   sockets_.emplace(++last_number_, std::make_shared<Socket>(std::move(socket)));
   return last_number_;
@@ -133,18 +135,22 @@ int Sockets::bind(int fd, const sockaddr* address, socklen_t size) {
   if (local.address != wire::Ipv4Address{} && local.address != Host::own_address) {
     return -EADDRNOTAVAIL;
   }
-  if (local.port == 0) {
-    local.port = free_port(socket->stream);
-  } else if (!socket->options.contains({SOL_SOCKET, SO_REUSEADDR}) &&
-             taken(local.port, socket->stream)) {
+  if (local.port != 0 && !socket->options.contains({SOL_SOCKET, SO_REUSEADDR}) &&
+      taken(local.port, socket->stream)) {
     return -EADDRINUSE;
   }
-  if (!socket->stream) {
+  return settle_at(*socket, local);
+}
+
+/// The socket's own end from now on; port 0: a free one.
+int Sockets::settle_at(Socket& socket, Endpoint local) {
+  if (local.port == 0) local.port = free_port(socket.stream);
+  if (!socket.stream) {
     if (const auto bound = host_.stack().bind(local.port); !bound) {
       return -error_of(bound.error());
     }
   }
-  socket->local = local;
+  socket.local = local;
   return 0;
 }
 
@@ -156,7 +162,7 @@ int Sockets::listen(int fd, int /*backlog*/) {
   if (socket->state == State::listening) return 0;
   if (socket->state != State::fresh) return -EINVAL;
   if (socket->local.port == 0) socket->local.port = free_port(true);
-  if (const auto done = host_.stack().listen(socket->local.port, {.nagle = !socket->nodelay});
+  if (const auto done = host_.stack().listen(socket->local.port, {.nagle = nagle(*socket)});
       !done) {
     return -error_of(done.error());
   }
@@ -190,10 +196,7 @@ int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
   if (const int error = read_address(address, size, remote); error != 0) return error;
   if (!socket->stream) {
     if (socket->local.port == 0) {
-      socket->local.port = free_port(false);
-      if (const auto bound = host_.stack().bind(socket->local.port); !bound) {
-        return -error_of(bound.error());
-      }
+      if (const int error = settle_at(*socket, {}); error != 0) return error;
     }
     socket->remote = remote;
     socket->state = State::connected;
@@ -214,7 +217,7 @@ int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
   }
   const auto opened = host_.stack().connect(remote, {.local_address = socket->local.address,
                                                      .local_port = socket->local.port,
-                                                     .nagle = !socket->nodelay});
+                                                     .nagle = nagle(*socket)});
   if (!opened) return -error_of(opened.error());
   socket->state = State::connecting;
   socket->connect_told = false;
@@ -240,11 +243,10 @@ ssize_t Sockets::receive(int fd, std::span<std::byte> to, int flags, sockaddr* f
     return socket->stream ? receive_text(*socket, to, flags)
                           : receive_message(*socket, to, flags, from, size);
   };
-  ssize_t result = attempt();
+  const ssize_t result = attempt();
   if (result != -EAGAIN || socket->nonblocking || (flags & MSG_DONTWAIT) != 0) return result;
   block(lock, [&] { return (events(fd) & (POLLIN | POLLERR | POLLHUP)) != 0; });
-  result = attempt();
-  return result;
+  return attempt();
 }
 
 ssize_t Sockets::receive_text(Socket& socket, std::span<std::byte> to, int flags) {
@@ -289,19 +291,15 @@ ssize_t Sockets::receive_message(Socket& socket, std::span<std::byte> to, int fl
 
 ssize_t Sockets::send(int fd, std::span<const std::byte> bytes, int flags, const sockaddr* to,
                       socklen_t size) {
-  {
-    const Lock lock = enter();
-    const Handle socket = find(fd);
-    if (socket == nullptr) return -EBADF;
-    if (!socket->stream) return send_message(*socket, bytes, to, size);
-  }
-  return send_text(fd, bytes, flags);
-}
-
-ssize_t Sockets::send_text(int fd, std::span<const std::byte> bytes, int flags) {
   Lock lock = enter();
   const Handle socket = find(fd);
   if (socket == nullptr) return -EBADF;
+  return socket->stream ? send_text(lock, socket, bytes, flags)
+                        : send_message(*socket, bytes, to, size);
+}
+
+ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std::byte> bytes,
+                           int flags) {
   const bool waits = !socket->nonblocking && (flags & MSG_DONTWAIT) == 0;
   if (socket->state == State::connecting) {
     if (!waits) return -EAGAIN;
@@ -341,10 +339,7 @@ ssize_t Sockets::send_message(Socket& socket, std::span<const std::byte> bytes, 
   }
   if (socket.error != 0) return -std::exchange(socket.error, 0);
   if (socket.local.port == 0) {
-    socket.local.port = free_port(false);
-    if (const auto bound = host_.stack().bind(socket.local.port); !bound) {
-      return -error_of(bound.error());
-    }
+    if (const int error = settle_at(socket, {}); error != 0) return error;
   }
   const Endpoint from{Host::own_address, socket.local.port};
   if (const auto done = host_.stack().send_datagram(from, remote, bytes); !done) {
@@ -387,12 +382,18 @@ int Sockets::close(int fd) {
   return 0;
 }
 
-/// Listeners stay, since the stack's do: what comes to a closed one is reset as it is accepted.
+/// Listeners stay, since the stack's do: what comes to a closed one is reset as it is accepted. So
+/// does what accept() has yet to take.
 void Sockets::forget_if_over(std::uint64_t number) {
   const auto at = sockets_.find(number);
   if (at == sockets_.end()) return;
   const Socket& socket = *at->second;
-  if (!socket.open && socket.state != State::listening && !stream(socket)) sockets_.erase(at);
+  if (socket.open || socket.state == State::listening || stream(socket)) return;
+  const bool waiting = std::any_of(sockets_.begin(), sockets_.end(), [&](const auto& each) {
+    const auto& queue = each.second->accepted;
+    return std::find(queue.begin(), queue.end(), number) != queue.end();
+  });
+  if (!waiting) sockets_.erase(at);
 }
 
 int Sockets::shutdown(int fd, int how) {
@@ -575,7 +576,6 @@ void Sockets::accepted(application::StreamId id, std::uint16_t port, Session& se
                  .id = id,
                  .local = s->local(),
                  .remote = s->remote()};
-    fresh.nodelay = each->nodelay;
     fresh.lingering = each->lingering;
     fresh.stream_options = each->stream_options;
     fresh.options = each->options;
@@ -591,8 +591,7 @@ void Sockets::connected(std::uint64_t socket) { sockets_.at(socket)->state = Sta
 void Sockets::ended(std::uint64_t number, Cause cause) {
   const auto at = sockets_.find(number);
   if (at == sockets_.end()) return;
-  const Handle handle = at->second;
-  Socket& socket = *handle;
+  Socket& socket = *at->second;
   if (const int error = error_of(cause); error != 0) {
     // RFC 9293 s.3.10.7.4: the peer had closed, and resets: for Linux a broken pipe.
     socket.error = cause == Cause::reset && socket.peer_closed ? EPIPE : error;
@@ -601,13 +600,7 @@ void Sockets::ended(std::uint64_t number, Cause cause) {
   }
   socket.state = State::over;
   socket.id.reset();
-  if (!socket.open) {
-    const bool waiting = std::any_of(sockets_.begin(), sockets_.end(), [&](const auto& each) {
-      const auto& queue = each.second->accepted;
-      return std::find(queue.begin(), queue.end(), number) != queue.end();
-    });
-    if (!waiting) sockets_.erase(at);
-  }
+  forget_if_over(number);
 }
 
 void Sockets::peer_closed(std::uint64_t socket) {

@@ -83,13 +83,12 @@ class Sockets final : public SocketEvents {
     std::deque<std::uint64_t> accepted{};  // sockets that accept() has not taken
     std::deque<Message> messages{};
     std::map<std::pair<int, int>, std::vector<std::byte>> options{};  // as they were set
-    bool nodelay = false;
-    bool keepalive = false;
     linger lingering{};
     application::StreamOptions stream_options{};
   };
   using Handle = std::shared_ptr<Socket>;  // a call that blocks outlives its socket's close
   using Stream = Host::Stack::Stream;
+  using Lock = std::unique_lock<std::mutex>;
 
   std::uint64_t add(Socket socket);
   int add_descriptor(std::uint64_t number);
@@ -98,16 +97,17 @@ class Sockets final : public SocketEvents {
   void forget_if_over(std::uint64_t number);
   bool taken(std::uint16_t port, bool stream) const;
   std::uint16_t free_port(bool stream);
+  int settle_at(Socket& socket, application::Endpoint local);
+  static bool nagle(const Socket& socket);
   short events(int fd);
   void take_options(Socket& socket);
   ssize_t receive_text(Socket& socket, std::span<std::byte> to, int flags);
   ssize_t receive_message(Socket& socket, std::span<std::byte> to, int flags, sockaddr* from,
                           socklen_t* size);
-  ssize_t send_text(int fd, std::span<const std::byte> bytes, int flags);
+  ssize_t send_text(Lock& lock, const Handle& socket, std::span<const std::byte> bytes, int flags);
   ssize_t send_message(Socket& socket, std::span<const std::byte> bytes, const sockaddr* to,
                        socklen_t size);
 
-  using Lock = std::unique_lock<std::mutex>;
   Lock enter();
   /// Waits, in virtual time, until `ready` or `limit`; false at the limit.
   bool block(Lock& lock, const std::function<bool()>& ready,

@@ -157,9 +157,7 @@ void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& option
   tcb.mss = std::max(std::min(peer, tcb.mss), min_mss);          // MUST-16
   tcb.sack = config.sack && options.sack_permitted;
   if (offers_timestamps(config) && options.timestamps) {
-    tcb.timestamps = true;
-    tcb.mss = text_beside_timestamps(tcb.mss);
-    take_timestamp(tcb, options.timestamps->value, now);
+    agree_on_timestamps(tcb, options.timestamps->value, now);
   }
   if (!tcb.scale_offered || !options.window_scale) return;  // RFC 7323 s.2.2: both or neither
   tcb.snd_shift = std::min(*options.window_scale, wire::TcpOptions::max_window_scale) & 0xF;

@@ -10,10 +10,6 @@ namespace pollux::tcp {
 
 namespace {
 
-void put_timestamps(const HalfOpen& entry, Segment& out) noexcept {
-  if (entry.timestamps) out.options.timestamps = wire::Timestamps{.echo = entry.ts_recent};
-}
-
 /// The RTO of the entry's next SYN: no round trip is known, so it is the initial one, doubled each
 /// time (RFC 6298 (5.5)).
 Duration syn_timeout(const HalfOpen& entry, const Config& config) noexcept {
@@ -90,7 +86,7 @@ HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
   const bool syn = segment.has(control::syn);
 
   if (entry.timestamps && segment.options.timestamps && !reset &&
-      static_cast<std::int32_t>(segment.options.timestamps->value - entry.ts_recent) < 0) {
+      is_before(segment.options.timestamps->value, entry.ts_recent)) {
     return {Action::acknowledge, Drop::tcp_paws};  // RFC 7323 s.5.3
   }
   // First, check sequence number. The SYN that we know is old, but tells that ours was lost.
@@ -144,11 +140,7 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
     tcb.rcv_shift = offered_scale(config) & 0xF;
   }
   tcb.sack = entry.sack;
-  if (entry.timestamps) {
-    tcb.timestamps = true;
-    tcb.mss = text_beside_timestamps(tcb.mss);
-    take_timestamp(tcb, entry.ts_recent, now);
-  }
+  if (entry.timestamps) agree_on_timestamps(tcb, entry.ts_recent, now);
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};
   if (!entry.resent) {  // Karn

@@ -29,9 +29,21 @@ inline std::uint32_t day_of(Instant now) noexcept {
   return Millis32{now}.raw() / (24u * 3'600 * 1'000);
 }
 
+/// By signed distance, as sequence numbers compare (s.5.2).
+inline bool is_before(std::uint32_t a, std::uint32_t b) noexcept {
+  return static_cast<std::int32_t>(a - b) < 0;
+}
+
 inline void take_timestamp(Tcb& tcb, std::uint32_t value, Instant now) noexcept {
   tcb.ts_recent = value;
   tcb.ts_day = day_of(now) & 0x3F;
+}
+
+/// Both SYNs had the option; the peer's said `value`.
+inline void agree_on_timestamps(Tcb& tcb, std::uint32_t value, Instant now) noexcept {
+  tcb.timestamps = true;
+  tcb.mss = text_beside_timestamps(tcb.mss);
+  take_timestamp(tcb, value, now);
 }
 
 /// Protection against wrapped sequence numbers (s.5.3 R1): whether the segment is older than what
@@ -39,8 +51,7 @@ inline void take_timestamp(Tcb& tcb, std::uint32_t value, Instant now) noexcept 
 /// taken as it is, for some middleboxes leave it off, and a reset counts by its number alone.
 inline bool is_old(const Tcb& tcb, const Segment& segment, Instant now) noexcept {
   if (!tcb.timestamps || !segment.options.timestamps || segment.has(control::rst)) return false;
-  const std::uint32_t value = segment.options.timestamps->value;
-  if (static_cast<std::int32_t>(value - tcb.ts_recent) >= 0) return false;
+  if (!is_before(segment.options.timestamps->value, tcb.ts_recent)) return false;
   constexpr std::uint32_t days = 50;  // until the count comes round
   return (day_of(now) + days - tcb.ts_day) % days < 24;
 }
@@ -54,9 +65,9 @@ inline void note_timestamp(Tcb& tcb, const Segment& segment, Instant now) noexce
   take_timestamp(tcb, segment.options.timestamps->value, now);
 }
 
-/// The option of a segment to send.
-inline void put_timestamps(const Tcb& tcb, Segment& out) noexcept {
-  if (tcb.timestamps) out.options.timestamps = wire::Timestamps{.echo = tcb.ts_recent};
+/// The option of a segment that a Tcb or a HalfOpen sends.
+inline void put_timestamps(const auto& sender, Segment& out) noexcept {
+  if (sender.timestamps) out.options.timestamps = wire::Timestamps{.echo = sender.ts_recent};
 }
 
 }  // namespace pollux::tcp
