@@ -46,12 +46,20 @@ struct Seg {
   std::optional<std::uint8_t> window_scale{};
   std::optional<bool> push{};
   std::optional<wire::Timestamps> timestamps{};                  // sent: the echo is looked at
-  std::optional<std::vector<std::pair<SeqNum, SeqNum>>> sack{};  // sent: all blocks, in order
+  /// Sent: all blocks, in order, as the peer counts. Arriving: as we count.
+  std::optional<std::vector<std::pair<SeqNum, SeqNum>>> sack{};
 };
+
+/// The defaults, but for the windows: those of Reno are easier to follow by hand than CUBIC's.
+constexpr tcp::Config reno() {
+  tcp::Config config;
+  config.congestion = tcp::Congestion::reno;
+  return config;
+}
 
 /// What the two ends of a script are.
 struct Setup {
-  tcp::Config config{};
+  tcp::Config config = reno();
   std::uint16_t peer_window = 65535;
   std::optional<std::uint16_t> peer_mss = 1000;  // smaller than ours, so it is the one in force
   std::optional<std::uint8_t> peer_scale{};

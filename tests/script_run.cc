@@ -71,6 +71,13 @@ Segment Run::to_wire(const Seg& segment) const {
   out.options.mss = segment.mss;
   out.options.window_scale = segment.window_scale;
   out.options.timestamps = segment.timestamps;
+  if (segment.sack) {
+    out.options.sack_count = static_cast<std::uint8_t>(segment.sack->size());
+    for (std::size_t i = 0; i < segment.sack->size(); ++i) {
+      const auto& [left, right] = (*segment.sack)[i];
+      out.options.sack[i] = {iss_ + left.value(), iss_ + right.value()};
+    }
+  }
   if ((segment.control & syn) != 0) {
     if (!segment.mss) out.options.mss = setup_.peer_mss;
     if (!segment.window_scale) out.options.window_scale = setup_.peer_scale;
@@ -476,7 +483,7 @@ void Run::examine() {
     if (pool_.size() != 0) fail("a Flight was not given back");
     return;
   }
-  if (const auto broken = tcp::check(tcb_, setup_.config); !broken.empty()) {
+  if (const auto broken = tcp::check(tcb_, setup_.config, pool_); !broken.empty()) {
     fail("an invariant does not hold: " + std::string(broken));
   }
   if (tcb_.state == State::syn_sent) return;

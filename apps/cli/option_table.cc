@@ -149,6 +149,13 @@ Status take_switch(bool& out, const std::string& value) {
                            std::pair{std::string_view{"off"}, false}});
 }
 
+Status take_congestion(Draft& draft, const std::string& value) {
+  using tcp::Congestion;
+  return choose(draft.shared.tcp.congestion, value,
+                std::array{std::pair{std::string_view{"cubic"}, Congestion::cubic},
+                           std::pair{std::string_view{"reno"}, Congestion::reno}});
+}
+
 Status take_eal(Draft& draft, const std::string& value) {
   const std::vector<std::string> words = split_words(value);
   if (words.empty()) return refuse("has no words");
@@ -331,6 +338,8 @@ const std::vector<OptionRow>& option_table() {
        all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.timestamps, v); }},
       {{"--sack", "on|off", "offer selective acknowledgments (on)", "TCP"},
        all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.sack, v); }},
+      {{"--congestion", "HOW", "cubic or reno: how fast text may leave (cubic)", "TCP"},
+       all, "cubic", take_congestion},
       {{"--initial-window", "N", "first congestion window, segments (10)", "TCP"},
        all, "10",
        [](D& d, V& v) { return keep(d.shared.tcp.initial_window, parse_number(v, 1, 64)); }},

@@ -82,7 +82,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
       if ((c.pending & pending::closed) != 0) break;
     }
   }
-  POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp).empty());
+  POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp, flights_).empty());
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "transport/tcp/arrival.h"
+#include "transport/tcp/recovery.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
@@ -272,7 +273,8 @@ Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, 
     tcb.ack_now = true;
     discard(a, Drop::tcp_no_buffer);
   }
-  if (a.verdict.closed) release(tcb, flights);
+  if (a.verdict.closed || flight_is_idle(tcb, flights)) release(tcb, flights);
+  if (tcb.sack) update_mend(tcb, flights);
   update_deadline(tcb);
   a.verdict.send = (!a.verdict.closed || a.verdict.time_wait) && may_send_something(tcb);
   return a.verdict;

@@ -6,8 +6,8 @@
 
 namespace pollux::tcp {
 
-/// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582).
-enum class Congestion : std::uint8_t { reno };
+/// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582) or CUBIC (RFC 9438).
+enum class Congestion : std::uint8_t { reno, cubic };
 
 /// What all connections of a stack share; fixed at start.
 struct Config {
@@ -32,7 +32,7 @@ struct Config {
   bool nagle = true;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
-  Congestion congestion = Congestion::reno;
+  Congestion congestion = Congestion::cubic;
 };
 
 }  // namespace pollux::tcp
