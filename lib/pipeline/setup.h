@@ -143,7 +143,7 @@ std::optional<Instant> Pipeline<D, A>::next_event() const noexcept {
   consider(wheel_.next_deadline());
   consider(half_open_wheel_.next_deadline());
   consider(app_timers_wheel_.next_deadline());
-  if (const auto when = time_wait_.next_deadline()) consider(instant_of(*when));
+  consider(time_wait_.next_deadline(now_));
   consider(transmit_.neighbors().next_deadline());
   consider(announcer_.next_deadline());
   consider(reassembly_.next_deadline());

@@ -165,7 +165,9 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
   using Action = tcp::HalfOpenVerdict::Action;
   const std::uint32_t index = arrival.entry.index();
   tcp::HalfOpen& half = half_open_[index];
-  const tcp::HalfOpenVerdict verdict = tcp::segment_arrives(half, config_.tcp, arrival.segment);
+  const tcp::HalfOpenVerdict verdict =
+      tcp::segment_arrives(half, config_.tcp, arrival.segment, now_);
+  if (verdict.challenge_ack) counters_.count(Event::tcp_challenge_acks);
   switch (verdict.action) {
     case Action::ignore:
       return verdict.drop;
@@ -215,20 +217,17 @@ Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
   using Action = tcp::TimeWaitVerdict::Action;
   const std::uint32_t index = arrival.entry.index();
   const tcp::TimeWait& entry = time_wait_[index];
-  const tcp::TimeWaitVerdict verdict = tcp::segment_arrives(entry, arrival.segment);
+  const tcp::TimeWaitVerdict verdict =
+      time_wait_.segment_arrives(index, arrival.segment, config_.tcp, now_);
+  if (verdict.challenge_ack) counters_.count(Event::tcp_challenge_acks);
   switch (verdict.action) {
     case Action::ignore:
       return verdict.drop;
     case Action::close:
       release_time_wait(arrival.hash, arrival.entry);
       return verdict.drop;
-    case Action::restart:
-      time_wait_.restart(index, config_.tcp, now_);
-      [[fallthrough]];
     case Action::acknowledge:
-    case Action::challenge:
-      time_wait_.acknowledges(index, verdict.action == Action::challenge);
-      send_segment(entry.tuple, arrival.hash, tcp::acknowledgment(entry, arrival.segment), nullptr);
+      send_segment(entry.tuple, arrival.hash, tcp::acknowledgment(entry), nullptr);
       return verdict.drop;
     case Action::reopen:
       break;

@@ -14,7 +14,8 @@ struct Config {
   Duration initial_rto = 1s;    // RFC 6298 (2.1)
   Duration min_rto = 200ms;     // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
   Duration max_rto = 60s;       // RFC 6298 (2.5)
-  Duration msl = 30s;           // TIME-WAIT lasts twice this; RFC 9293 s.3.4.2 suggests 2 minutes
+  Duration msl = 30s;           // TIME-WAIT lasts twice this; at most 10 minutes (RFC 9293
+                                // s.3.4.2 suggests 2)
   Duration delayed_ack = 40ms;  // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3; 0: never delayed
   Duration keepalive_idle = 7200s;  // RFC 9293 s.3.8.4
   Duration keepalive_interval = 75s;
