@@ -118,6 +118,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       half_open_wheel_(std::move(tables.half_open_wheel)),
       ports_(SipKey{random_.next(), random_.next()}),
       sources_(addresses_),
+      cookies_(SipKey{random_.next(), random_.next()}),
       app_timers_(std::move(tables.app_timers)),
       app_timers_wheel_(std::move(tables.app_timers_wheel)) {
   if constexpr (link::Relinked<D>) links_ = device.links();

@@ -9,6 +9,13 @@ namespace pollux::tcp {
 /// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582).
 enum class Congestion : std::uint8_t { reno };
 
+/// When a listener answers a SYN without keeping anything of it (RFC 4987 s.3.6).
+enum class SynCookieUse : std::uint8_t {
+  automatic,  // while its half-open entries are all in use
+  always,
+  never  // then such a SYN is dropped
+};
+
 /// What all connections of a stack share; fixed at start.
 struct Config {
   Duration initial_rto = 1s;    // RFC 6298 (2.1)
@@ -31,6 +38,7 @@ struct Config {
   bool timestamps = true;  // offered, RFC 7323 s.3
   bool sack = true;        // offered, RFC 2018 s.2
   bool nagle = true;
+  SynCookieUse syn_cookies = SynCookieUse::automatic;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::reno;

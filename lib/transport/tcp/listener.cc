@@ -154,12 +154,11 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
   if (entry.timestamps) agree_on_timestamps(tcb, entry.ts_recent, now);
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};
-  if (!entry.resent) {  // Karn
+  tcb.syn_resent = entry.resent;
+  if (!entry.resent && !entry.from_cookie) {  // Karn
     tcb.timing = true;
     tcb.timed_seq = tcb.snd_nxt;
     tcb.timed_at = entry.created;
-  } else {
-    tcb.syn_resent = true;
   }
   return tcb;
 }
