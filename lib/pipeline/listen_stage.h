@@ -21,6 +21,9 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
           return accept(*half, arrival);
         }
         counters_.count(Event::tcp_syn_cookies_refused);
+        if (cookies_.acknowledges(arrival.tuple, arrival.segment, now_)) {
+          return Drop::tcp_bad_sequence;
+        }
         break;
       case tcp::ListenAction::half_open:
         if (answers_with_cookie()) return answer_with_cookie(arrival);

@@ -114,6 +114,21 @@ TEST_F(Cookies, AnAckThatBringsNoneBackIsReset) {
   EXPECT_EQ(count(Event::tcp_syn_cookies_refused), 1u) << "none is awaited any more";
 }
 
+TEST_F(Cookies, TextThatOvertakesTheAckIsDroppedAndNotReset) {
+  start();
+  ask({.seq = raw_iss, .control = control::syn});
+  peer.send({.seq = seq + 50, .control = control::ack, .ack = ack, .text = text(50, 50)});
+  run_for(10ms);
+  EXPECT_TRUE(peer.heard().empty());
+  EXPECT_EQ(stack->counters()[Drop::tcp_bad_sequence], 1u);
+  send(control::ack, text(0, 50));
+  peer.send({.seq = seq + 50, .control = control::ack, .ack = ack, .text = text(50, 50)});
+  run_for(10ms);
+  EXPECT_EQ(app.accepted, 1u);
+  EXPECT_EQ(app.received, 100u);
+  EXPECT_EQ(app.wrong, 0u);
+}
+
 TEST_F(Cookies, NoConnectionIsLeftForOne) {
   config.connections = 1;
   start();

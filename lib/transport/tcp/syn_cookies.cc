@@ -14,6 +14,16 @@ constexpr std::uint32_t scale_mask = 0xf;
 constexpr std::uint32_t not_scaled = 0xf;
 constexpr std::uint32_t sack_bit = 0x10;
 
+constexpr std::uint32_t front_mask = 0xfffc'0000;
+
+std::uint64_t addresses(const wire::FourTuple& tuple) noexcept {
+  return std::uint64_t{tuple.local.value()} << 32 | tuple.remote.value();
+}
+
+std::uint64_t ports(const wire::FourTuple& tuple) noexcept {
+  return std::uint64_t{tuple.local_port} << 48 | std::uint64_t{tuple.remote_port} << 32;
+}
+
 std::uint32_t options_of(const HalfOpen& entry) noexcept {
   return (entry.scaled ? entry.snd_shift : not_scaled) | (entry.sack ? sack_bit : 0);
 }
@@ -32,18 +42,34 @@ bool recent(std::uint32_t echo, Instant now) noexcept {
 
 }  // namespace
 
-/// 28 bits of hash, three of MSS, and the last of the period's number, so that one hash is enough
-/// to check it.
+/// 14 bits of hash of the four-tuple, which a segment past a gap bears out; 14 of hash of all else,
+/// too; three of MSS; and the last of the period's number, so that each has to be made once only.
 SeqNum SynCookies::cookie(const wire::FourTuple& tuple, SeqNum irs, std::uint32_t mss_class,
                           std::int64_t in_period) const noexcept {
-  const std::uint64_t addresses = std::uint64_t{tuple.local.value()} << 32 | tuple.remote.value();
-  const std::uint64_t numbers =
-      std::uint64_t{tuple.local_port} << 48 | std::uint64_t{tuple.remote_port} << 32 | irs.value();
+  const std::uint64_t numbers = ports(tuple) | irs.value();
   const auto time = static_cast<std::uint64_t>(in_period);
   const std::uint64_t hash =
-      siphash24_words(key_, addresses, numbers, time << 3 | std::uint64_t{mss_class});
-  return SeqNum{(static_cast<std::uint32_t>(hash >> 32) & ~0xfu) | mss_class << 1 |
-                static_cast<std::uint32_t>(time & 1)};
+      siphash24_words(key_, addresses(tuple), numbers, time << 3 | std::uint64_t{mss_class});
+  return SeqNum{front(tuple, in_period) | (static_cast<std::uint32_t>(hash >> 46) & 0x3fff) << 4 |
+                mss_class << 1 | static_cast<std::uint32_t>(time & 1)};
+}
+
+std::uint32_t SynCookies::front(const wire::FourTuple& tuple,
+                                std::int64_t in_period) const noexcept {
+  const std::uint64_t hash =
+      siphash24_words(key_, addresses(tuple), ports(tuple) | static_cast<std::uint32_t>(in_period));
+  return static_cast<std::uint32_t>(hash >> 32) & front_mask;
+}
+
+std::int64_t SynCookies::made_in(SeqNum cookie, Instant now) noexcept {
+  const std::int64_t in_period = period_of(now);
+  return in_period - ((in_period ^ cookie.value()) & 1);
+}
+
+bool SynCookies::acknowledges(const wire::FourTuple& tuple, const Segment& segment,
+                              Instant now) const noexcept {
+  const SeqNum iss = segment.ack - 1;
+  return front(tuple, made_in(iss, now)) == (iss.value() & front_mask);
 }
 
 Segment SynCookies::answer(const wire::FourTuple& tuple, const Segment& syn, const Config& config,
@@ -68,9 +94,9 @@ std::optional<HalfOpen> SynCookies::take(const wire::FourTuple& tuple, Segment& 
   entry.iss = segment.ack - 1;
   entry.irs = segment.seq - 1;
   const std::uint32_t mss_class = entry.iss.value() >> 1 & 0x7;
-  std::int64_t sent_in = period_of(now);
-  if (((sent_in ^ entry.iss.value()) & 1) != 0) --sent_in;
-  if (cookie(tuple, entry.irs, mss_class, sent_in) != entry.iss) return std::nullopt;
+  if (cookie(tuple, entry.irs, mss_class, made_in(entry.iss, now)) != entry.iss) {
+    return std::nullopt;
+  }
   entry.peer_mss = mss_classes[mss_class];
   entry.peer_window = segment.window;  // the SYN's is forgotten
   entry.listener = listener;

@@ -47,12 +47,22 @@ class SynCookies {
   std::optional<HalfOpen> take(const wire::FourTuple& tuple, Segment& segment, const Config& config,
                                std::uint16_t listener, Instant now) const noexcept;
 
+  /// Whether a segment that take() refuses may be of a peer whose connection a cookie will make
+  /// yet: the text before it was lost, or overtaken. Such a peer must not be reset; of others one
+  /// in 16,384 looks like it.
+  bool acknowledges(const wire::FourTuple& tuple, const Segment& segment,
+                    Instant now) const noexcept;
+
  private:
   static std::int64_t period_of(Instant now) noexcept {
     return std::chrono::floor<std::chrono::duration<std::int64_t, std::ratio<64>>>(
                now.time_since_epoch())
         .count();
   }
+  /// The period, this one or the last, that the cookie may have been made in.
+  static std::int64_t made_in(SeqNum cookie, Instant now) noexcept;
+  /// The cookie's first bits, which do not depend on the peer's number.
+  std::uint32_t front(const wire::FourTuple& tuple, std::int64_t in_period) const noexcept;
   SeqNum cookie(const wire::FourTuple& tuple, SeqNum irs, std::uint32_t mss_class,
                 std::int64_t in_period) const noexcept;
 

@@ -244,6 +244,23 @@ TEST(SynCookies, AreHardToGuess) {
   EXPECT_NEAR(moved, 14'000, 500);
 }
 
+TEST(SynCookies, TextPastAGapIsToldFromAStrangers) {
+  SynCookies cookies{key};
+  Segment ack = ack_of(cookies.answer(tuple, a_syn(), {}, start));
+  ack.seq += 1'460;
+  EXPECT_FALSE(cookies.take(tuple, ack, {}, 1, start));
+  EXPECT_TRUE(cookies.acknowledges(tuple, ack, start));
+  EXPECT_TRUE(cookies.acknowledges(tuple, ack, start + SynCookies::period));
+  EXPECT_FALSE(cookies.acknowledges(tuple, ack, start + 2 * SynCookies::period));
+  Prng random{1};
+  int alike = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    ack.ack = SeqNum{random.next32()};
+    alike += cookies.acknowledges(tuple, ack, start) ? 1 : 0;
+  }
+  EXPECT_LE(alike, 30);  // some 6 are expected
+}
+
 TEST(SynCookies, TheConnectionIsAsGoodAsAnother) {
   const Config config;
   SynCookies cookies{key};
