@@ -156,6 +156,13 @@ Status take_congestion(Draft& draft, const std::string& value) {
                            std::pair{std::string_view{"reno"}, Congestion::reno}});
 }
 
+Status take_syn_cookies(Draft& draft, const std::string& value) {
+  return choose(draft.shared.tcp.syn_cookies, value,
+                std::array{std::pair{std::string_view{"auto"}, tcp::SynCookieUse::automatic},
+                           std::pair{std::string_view{"always"}, tcp::SynCookieUse::always},
+                           std::pair{std::string_view{"never"}, tcp::SynCookieUse::never}});
+}
+
 Status take_eal(Draft& draft, const std::string& value) {
   const std::vector<std::string> words = split_words(value);
   if (words.empty()) return refuse("has no words");
@@ -340,6 +347,8 @@ const std::vector<OptionRow>& option_table() {
        all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.sack, v); }},
       {{"--congestion", "HOW", "cubic or reno: how fast text may leave (cubic)", "TCP"},
        all, "cubic", take_congestion},
+      {{"--syn-cookies", "WHEN", "auto (when half-open entries run out), always or never", "TCP"},
+       all, "auto", take_syn_cookies},
       {{"--initial-window", "N", "first congestion window, segments (10)", "TCP"},
        all, "10",
        [](D& d, V& v) { return keep(d.shared.tcp.initial_window, parse_number(v, 1, 64)); }},

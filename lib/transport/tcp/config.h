@@ -9,12 +9,20 @@ namespace pollux::tcp {
 /// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582) or CUBIC (RFC 9438).
 enum class Congestion : std::uint8_t { reno, cubic };
 
+/// When a listener answers a SYN without keeping anything of it (RFC 4987 s.3.6).
+enum class SynCookieUse : std::uint8_t {
+  automatic,  // while its half-open entries are all in use
+  always,
+  never  // then such a SYN is dropped
+};
+
 /// What all connections of a stack share; fixed at start.
 struct Config {
   Duration initial_rto = 1s;    // RFC 6298 (2.1)
   Duration min_rto = 200ms;     // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
   Duration max_rto = 60s;       // RFC 6298 (2.5)
-  Duration msl = 30s;           // TIME-WAIT lasts twice this; RFC 9293 s.3.4.2 suggests 2 minutes
+  Duration msl = 30s;           // TIME-WAIT lasts twice this; at most 10 minutes (RFC 9293
+                                // s.3.4.2 suggests 2)
   Duration delayed_ack = 40ms;  // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3; 0: never delayed
   Duration keepalive_idle = 7200s;  // RFC 9293 s.3.8.4
   Duration keepalive_interval = 75s;
@@ -30,6 +38,7 @@ struct Config {
   bool timestamps = true;  // offered, RFC 7323 s.3
   bool sack = true;        // offered, RFC 2018 s.2
   bool nagle = true;
+  SynCookieUse syn_cookies = SynCookieUse::automatic;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::cubic;

@@ -51,6 +51,7 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_TRUE(shared.tcp.timestamps);
   EXPECT_TRUE(shared.tcp.sack);
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::cubic);
+  EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::automatic);
   EXPECT_EQ(shared.json, "");
   EXPECT_EQ(shared.human(), stdout);
   EXPECT_FALSE(shared.seed);
@@ -137,6 +138,8 @@ TEST(Options, EverythingOfTheMachine) {
                                              "off",
                                              "--congestion",
                                              "reno",
+                                             "--syn-cookies",
+                                             "never",
                                              "--initial-window",
                                              "4",
                                              "--delayed-ack-ms",
@@ -165,6 +168,7 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_FALSE(shared.tcp.timestamps);
   EXPECT_FALSE(shared.tcp.sack);
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::reno);
+  EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);
   EXPECT_EQ(shared.tcp.msl, 500ms);
