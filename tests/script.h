@@ -45,7 +45,7 @@ struct Seg {
   std::optional<std::uint16_t> mss{};
   std::optional<std::uint8_t> window_scale{};
   std::optional<bool> push{};
-  std::optional<wire::Timestamps> timestamps{};                  // sent: the echo is looked at
+  std::optional<wire::Timestamps> timestamps{};  // sent: the echo is looked at
   /// Sent: all blocks, in order, as the peer counts. Arriving: as we count.
   std::optional<std::vector<std::pair<SeqNum, SeqNum>>> sack{};
 };

@@ -71,6 +71,7 @@ Segment Run::to_wire(const Seg& segment) const {
   out.options.mss = segment.mss;
   out.options.window_scale = segment.window_scale;
   out.options.timestamps = segment.timestamps;
+  if (out.options.timestamps) out.options.timestamps->echo += Millis32{start_}.raw();
   if (segment.sack) {
     out.options.sack_count = static_cast<std::uint8_t>(segment.sack->size());
     for (std::size_t i = 0; i < segment.sack->size(); ++i) {

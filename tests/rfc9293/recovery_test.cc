@@ -48,6 +48,7 @@ TEST(SackRecovery, ThreeSegmentsPastTheGapSendItAgain) {
   Script::established(sack())
       .writes(10'000)
       .sends_full(10, 1_seq, 1_seq)
+      .at(20ms)
       .arrives(ack(1_seq, {{1001_seq, 2001_seq}}))
       .arrives(ack(1_seq, {{1001_seq, 3001_seq}}))
       .sends_nothing()
@@ -61,6 +62,7 @@ TEST(SackRecovery, OneAckMayTellOfAllThree) {
   Script::established(sack())
       .writes(4000)
       .sends_full(4, 1_seq, 1_seq)
+      .at(20ms)
       .arrives(ack(1_seq, {{1001_seq, 4001_seq}}))
       .sends_full(1, 1_seq, 1_seq);
 }
@@ -70,10 +72,12 @@ TEST(SackRecovery, OnlyWhatIsMissingIsSentAgain) {
       .writes(10'000)
       .sends_full(10, 1_seq, 1_seq)
       // 1, 4 and 7 are missing; all that was sent before the tenth is told of.
+      .at(20ms)
       .arrives(ack(1_seq, {{7001_seq, 10'001_seq}, {4001_seq, 6001_seq}, {1001_seq, 3001_seq}}))
       .sends_full(1, 1_seq, 1_seq)
       .sends_full(1, 3001_seq, 1_seq)
       .sends_full(1, 6001_seq, 1_seq)
+      .at(40ms)
       .arrives(ack(3001_seq, {{7001_seq, 10'001_seq}, {4001_seq, 6001_seq}}))
       .sends_nothing()
       .arrives(ack(10'001_seq))
@@ -95,6 +99,7 @@ TEST(SackRecovery, EndsWhenAllIsThereThatWasInFlight) {
   Script::established(sack())
       .writes(10'000)
       .sends_full(10, 1_seq, 1_seq)
+      .at(20ms)
       .arrives(ack(1_seq, {{1001_seq, 10'001_seq}}))
       .sends_full(1, 1_seq, 1_seq)
       .check(recovering(true))
@@ -115,7 +120,7 @@ TEST(SackRecovery, WhatIsLostTwiceIsSentAThirdTime) {
       // What was sent after it has arrived, a round trip after it was sent again.
       .arrives(ack(1_seq, {{1001_seq, 12'001_seq}}))
       .sends_full(1, 1_seq, 1_seq)
-      .sends_full(1, 14'001_seq, 1_seq);
+      .sends_full(2, 14'001_seq, 1_seq);
 }
 
 TEST(SackRecovery, WithoutABlockItIsNewReno) {
@@ -135,6 +140,7 @@ TEST(SackRecovery, WithoutAFlightItIsNewReno) {
   Script::established(setup)
       .writes(10'000)
       .sends_full(10, 1_seq, 1_seq)
+      .at(20ms)
       .arrives(ack(1_seq, {{1001_seq, 2001_seq}}))
       .arrives(ack(1_seq, {{1001_seq, 3001_seq}}))
       .arrives(ack(1_seq, {{1001_seq, 4001_seq}}))
@@ -168,13 +174,14 @@ TEST(SackRecovery, AFinIsMendedToo) {
       .flush()
       .sends_full(3, 1_seq, 1_seq)
       .sends({.seq = 3001_seq, .ack = 1_seq, .control = fin, .text = 1000})
-      .at(20ms)
-      .arrives(ack(1_seq, {{1001_seq, 3001_seq}}))
-      .at(40ms)  // no third segment will come: the tail is probed
+      .at(40ms)  // the tail is probed
       .sends({.seq = 3001_seq, .ack = 1_seq, .control = fin, .text = 1000})
       .at(60ms)
-      .arrives(ack(1_seq, {{1001_seq, 4002_seq}}))
+      .arrives(ack(1_seq, {{3001_seq, 4002_seq}}))
       .sends_full(1, 1_seq, 1_seq)
+      .at(80ms)
+      .arrives(ack(1001_seq, {{3001_seq, 4002_seq}}))
+      .sends_full(2, 1001_seq, 1_seq)
       .arrives(ack(4002_seq))
       .state(State::fin_wait_2);
 }
@@ -187,6 +194,7 @@ TEST(SackRecovery, NewTextLeavesForWhatHasArrived) {
   Script::established(setup)
       .writes(20'000)
       .sends_full(4, 1_seq, 1_seq)
+      .at(20ms)
       .arrives(ack(1_seq, {{1001_seq, 2001_seq}}))
       .sends_full(1, 4001_seq, 1_seq)
       .arrives(ack(1_seq, {{1001_seq, 3001_seq}}))
@@ -199,18 +207,21 @@ TEST(SackRecovery, NewTextLeavesForWhatHasArrived) {
 
 TEST(ProportionalRateReduction, SendsOneForTwoThatArriveUntilTheFlightIsHalved) {
   Script script = Script::established(sack());
-  script.writes(40'000).sends_full(10, 1_seq, 1_seq);
+  script.writes(40'000).sends_full(10, 1_seq, 1_seq).at(20ms);
   script.arrives(ack(1_seq, {{1001_seq, 2001_seq}})).sends_full(1, 10'001_seq, 1_seq);
   script.arrives(ack(1_seq, {{1001_seq, 3001_seq}})).sends_full(1, 11'001_seq, 1_seq);
   script.arrives(ack(1_seq, {{1001_seq, 4001_seq}})).sends_full(1, 1_seq, 1_seq);
-  // RecoverFS 12, ssthresh 5: 5/12 of what is delivered from here on.
+  // RecoverFS 12, ssthresh 5: 5/12 of what is delivered, of which one segment has left already,
+  // until no more than ssthresh is in flight.
   script.arrives(ack(1_seq, {{1001_seq, 5001_seq}}));
   script.arrives(ack(1_seq, {{1001_seq, 6001_seq}}));
+  script.arrives(ack(1_seq, {{1001_seq, 7001_seq}}));
   script.sends_nothing();
-  script.arrives(ack(1_seq, {{1001_seq, 7001_seq}})).sends_full(1, 12'001_seq, 1_seq);
   script.arrives(ack(1_seq, {{1001_seq, 8001_seq}}));
   script.sends_nothing();
-  script.arrives(ack(1_seq, {{1001_seq, 9001_seq}})).sends_full(1, 13'001_seq, 1_seq);
+  // Five are in flight, and stay so.
+  script.arrives(ack(1_seq, {{1001_seq, 9001_seq}})).sends_full(1, 12'001_seq, 1_seq);
+  script.arrives(ack(1_seq, {{1001_seq, 10'001_seq}})).sends_full(1, 13'001_seq, 1_seq);
   // And when all is there, the window is ssthresh.
   script.arrives(ack(12'001_seq)).check(windows_are(5000, 5000)).sends_full(3, 14'001_seq, 1_seq);
 }
@@ -221,13 +232,18 @@ TEST(SackRecovery, AfterATimeoutOnlyWhatIsMissingIsSentAgain) {
   Script::established(sack())
       .writes(5000)
       .sends_full(5, 1_seq, 1_seq)
+      .at(20ms)
       .arrives(ack(1_seq, {{2001_seq, 3001_seq}}))
-      .at(200ms)
+      .at(25ms)
+      .sends_full(1, 1_seq, 1_seq)  // and is lost again, as is all that came after the third
+      .at(225ms)
       .sends_full(1, 1_seq, 1_seq)
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 1000u); })
+      .at(245ms)
       .arrives(ack(1001_seq, {{2001_seq, 3001_seq}}))
       .sends_full(1, 1001_seq, 1_seq)
       .sends_full(1, 3001_seq, 1_seq)
+      .at(265ms)
       .arrives(ack(4001_seq))
       .sends_full(1, 4001_seq, 1_seq)
       .arrives(ack(5001_seq));
@@ -237,10 +253,11 @@ TEST(SackRecovery, APeerMayTakeBackWhatItSaid) {  // RFC 2018 s.8
   Script::established(sack())
       .writes(4000)
       .sends_full(4, 1_seq, 1_seq)
+      .at(20ms)
       .arrives(ack(1_seq, {{1001_seq, 4001_seq}}))
       .sends_full(1, 1_seq, 1_seq)
       .arrives(ack(1001_seq))  // and nothing behind it any more
-      .at(200ms)
+      .at(220ms)
       .sends_full(1, 1001_seq, 1_seq)
       .arrives(ack(2001_seq))
       .sends_full(2, 2001_seq, 1_seq)
@@ -269,15 +286,17 @@ TEST(Rack, WhatComesLateShowsThatThePathReorders) {
       .sends_full(10, 1_seq, 1_seq)
       .at(20ms)
       .arrives(ack(1_seq, {{1001_seq, 3001_seq}}))
+      .sends_full(2, 10'001_seq, 1_seq)
       .arrives(ack(3001_seq))  // it was only late
-      .sends_full(5, 10'001_seq, 1_seq)
-      .sends_full(1, 15'001_seq, 1_seq)
+      .sends_full(4, 12'001_seq, 1_seq)
       .at(21ms)
       // From now on three are not enough: the window is a quarter of the round trip.
       .arrives(ack(3001_seq, {{4001_seq, 8001_seq}}))
       .sends_full(4, 16'001_seq, 1_seq)
       .check(recovering(false))
       .at(25ms)
+      .sends_nothing()
+      .at(26ms)
       .sends_full(1, 3001_seq, 1_seq)
       .check(recovering(true));
 }
@@ -370,35 +389,37 @@ TEST(TailLossProbe, ADuplicateShowsThatNothingWasLost) {
 // --- nothing was lost, RFC 3522 and RFC 2883 ---
 
 TEST(Undo, ATimestampTellsThatTheFirstCopyHasArrived) {
-  auto setup = timestamps();
-  Script::established(setup)
-      .writes(10'000)
-      .sends_full(10, 1_seq, 1_seq)
-      .at(300ms)
-      .sends_full(1, 1_seq, 1_seq)
-      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 1000u); })
-      .arrives({.seq = 1_seq, .ack = 2001_seq, .timestamps = {{.value = 8, .echo = 0}}})
-      .verdict([](const tcp::Verdict& v) { return v.recovery_undone; })
-      .check([](const Tcb& tcb) { EXPECT_GE(tcb.cwnd, 10'000u); })
-      .arrives({.seq = 1_seq, .ack = 10'001_seq, .timestamps = {{.value = 8, .echo = 0}}})
-      .sends_nothing();
+  for (const bool with_sack : {true, false}) {
+    auto setup = timestamps();
+    setup.peer_sack = with_sack;
+    Script::established(setup)
+        .writes(1000)
+        .sends_full(1, 1_seq, 1_seq)
+        .at(200ms)
+        .sends_full(1, 1_seq, 1_seq)
+        .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 1000u); })
+        .arrives({.seq = 1_seq, .ack = 1001_seq, .timestamps = {{.value = 8, .echo = 0}}})
+        .verdict([](const tcp::Verdict& v) { return v.recovery_undone; })
+        .check(windows_are(10'000, tcp::max_cwnd));
+  }
 }
 
 TEST(Undo, ATimestampOfTheSecondCopySaysNothing) {
   Script::established(timestamps())
-      .writes(10'000)
-      .sends_full(10, 1_seq, 1_seq)
-      .at(300ms)
+      .writes(1000)
       .sends_full(1, 1_seq, 1_seq)
-      .arrives({.seq = 1_seq, .ack = 1001_seq, .timestamps = {{.value = 8, .echo = 300}}})
+      .at(200ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1001_seq, .timestamps = {{.value = 8, .echo = 200}}})
       .verdict([](const tcp::Verdict& v) { return !v.recovery_undone; })
-      .sends_full(2, 1001_seq, 1_seq);
+      .check(windows_are(2000, 2000));
 }
 
 TEST(Undo, WhenAllThatWasSentAgainWasADuplicate) {
   Script::established(sack())
       .writes(10'000)
       .sends_full(10, 1_seq, 1_seq)
+      .at(20ms)
       .arrives(ack(1_seq, {{1001_seq, 4001_seq}}))
       .sends_full(1, 1_seq, 1_seq)
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.ssthresh, 5000u); })

@@ -82,6 +82,9 @@ void recover_and_wait(Arrival& a, Sending& sending, SeqNum before) noexcept {
   Tcb& tcb = a.tcb;
   a.verdict.fast_retransmit = recover_by_scoreboard(a, sending, before);
   if (tcb.snd_una != before) settle(a, Restart::yes);
+  // What a probe would have told is known now.
+  const bool probing = tcb.retransmit_armed && tcb.timer == Timer::tail_probe;
+  if (probing && (tcb.no_tail_probe || tcb.in_episode())) arm_retransmit(tcb, a.config, a.now);
   const auto wait = reordering_wait(tcb, sending, a.now);
   if (wait.count() > 0) arm_reordering(tcb, wait, a.now);
 }

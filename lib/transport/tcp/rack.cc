@@ -29,19 +29,16 @@ void Rack::forget_long_ago(Micros32 now) noexcept {
 
 void Rack::delivered(const Scoreboard::Range& range, const Ack& ack) noexcept {
   // Step 3: what arrives below the highest, and was sent once, was overtaken.
-  if (highest_ < range.right) {
-    highest_ = range.right;
-  } else if (range.right < highest_ && !range.again) {
-    reordering_ = true;
-  }
+  if (range.right < ack.highest && !range.again) reordering_ = true;
+  highest_ = max(highest_, range.right);
   const auto since =
-      static_cast<std::uint32_t>(std::max<std::int64_t>((ack.now - range.sent_at).count(), 1));
+      static_cast<std::uint32_t>(std::max<std::int64_t>((ack.now - range.sent_at).count(), 0));
   if (range.again) {
     // It may be the earlier copy that has arrived (step 2).
     if (ack.echo_age && *ack.echo_age > microseconds{since} + rounding) return;
     if (since < least_round_trip_us_) return;
   } else if (least_round_trip_us_ == 0 || since < least_round_trip_us_) {
-    least_round_trip_us_ = since;  // step 1
+    least_round_trip_us_ = std::max(since, 1u);  // step 1
   }
   forget_long_ago(ack.now);
   if (any_ && !sent_after(range.sent_at, range.right, sent_at_, end_)) return;

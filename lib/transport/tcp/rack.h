@@ -18,6 +18,8 @@ class Rack {
     Micros32 now;
     /// How long ago what it answers was sent, by the timestamp that it echoes.
     std::optional<std::chrono::milliseconds> echo_age;
+    /// highest() before it.
+    SeqNum highest;
   };
 
   /// A new use: nothing is delivered yet, and `una` is the highest that is.
@@ -47,7 +49,8 @@ class Rack {
   /// s.6.3: the retransmission timer has expired. The first in flight is lost, and what is as old.
   void lose_on_timeout(Scoreboard& board, const Context& context, Micros32 now) const noexcept;
 
-  bool reordering() const noexcept { return reordering_; }
+  /// Behind the highest number that has arrived (RACK.fack).
+  SeqNum highest() const noexcept { return highest_; }
 
  private:
   void forget_long_ago(Micros32 now) noexcept;

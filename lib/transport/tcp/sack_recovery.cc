@@ -136,7 +136,8 @@ Sending* begin_scoreboard(Tcb& tcb, FlightPool& flights, SeqNum una, Instant now
 bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept {
   Tcb& tcb = a.tcb;
   const wire::TcpOptions& options = a.segment.options;
-  Rack::Ack ack{.now = Micros32{a.now}, .echo_age = std::nullopt};
+  Rack::Ack ack{
+      .now = Micros32{a.now}, .echo_age = std::nullopt, .highest = sending.rack.highest()};
   if (tcb.timestamps && options.timestamps) {
     ack.echo_age = Millis32{a.now} - Millis32::from_raw(options.timestamps->echo);
   }
@@ -163,6 +164,7 @@ bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept
   const auto acked = static_cast<std::uint32_t>(tcb.snd_una - before);
   if (acked > 0) sending.probe_due = false;
   const bool mended = tcb.snd_una <= tcb.recover;
+  const bool was_recovering = tcb.recovering;
   bool entered = false;
   if (tcb.recover <= tcb.snd_una) leave_episode(tcb, sending);
   if (board.lost() > 0 && !tcb.in_episode()) {
@@ -170,7 +172,7 @@ bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept
     entered = true;
   }
   if (!tcb.recovering) {
-    if (acked > 0) {
+    if (acked > 0 && !was_recovering) {
       grow_congestion_window(
           tcb, a.config, &sending,
           {.acked = acked, .flight = tcb.in_flight() + acked, .mended = mended, .now = a.now});
