@@ -4,8 +4,8 @@
 #include <map>
 #include <string>
 
-#include "connection.h"
 #include "../interface.h"
+#include "connection.h"
 #include "script.h"
 
 namespace pollux::interpreter {

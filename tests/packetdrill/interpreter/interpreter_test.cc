@@ -111,7 +111,7 @@ TEST(Interpreter, FindsAWrongTime) {
 }
 
 TEST(Interpreter, FindsAWrongResult) {
-  expect_failure("= -1 EAGAIN (Resource temporarily unavailable)", "= -1 ENOTCONN",
+  expect_failure("= -1 EAGAIN (Resource temporarily unavailable)", "= -1 ENOTCONN (words)",
                  "the result is -1 EAGAIN, not -1 ENOTCONN");
   expect_failure("= -1 EAGAIN (Resource temporarily unavailable)", "= 0",
                  "the result is -1 EAGAIN");
@@ -161,6 +161,7 @@ TEST(Parser, SaysInWhichLineASyntaxErrorIs) {
   expect_syntax_error("+1 close(3) = 0", 1, "at time 0");
   expect_syntax_error("0 close(3) = 0\n+0 clse(3) = 0", 2, "no such system call");
   expect_syntax_error("0 close(3, 4) = 0", 1, "2 arguments");
+  expect_syntax_error("0 close(3) = -1 EBADF", 1, "'('");
   expect_syntax_error("0 close(3) = EFOO", 1, "no such constant");
   expect_syntax_error("0 < . 1:1(0) ack 1", 1, "'win'");
   expect_syntax_error("0 < . 1:2(0) ack 1 win 1", 1, "the length");

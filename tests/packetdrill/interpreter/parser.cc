@@ -358,8 +358,7 @@ class Parser {
     if (now().kind == Kind::word) {
       out.error = static_cast<int>(value());
       if (out.result != -1) fail("an error goes with the result -1");
-    }
-    if (take_if("(")) {  // strerror's words, for the reader
+      need("(");  // the error in words, for the reader
       while (now().kind == Kind::word) take();
       need(")");
     }
