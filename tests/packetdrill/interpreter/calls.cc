@@ -233,37 +233,24 @@ Prepared Calls::get_option(const Call& call) {
   const List& a = call.arguments;
   const auto should_size = static_cast<socklen_t>(bracketed(a[4]));
   struct Given {
-    std::array<std::byte, 64> value{};
+    std::array<std::byte, sizeof(int)> value{};
     socklen_t size = 0;
   };
   const auto given = std::make_shared<Given>();
-  if (should_size > given->value.size()) throw std::string{"an option of more than 64 bytes"};
+  if (should_size > given->value.size()) throw std::string{"an option that is no number"};
   given->size = should_size;
-  const Expression& value = a[3];
-  const bool lingers = is_linger(value);
-  const linger should_linger = lingers ? linger_of(value) : linger{};
-  const std::int64_t should = lingers ? 0 : bracketed(value);
-  return {
-      .invoke =
-          [&s = stack_, fd = live(a[0]), level = int_of(a[1]), name = int_of(a[2]), given] {
-            return s.getsockopt(s.userdata, fd, level, name, given->value.data(), &given->size);
-          },
-      .check =
-          [=](long) {
-            if (given->size != should_size) return differs("the size", given->size, should_size);
-            if (lingers) {
-              linger is{};
-              std::memcpy(&is, given->value.data(), sizeof is);
-              if (is.l_onoff == should_linger.l_onoff && is.l_linger == should_linger.l_linger) {
-                return std::string{};
-              }
-              return differs("onoff", is.l_onoff, should_linger.l_onoff) + ", " +
-                     differs("linger", is.l_linger, should_linger.l_linger);
-            }
-            int is = 0;
-            std::memcpy(&is, given->value.data(), sizeof is);
-            return is == should ? std::string{} : differs("the value", is, should);
-          }};
+  return {.invoke =
+              [&s = stack_, fd = live(a[0]), level = int_of(a[1]), name = int_of(a[2]), given] {
+                return s.getsockopt(s.userdata, fd, level, name, given->value.data(), &given->size);
+              },
+          .check =
+              [given, should_size, should = bracketed(a[3])](long) {
+                if (given->size != should_size)
+                  return differs("the size", given->size, should_size);
+                int is = 0;
+                std::memcpy(&is, given->value.data(), sizeof is);
+                return is == should ? std::string{} : differs("the value", is, should);
+              }};
 }
 
 Prepared Calls::set_option(const Call& call) {

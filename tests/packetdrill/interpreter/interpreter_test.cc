@@ -162,7 +162,8 @@ TEST(Parser, SaysInWhichLineASyntaxErrorIs) {
   expect_syntax_error("0 close(3) = 0\n+0 clse(3) = 0", 2, "no such system call");
   expect_syntax_error("0 close(3, 4) = 0", 1, "2 arguments");
   expect_syntax_error("0 close(3) = -1 EBADF", 1, "'('");
-  expect_syntax_error("0 close(3) = EFOO", 1, "no such constant");
+  expect_syntax_error("0 close(3) = -1 EFOO", 1, "no such constant");
+  expect_syntax_error("0 close(3) = O_RDWR", 1, "a result");
   expect_syntax_error("0 < . 1:1(0) ack 1", 1, "'win'");
   expect_syntax_error("0 < . 1:2(0) ack 1 win 1", 1, "the length");
   expect_syntax_error("0 < X 1:1(0) win 1", 1, "flags");

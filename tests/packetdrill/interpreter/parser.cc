@@ -354,7 +354,8 @@ class Parser {
     }
     need(")");
     need("=");
-    out.result = value();
+    out.result = integer(std::numeric_limits<std::int32_t>::min(),
+                         std::numeric_limits<std::int32_t>::max(), "a result");
     if (now().kind == Kind::word) {
       out.error = static_cast<int>(value());
       if (out.result != -1) fail("an error goes with the result -1");
