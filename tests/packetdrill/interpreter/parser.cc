@@ -5,8 +5,8 @@
 #include <limits>
 #include <string>
 
-#include "lexer.h"
 #include "names.h"
+#include "reader.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
 
@@ -14,7 +14,6 @@ namespace pollux::interpreter {
 namespace {
 
 namespace control = wire::control;
-using Kind = Token::Kind;
 
 /// What the script's head asks of the stack: a line `// flags: a=b,c=d`.
 std::string flags_of(std::string_view source) {
@@ -29,9 +28,9 @@ std::string flags_of(std::string_view source) {
 }
 
 /// By recursive descent: a function for each rule of the grammar.
-class Parser {
+class Parser : Reader {
  public:
-  explicit Parser(std::string_view source) : source_(source), tokens_(tokens_of(source)) {}
+  explicit Parser(std::string_view source) : Reader(source), source_(source) {}
 
   Script script() {
     Script out{.flags = flags_of(source_), .events = {}};
@@ -45,47 +44,6 @@ class Parser {
   }
 
  private:
-  // --- Tokens ---
-
-  const Token& now() const { return tokens_[at_]; }
-  const Token& ahead(std::size_t n) const { return tokens_[std::min(at_ + n, tokens_.size() - 1)]; }
-  [[noreturn]] void fail(const std::string& what) const { throw SyntaxError{now().line, what}; }
-  [[noreturn]] void fail_expecting(std::string_view what) const {
-    const std::string found =
-        now().kind == Kind::end ? "the end" : "'" + std::string{now().text} + "'";
-    fail("expected " + std::string{what} + ", found " + found);
-  }
-  std::string_view take() { return tokens_[at_++].text; }
-  bool is(std::string_view text) const { return now().kind != Kind::end && now().text == text; }
-  bool take_if(std::string_view text) {
-    if (!is(text)) return false;
-    take();
-    return true;
-  }
-  void need(std::string_view text) {
-    if (!take_if(text)) fail_expecting("'" + std::string{text} + "'");
-  }
-  std::int64_t integer(std::int64_t least, std::int64_t most, std::string_view what) {
-    if (now().kind != Kind::integer) fail_expecting(what);
-    std::string_view text = now().text;
-    const bool hex = text.starts_with("0x");
-    if (hex) text.remove_prefix(2);
-    std::int64_t value = 0;
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
-    if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) {
-      fail(std::string{what} + " out of range: " + std::string{now().text});
-    }
-    take();
-    return value;
-  }
-  std::uint32_t number(std::string_view what) {
-    return static_cast<std::uint32_t>(integer(0, std::numeric_limits<std::uint32_t>::max(), what));
-  }
-  std::uint16_t short_number(std::string_view what) {
-    return static_cast<std::uint16_t>(integer(0, 0xFFFF, what));
-  }
-
   // --- Events ---
 
   Event event() {
@@ -99,7 +57,7 @@ class Parser {
     } else {
       out.what = call(end);
     }
-    const Token& last = tokens_[at_ - 1];
+    const Token& last = before();
     out.text.assign(begin, last.text.data() + last.text.size());
     const auto* const each = std::get_if<Packet>(&out.what);
     const bool waits = each != nullptr && !each->inbound;
@@ -416,8 +374,6 @@ class Parser {
   }
 
   std::string_view source_;
-  std::vector<Token> tokens_;
-  std::size_t at_ = 0;
 };
 
 }  // namespace

@@ -15,10 +15,6 @@ struct Failure {
   std::string what;
 };
 
-/// How far from its moment something may happen. The stack's clock is virtual, but moves by a
-/// microsecond each time it is asked, and timers fire on the ticks of a wheel.
-inline constexpr Usecs tolerance = 2'000;
-
 /// A stack is freed with the last who holds it, so that a call that never returns keeps it.
 using Stack = std::shared_ptr<packetdrill_interface>;
 

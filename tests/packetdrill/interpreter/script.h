@@ -12,6 +12,10 @@ namespace pollux::interpreter {
 
 using Usecs = std::int64_t;
 
+/// How far from its moment something may happen. The stack's clock is virtual, but moves by a
+/// microsecond each time it is asked, and timers fire on the ticks of a wheel.
+inline constexpr Usecs tolerance = 2'000;
+
 /// When an event is to happen, in microseconds; a moment is a range of no length.
 struct Time {
   enum class Kind : std::uint8_t { absolute, relative, any };
