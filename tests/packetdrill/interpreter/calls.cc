@@ -38,7 +38,7 @@ std::int64_t field(const Expression& expression, const std::string& name) {
   for (const auto& [each, value] : *fields) {
     if (each == name) return number_of(value);
   }
-  throw "a structure without the field '" + name + "'";
+  throw joined("a structure without the field '", name, "'");
 }
 
 bool is_linger(const Expression& expression) {
@@ -51,7 +51,7 @@ linger linger_of(const Expression& expression) {
 }
 
 std::string differs(const std::string& name, std::int64_t is, std::int64_t should) {
-  return name + " is " + std::to_string(is) + ", not " + std::to_string(should);
+  return joined(name, " is ", is, ", not ", should);
 }
 
 sockaddr_in address(wire::Ipv4Address host) {
@@ -67,7 +67,7 @@ sockaddr_in address(wire::Ipv4Address host) {
 Calls::Descriptor& Calls::descriptor(const Expression& number) {
   const auto at = descriptors_.find(number_of(number));
   if (at == descriptors_.end()) {
-    throw "no descriptor " + std::to_string(number_of(number)) + " is open";
+    throw joined("no descriptor ", number_of(number), " is open");
   }
   return at->second;
 }
@@ -104,14 +104,14 @@ Prepared Calls::prepare(const Call& call) {
 std::string Calls::conclude(const Call& call, const Prepared& prepared, long result,
                             int error) const {
   const auto text = [](long value, int why) {
-    return std::to_string(value) + (value < 0 && why != 0 ? " " + error_name(why) : "");
+    return value < 0 && why != 0 ? joined(value, " ", error_name(why)) : std::to_string(value);
   };
   // A descriptor has the script's number there, and the stack's here.
   const bool opens = call.name == "socket" || call.name == "accept";
   const bool right = opens && call.result >= 0 ? result >= 0 : result == call.result;
   if (!right || (call.error && *call.error != error)) {
-    return "the result is " + text(result, error) + ", not " +
-           text(static_cast<long>(call.result), call.error.value_or(0));
+    return joined("the result is ", text(result, error), ", not ",
+                  text(static_cast<long>(call.result), call.error.value_or(0)));
   }
   return result < 0 ? std::string{} : prepared.check(result);
 }
@@ -180,7 +180,7 @@ Prepared Calls::receive(const Call& call) {
                 if ((flags & MSG_PEEK) == 0) at->second.read += static_cast<std::uint64_t>(result);
                 for (std::size_t i = 0; i < static_cast<std::size_t>(result); ++i) {
                   if ((*buffer)[i] != pattern(first + i)) {
-                    return "byte " + std::to_string(i) + " is not what the peer has sent there";
+                    return joined("byte ", i, " is not what the peer has sent there");
                   }
                 }
                 return std::string{};

@@ -80,7 +80,7 @@ std::variant<Arrival, std::string> read_datagram(std::span<const std::byte> data
   if (wire::Ipv4View::parse(datagram, ip) != Drop::none) return "no IPv4 datagram";
   if (!ip.checksum_ok()) return "an IPv4 header with a wrong checksum";
   if (ip.protocol() != wire::protocol::tcp) {
-    return "a datagram of protocol " + std::to_string(ip.protocol());
+    return joined("a datagram of protocol ", unsigned{ip.protocol()});
   }
   wire::TcpView tcp;
   if (wire::TcpView::parse(ip.payload(), tcp) != Drop::none) return "no whole TCP segment";
@@ -137,7 +137,7 @@ std::vector<Option> Connection::live_options(const Tcp& tcp) const {
       if (named != timestamps_.end()) {
         each.values[1] = named->second;
       } else if (each.values[1] != 0) {
-        throw "no segment with the timestamp " + std::to_string(each.values[1]) + " was sent";
+        throw joined("no segment with the timestamp ", each.values[1], " was sent");
       }
     }
   }
@@ -248,7 +248,7 @@ std::string Connection::check_text(const Arrival& arrival) const {
   const std::uint32_t first = arrival.tcp.seq - isn_ - (syn ? 0 : 1);
   for (std::uint32_t i = 0; i < arrival.text.size(); ++i) {
     if (arrival.text[i] != pattern(first + i)) {
-      return "its byte " + std::to_string(i) + " is not the stream's";
+      return joined("its byte ", i, " is not the stream's");
     }
   }
   return {};
@@ -256,7 +256,7 @@ std::string Connection::check_text(const Arrival& arrival) const {
 
 std::string difference(const Tcp& expected, const Tcp& came) {
   const auto differs = [](std::string_view name, std::uint32_t is, std::uint32_t should) {
-    return std::string{name} + " is " + std::to_string(is) + ", not " + std::to_string(should);
+    return joined(name, " is ", is, ", not ", should);
   };
   if (came.control != expected.control) return "the flags differ";
   if (came.seq != expected.seq) return differs("seq", came.seq, expected.seq);
@@ -283,51 +283,55 @@ std::string difference(const Tcp& expected, const Tcp& came) {
   return {};
 }
 
+namespace {
+
+std::string to_text(const Option& option) {
+  const auto& v = option.values;
+  switch (option.kind) {
+    case option_kind::eol:
+      return "eol";
+    case option_kind::nop:
+      return "nop";
+    case option_kind::sack_ok:
+      return "sackOK";
+    case option_kind::mss:
+      if (v.size() == 1) return joined("mss ", v[0]);
+      break;
+    case option_kind::wscale:
+      if (v.size() == 1) return joined("wscale ", v[0]);
+      break;
+    case option_kind::timestamps:
+      if (v.size() == 2) return joined("TS val ", v[0], " ecr ", v[1]);
+      break;
+    case option_kind::sack: {
+      std::string out = "sack";
+      for (std::size_t i = 0; i + 1 < v.size(); i += 2) out += joined(" ", v[i], ":", v[i + 1]);
+      return out;
+    }
+    default:
+      break;
+  }
+  return joined("kind ", unsigned{option.kind});
+}
+
+}  // namespace
+
 std::string to_text(const Tcp& tcp) {
-  constexpr std::string_view letters = "FSRP.UEW";
   std::string out;
   for (const std::size_t bit : {1u, 0u, 2u, 3u, 5u, 6u, 7u, 4u}) {
-    if ((tcp.control >> bit & 1u) != 0) out += letters[bit];
+    if ((tcp.control >> bit & 1u) != 0) out += flag_letters[bit];
   }
-  if (out.empty()) out = "-";
-  const auto text = [](std::uint32_t value) { return std::to_string(value); };
-  out += " " + text(tcp.seq) + ":" + text(tcp.seq + tcp.length) + "(" + text(tcp.length) + ")";
-  if ((tcp.control & control::ack) != 0) out += " ack " + text(tcp.ack);
-  if (tcp.window) out += " win " + text(*tcp.window);
+  if (out.empty()) out += "-";
+  out += joined(" ", tcp.seq, ":", tcp.seq + tcp.length, "(", tcp.length, ")");
+  if ((tcp.control & control::ack) != 0) out += joined(" ack ", tcp.ack);
+  if (tcp.window) out += joined(" win ", *tcp.window);
   if (!tcp.options || tcp.options->empty()) return out;
   std::string list;
   for (const Option& each : *tcp.options) {
-    list += list.empty() ? "" : ",";
-    const auto& v = each.values;
-    switch (each.kind) {
-      case option_kind::eol:
-        list += "eol";
-        break;
-      case option_kind::nop:
-        list += "nop";
-        break;
-      case option_kind::sack_ok:
-        list += "sackOK";
-        break;
-      case option_kind::mss:
-        list += "mss " + (v.empty() ? "?" : text(v[0]));
-        break;
-      case option_kind::wscale:
-        list += "wscale " + (v.empty() ? "?" : text(v[0]));
-        break;
-      case option_kind::timestamps:
-        list += v.size() == 2 ? "TS val " + text(v[0]) + " ecr " + text(v[1]) : "TS ?";
-        break;
-      case option_kind::sack:
-        list += "sack";
-        for (std::size_t i = 0; i + 1 < v.size(); i += 2)
-          list += " " + text(v[i]) + ":" + text(v[i + 1]);
-        break;
-      default:
-        list += "kind " + text(each.kind);
-    }
+    if (!list.empty()) list += ",";
+    list += to_text(each);
   }
-  return out + " <" + list + ">";
+  return joined(out, " <", list, ">");
 }
 
 }  // namespace pollux::interpreter

@@ -68,7 +68,7 @@ class Lexer {
     if (std::string_view{"+-*~<>()[]{}:,.=|"}.find(left_.front()) != std::string_view::npos) {
       return take(Token::Kind::mark, 1);
     }
-    throw SyntaxError{line_, "'" + std::string{left_.front()} + "' begins nothing known here"};
+    throw SyntaxError{line_, joined("'", left_.substr(0, 1), "' begins nothing known here")};
   }
 
   /// The length of "1.5" or ".5", or 0. "1..." is no decimal.

@@ -12,6 +12,8 @@
 #include <array>
 #include <cerrno>
 
+#include "script.h"
+
 namespace pollux::interpreter {
 namespace {
 
@@ -83,7 +85,7 @@ std::optional<std::int64_t> constant(std::string_view name) {
 std::string error_name(int error) {
   const auto at = std::find_if(errors.begin(), errors.end(),
                                [&](const Named& each) { return each.value == error; });
-  return at == errors.end() ? "errno " + std::to_string(error) : std::string{at->name};
+  return at == errors.end() ? joined("errno ", error) : std::string{at->name};
 }
 
 std::optional<Arity> arity_of(std::string_view call) {

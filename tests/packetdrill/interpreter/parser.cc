@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "names.h"
 #include "reader.h"
@@ -179,8 +180,7 @@ class Parser : Reader {
     if (now().kind == Kind::word) {
       some = true;
       for (const char letter : now().text) {
-        constexpr std::string_view letters = "FSRP.UEW";
-        const std::size_t bit = letters.find(letter);
+        const std::size_t bit = flag_letters.find(letter);
         if (bit == std::string_view::npos || letter == 'U') fail_expecting("flags of FSRP.EW");
         out = static_cast<std::uint8_t>(out | 1u << bit);
       }
@@ -303,12 +303,12 @@ class Parser : Reader {
     if (now().kind != Kind::word) fail_expecting("'<', '>' or a system call");
     Call out{.name = std::string{now().text}, .arguments = {}, .end = end};
     const auto arity = arity_of(out.name);
-    if (!arity) fail("no such system call: " + out.name);
+    if (!arity) fail(joined("no such system call: ", out.name));
     take();
     need("(");
     if (!is(")")) out.arguments = expressions();
     if (out.arguments.size() < arity->least || out.arguments.size() > arity->most) {
-      fail(out.name + " with " + std::to_string(out.arguments.size()) + " arguments");
+      fail(joined(out.name, " with ", out.arguments.size(), " arguments"));
     }
     need(")");
     need("=");
@@ -346,7 +346,7 @@ class Parser : Reader {
         if (now().kind != Kind::word) fail_expecting("a field's name");
         std::string name{take()};
         need("=");
-        out.emplace_back(std::move(name), expression());
+        out.push_back({std::move(name), expression()});
       } while (take_if(","));
       need("}");
       return {std::move(out)};
@@ -363,7 +363,7 @@ class Parser : Reader {
                        std::numeric_limits<std::uint32_t>::max(), "a number");
       } else if (now().kind == Kind::word) {
         const auto named = constant(now().text);
-        if (!named) fail("no such constant: " + std::string{now().text});
+        if (!named) fail(joined("no such constant: ", now().text));
         take();
         out |= *named;
       } else {

@@ -29,9 +29,8 @@ class Reader {
   const Token& before() const { return tokens_[at_ - 1]; }
   [[noreturn]] void fail(const std::string& what) const { throw SyntaxError{now().line, what}; }
   [[noreturn]] void fail_expecting(std::string_view what) const {
-    const std::string found =
-        now().kind == Kind::end ? "the end" : "'" + std::string{now().text} + "'";
-    fail("expected " + std::string{what} + ", found " + found);
+    const bool end = now().kind == Kind::end;
+    fail(joined("expected ", what, ", found ", end ? "the end" : joined("'", now().text, "'")));
   }
   std::string_view take() { return tokens_[at_++].text; }
   bool is(std::string_view text) const { return now().kind != Kind::end && now().text == text; }
@@ -41,7 +40,7 @@ class Reader {
     return true;
   }
   void need(std::string_view text) {
-    if (!take_if(text)) fail_expecting("'" + std::string{text} + "'");
+    if (!take_if(text)) fail_expecting(joined("'", text, "'"));
   }
   std::int64_t integer(std::int64_t least, std::int64_t most, std::string_view what) {
     if (now().kind != Kind::integer) fail_expecting(what);
@@ -52,7 +51,7 @@ class Reader {
     const auto [end, error] =
         std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
     if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) {
-      fail(std::string{what} + " out of range: " + std::string{now().text});
+      fail(joined(what, " out of range: ", now().text));
     }
     take();
     return value;

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "calls.h"
 #include "connection.h"
@@ -28,7 +29,7 @@ std::string seconds(Usecs time) {
 
 /// Whether the thread sleeps in the kernel: the call that it makes has blocked.
 bool sleeps(int thread) {
-  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::ifstream file(joined("/proc/self/task/", thread, "/stat"));
   std::string line;
   std::getline(file, line);
   const std::size_t name_end = line.rfind(')');
@@ -102,8 +103,8 @@ class Run {
   static std::string check_time(const std::string& what, Usecs is, Usecs from, Usecs until) {
     if (is >= from - tolerance && is <= until + tolerance) return {};
     const std::string range =
-        from == until ? seconds(from) : seconds(from) + " to " + seconds(until);
-    return what + " at " + seconds(is) + ", not at " + range;
+        from == until ? seconds(from) : joined(seconds(from), " to ", seconds(until));
+    return joined(what, " at ", seconds(is), ", not at ", range);
   }
 
   // --- Events ---
@@ -184,7 +185,7 @@ class Run {
     const Event* const under_way = std::exchange(event_, blocked->event);
     if (!blocked->returned) {
       blocked->thread.detach();
-      return "it has not returned at " + seconds(blocked->end);
+      return joined("it has not returned at ", seconds(blocked->end));
     }
     blocked->thread.join();
     const auto& call = std::get<Call>(blocked->event->what);
@@ -219,7 +220,7 @@ class Run {
       }
       auto read = read_datagram(std::span{buffer}.first(n));
       if (const auto* const what = std::get_if<std::string>(&read)) {
-        throw "the stack sends " + *what;
+        throw joined("the stack sends ", *what);
       }
       auto& arrival = std::get<Arrival>(read);
       if (connection_.owns(arrival)) return Sent{std::move(arrival), when - start_};
@@ -233,17 +234,17 @@ class Run {
     const auto sent = hear(any ? now() + 60 * second : until + tolerance);
     if (!sent) return "nothing is sent";
     const Tcp came = connection_.translated(sent->arrival, expected);
-    const std::string told = to_text(came) + " at " + seconds(sent->when);
+    const std::string told = joined(to_text(came), " at ", seconds(sent->when));
     std::string what = difference(expected, came);
     if (what.empty()) what = connection_.check_text(sent->arrival);
     if (what.empty() && packet.ecn) what = check_ecn(*packet.ecn, sent->arrival.ecn);
     if (what.empty() && !any) what = check_time("it is sent", sent->when, from, until);
-    return what.empty() ? what : "came " + told + ": " + what;
+    return what.empty() ? what : joined("came ", told, ": ", what);
   }
 
   static std::string check_ecn(std::uint8_t should, std::uint8_t is) {
     if (should == Packet::either_ect ? is == 1 || is == 2 : is == should) return {};
-    return "its ECN bits are " + std::to_string(is);
+    return joined("its ECN bits are ", unsigned{is});
   }
 
   /// Nothing was sent in the script's time that it does not have.
@@ -251,14 +252,14 @@ class Run {
     const auto sent = hear(end_);
     if (!sent || sent->when > end_) return {};
     const Tcp came = connection_.translated(sent->arrival, {});
-    return "after it came, and is not in the script: " + to_text(came) + " at " +
-           seconds(sent->when);
+    return joined("after it came, and is not in the script: ", to_text(came), " at ",
+                  seconds(sent->when));
   }
 
   std::optional<Failure> failed(const Event& at, const std::string& what) {
     const Event& event = event_ == nullptr ? at : *event_;
     if (blocked_) blocked_->thread.detach();
-    return Failure{event.line, "expected " + event.text + "; " + what};
+    return Failure{event.line, joined("expected ", event.text, "; ", what)};
   }
 
   const Script& script_;

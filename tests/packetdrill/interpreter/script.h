@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -41,6 +42,9 @@ struct Option {
   friend bool operator==(const Option&, const Option&) = default;
 };
 
+/// The letters of the control bits, from the lowest on.
+inline constexpr std::string_view flag_letters = "FSRP.UEW";
+
 /// A segment in the script's numbers: those of a SYN as they are, all others from the SYN's on.
 struct Tcp {
   std::uint8_t control = 0;
@@ -75,10 +79,15 @@ struct Packet {
 
 struct Ellipsis {};
 struct Expression;
-using List = std::vector<Expression>;                            // [a, b]
-using Fields = std::vector<std::pair<std::string, Expression>>;  // {a=b, c=d}
+struct Field;
+using List = std::vector<Expression>;  // [a, b]
+using Fields = std::vector<Field>;     // {a=b, c=d}
 struct Expression {
   std::variant<Ellipsis, std::int64_t, List, Fields> value;
+};
+struct Field {
+  std::string name;
+  Expression value;
 };
 
 struct Call {
@@ -106,6 +115,21 @@ struct SyntaxError {
   int line = 0;
   std::string what;
 };
+
+/// The parts one after the other, numbers in decimal.
+template <class... Parts>
+std::string joined(const Parts&... parts) {
+  std::string out;
+  const auto append = [&out](const auto& part) {
+    if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(part)>>) {
+      out += std::to_string(part);
+    } else {
+      out += part;
+    }
+  };
+  (append(parts), ...);
+  return out;
+}
 
 /// A segment as a script would write it.
 std::string to_text(const Tcp& tcp);
