@@ -161,7 +161,7 @@ TEST(Parser, SaysInWhichLineASyntaxErrorIs) {
   expect_syntax_error("+1 close(3) = 0", 1, "at time 0");
   expect_syntax_error("0 close(3) = 0\n+0 clse(3) = 0", 2, "no such system call");
   expect_syntax_error("0 close(3, 4) = 0", 1, "2 arguments");
-  expect_syntax_error("0 close(3) = -1 EBADF", 1, "'('");
+  expect_syntax_error("0 close(3) = -1 EBADF", 1, "parentheses");
   expect_syntax_error("0 close(3) = -1 EFOO", 1, "no such constant");
   expect_syntax_error("0 close(3) = O_RDWR", 1, "a result");
   expect_syntax_error("0 < . 1:1(0) ack 1", 1, "'win'");
@@ -175,6 +175,19 @@ TEST(Parser, SaysInWhichLineASyntaxErrorIs) {
   expect_syntax_error("0 < S 0:0(0) win 1\n/* a\ncomment */ +0~+1 close(3) = 0", 3, "range");
   expect_syntax_error("0 close(3) = 0 $", 1, "'$'");
   expect_syntax_error("0 /* close(3) = 0", 1, "comment");
+}
+
+TEST(Parser, IsTotal) {
+  // Whatever the script ends with, it is read or refused; so with any byte that has no place there.
+  for (std::size_t n = 0; n < good.size(); ++n) {
+    for (const char* const end : {"", "\n", "\x80", "-", "99999999999999999999"}) {
+      try {
+        parse(good.substr(0, n) + end);
+      } catch (const SyntaxError& wrong) {
+        EXPECT_FALSE(wrong.what.empty());
+      }
+    }
+  }
 }
 
 TEST(Parser, ReadsTimesAndFlags) {

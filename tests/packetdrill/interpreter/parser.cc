@@ -317,7 +317,9 @@ class Parser : Reader {
     if (now().kind == Kind::word) {
       out.error = static_cast<int>(value());
       if (out.result != -1) fail("an error goes with the result -1");
-      need("(");  // the error in words, for the reader
+      if (!is("(")) fail_expecting("the error in words, in parentheses,");
+    }
+    if (take_if("(")) {  // for the reader
       while (now().kind == Kind::word) take();
       need(")");
     }

@@ -61,10 +61,7 @@ class Run {
       if (!what.empty()) return failed(event, what);
     }
     end_ = now();
-    std::string what = attempt([&] {
-      await(blocked_ ? blocked_->end : end_);
-      return finish_blocked();
-    });
+    std::string what = attempt([&] { return finish_blocked(); });
     if (what.empty()) what = attempt([&] { return nothing_more(); });
     if (!what.empty()) return failed(*event_, what);
     return std::nullopt;
@@ -175,9 +172,12 @@ class Run {
     return {};
   }
 
-  /// The script says that it is over by now.
+  /// The script says that it is over by then.
   std::string finish_blocked() {
     if (!blocked_) return {};
+    // Its limit is counted from when it was called: some microseconds after it was due.
+    constexpr Usecs late = 100;
+    await(blocked_->end + late);
     const auto blocked = std::exchange(blocked_, nullptr);
     for (int i = 0; i < 1'000 && !blocked->returned; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
