@@ -550,7 +550,7 @@ void Sockets::wake_blocked(Lock& lock) {
   if (blocked_ == nullptr || !blocked_->over(host_.now())) return;
   changed_.notify_all();
   changed_.wait_for(lock, std::chrono::seconds(1), [&] { return blocked_ == nullptr; });
-  changed_.wait_for(lock, std::chrono::milliseconds(20), [&] { return !just_left_; });
+  changed_.wait_for(lock, std::chrono::milliseconds(250), [&] { return !just_left_; });
   just_left_.reset();
 }
 
