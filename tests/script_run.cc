@@ -67,6 +67,7 @@ Segment Run::to_wire(const Seg& segment) const {
   out.control |= segment.control;
   if (segment.push.value_or(false)) out.control |= wire::control::psh;
   out.text = segment.text;
+  out.ecn = segment.ecn.value_or(0);
   out.window = segment.window.value_or(setup_.peer_window);
   out.options.mss = segment.mss;
   out.options.window_scale = segment.window_scale;
@@ -409,6 +410,7 @@ void Run::sends(const Seg& expected) {
     wanted.control |= wire::control::psh;
   }
   if (expected.window) wanted.window = *expected.window;
+  if (expected.ecn) wanted.ecn = *expected.ecn;
   if (expected.mss) wanted.options.mss = expected.mss;
   if (expected.window_scale) wanted.options.window_scale = expected.window_scale;
   if (expected.timestamps) {
@@ -423,7 +425,8 @@ void Run::sends(const Seg& expected) {
   }
   const bool same = wanted.seq == actual.seq && wanted.control == actual.control &&
                     (!expected.ack || wanted.ack == actual.ack) && wanted.text == actual.text &&
-                    wanted.window == actual.window && wanted.options == actual.options;
+                    wanted.window == actual.window && wanted.ecn == actual.ecn &&
+                    wanted.options == actual.options;
   if (!same) fail("sent:     " + describe(actual) + "\nexpected: " + describe(wanted));
 }
 

@@ -198,7 +198,7 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t ha
       offload ? pseudo.partial() : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
   counters_.count(Event::tcp_segments_sent);
   return transmit_.send(std::move(packet),
-                        {.tos = 0,
+                        {.tos = segment.ecn,
                          .protocol = wire::protocol::tcp,
                          .source = tuple.local,
                          .destination = tuple.remote,

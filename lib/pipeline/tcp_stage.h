@@ -24,6 +24,7 @@ Drop Pipeline<D, A>::read_segment(const wire::Ipv4View& ip, bool verified, Arriv
   arrival.segment.text = static_cast<std::uint32_t>(text.size());
   arrival.segment.window = view.window();
   arrival.segment.control = view.control();
+  arrival.segment.ecn = ip.ecn();
   arrival.segment.options =
       view.options().empty() ? wire::TcpOptions{} : wire::parse_options(view.options());
   if (auto& timestamps = arrival.segment.options.timestamps) {

@@ -2,6 +2,7 @@
 
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/ecn.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/rtt.h"
 #include "transport/tcp/timers.h"
@@ -145,6 +146,9 @@ void take_ack(Arrival& a) noexcept {
     recover_without_scoreboard(a, before, text);
   } else if (duplicate) {
     a.verdict.fast_retransmit = recover_on_duplicate_ack(a);
+  }
+  if (tcb.ecn && segment.has(control::ece) && !segment.has(control::syn)) {
+    react_to_echo(tcb, a.config, a.flights, a.now);
   }
   if (take) take_window(a, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {

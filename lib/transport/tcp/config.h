@@ -16,6 +16,10 @@ enum class SynCookieUse : std::uint8_t {
   never  // then such a SYN is dropped
 };
 
+/// Explicit congestion notification (RFC 3168): not at all, where the peer asks for it, or asked
+/// for, too.
+enum class Ecn : std::uint8_t { off, accept, on };
+
 /// What all connections of a stack share; fixed at start.
 struct Config {
   Duration initial_rto = 1s;    // RFC 6298 (2.1)
@@ -37,6 +41,7 @@ struct Config {
   bool offer_window_scale = true;
   bool timestamps = true;  // offered, RFC 7323 s.3
   bool sack = true;        // offered, RFC 2018 s.2
+  Ecn ecn = Ecn::accept;
   bool nagle = true;
   SynCookieUse syn_cookies = SynCookieUse::automatic;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes

@@ -66,6 +66,7 @@ void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, Instant 
     sending->may_undo = true;
     sending->eventful = true;
   }
+  tcb.cwr_due = tcb.ecn;  // whatever the reason is (RFC 3168 s.6.1.2)
   tcb.ssthresh = uses_cubic(config, sending) ? sending->cubic.reduce(tcb.cwnd, flight, least)
                                              : std::max(flight / 2, least);
 }

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/ecn.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -162,6 +163,11 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
   const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
   if (tcb.scale_offered && agreed) out.options.window_scale = offered_scale(config);
   if (tcb.state == State::syn_sent && offers_timestamps(config)) out.options.timestamps.emplace();
+  if (tcb.state == State::syn_sent) {
+    if (asks_for_ecn(tcb, config)) out.control |= control::ece | control::cwr;
+  } else if (tcb.ecn) {
+    out.control |= control::ece;
+  }
   out.options.sack_permitted = tcb.sack || (tcb.state == State::syn_sent && config.sack);
 }
 
@@ -263,6 +269,7 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
   } else {
     out.window = advertise(tcb, config);
     if (plan.fin) out.control |= control::fin;
+    put_ecn(tcb, out);
     // Everything that is queued is in flight with this: the peer need not wait for more.
     if (plan.text > 0 && plan.seq + plan.text == tcb.snd_end) out.control |= control::psh;
   }

@@ -4,6 +4,7 @@
 
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/ecn.h"
 
 /// Loss where there is no scoreboard, and time-outs; the rest is in sack_recovery.cc.
 namespace pollux::tcp {
@@ -12,13 +13,12 @@ namespace {
 
 constexpr std::uint8_t dup_ack_threshold = 3;
 
-/// The Flight of a connection that remembers its congestion events: lent for the first one.
+}  // namespace
+
 Sending* remember(Tcb& tcb, FlightPool& flights) noexcept {
   if (tcb.flight == FlightPool::none) tcb.flight = flights.acquire();
   return sending_of(tcb, flights);
 }
-
-}  // namespace
 
 Sending* sending_of(const Tcb& tcb, FlightPool& flights) noexcept {
   return tcb.flight == FlightPool::none ? nullptr : &flights[tcb.flight].sending;
@@ -118,6 +118,21 @@ bool undo_if_spurious(Arrival& a, Sending& sending, SeqNum before) noexcept {
   if (Millis32::from_raw(timestamps->echo) >= sending.undo_at) return false;
   undo(tcb, sending);
   return true;
+}
+
+void react_to_echo(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
+  if (tcb.in_episode() || tcb.in_flight() == 0) return;
+  Sending* const sending = remember(tcb, flights);
+  if (sending != nullptr) {
+    if (sending->reduced && tcb.snd_una < sending->reduced_to) return;
+    sending->reduced = true;
+    sending->reduced_to = tcb.snd_nxt;
+  } else if (tcb.cwr_due) {
+    return;
+  }
+  reduce_threshold(tcb, config, sending, now);
+  if (sending != nullptr) sending->may_undo = false;
+  tcb.cwnd = std::min(tcb.cwnd, tcb.ssthresh);
 }
 
 void undo(Tcb& tcb, Sending& sending) noexcept {

@@ -58,6 +58,9 @@ void recover_on_timeout(Tcb& tcb, const Config& config, FlightPool& flights, Ins
 /// The same for the scoreboard: the first in flight is lost, and what is as old.
 void lose_on_timeout(Tcb& tcb, Sending& sending, Instant now) noexcept;
 
+/// A Flight for a connection's congestion events, lent for the first one; null without.
+Sending* remember(Tcb& tcb, FlightPool& flights) noexcept;
+
 /// Whether the first ACK of what was sent again answers what was sent before, as its timestamp
 /// tells (RFC 3522), and if so takes back what the event has done to the windows.
 bool undo_if_spurious(Arrival& a, Sending& sending, SeqNum before) noexcept;

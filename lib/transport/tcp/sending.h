@@ -30,10 +30,12 @@ struct Sending {
   Millis32 undo_at;                // when it did
   std::uint32_t undo_pending = 0;  // bytes that were sent again, and not reported as duplicates
 
+  SeqNum reduced_to;         // what was in flight when a mark of ECN was last reacted to
   SeqNum probe_end;          // TLP.end_seq (RFC 8985 s.7.1)
   bool probe_due = false;    // a tail loss probe is to be sent
   bool probe_out = false;    // one is on its way
   bool probe_again = false;  // it was sent before
+  bool reduced = false;      // reduced_to means something
   bool may_undo = false;
   bool eventful = false;  // there was a congestion event: the rest of the connection knows it
 };

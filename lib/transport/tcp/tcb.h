@@ -92,6 +92,11 @@ struct alignas(64) Tcb {
   std::uint32_t timestamps : 1 = false;
   std::uint32_t ts_day : 6 = 0;
   std::uint32_t sack : 1 = false;  // both sides permit it (RFC 2018 s.2)
+  // ECN (RFC 3168 s.6.1): agreed upon; a mark has come and the peer is told until it has reacted;
+  // we have reacted and tell it with the next new text.
+  std::uint32_t ecn : 1 = false;
+  std::uint32_t ecn_echo : 1 = false;
+  std::uint32_t cwr_due : 1 = false;
 
   State state = State::closed;
   std::uint8_t ack_pending = 0;     // segments with text since the last ACK that we sent

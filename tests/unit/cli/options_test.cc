@@ -51,6 +51,7 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_TRUE(shared.tcp.timestamps);
   EXPECT_TRUE(shared.tcp.sack);
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::cubic);
+  EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::accept);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::automatic);
   EXPECT_EQ(shared.json, "");
   EXPECT_EQ(shared.human(), stdout);
@@ -136,6 +137,8 @@ TEST(Options, EverythingOfTheMachine) {
                                              "off",
                                              "--sack",
                                              "off",
+                                             "--ecn",
+                                             "on",
                                              "--congestion",
                                              "reno",
                                              "--syn-cookies",
@@ -168,6 +171,7 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_FALSE(shared.tcp.timestamps);
   EXPECT_FALSE(shared.tcp.sack);
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::reno);
+  EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::on);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);
