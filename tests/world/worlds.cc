@@ -1,5 +1,5 @@
-// Runs simulated networks by seed: worlds [--seed N | --from N --count N] [--connections N]
-// [--verbose] [--capture FILE]. A seed that fails is run again with a capture.
+// Runs simulated networks by seed: worlds [--seed N | --from N --count N] [--topology NAME]
+// [--connections N] [--verbose] [--capture FILE]. A seed that fails is run again with a capture.
 
 #include <chrono>
 #include <cstdio>
@@ -9,21 +9,30 @@
 #include <string>
 #include <string_view>
 
+#include "topology.h"
 #include "transfer_world.h"
 
 namespace {
 
-using pollux::world::rough_plan;
+using pollux::world::draw_plan;
+using pollux::world::Topology;
+using pollux::world::topology_of;
 using pollux::world::TransferPlan;
 using pollux::world::TransferReport;
 
-/// Seeds that once found a bug: they run first, always.
-constexpr std::uint64_t regressions[] = {20};
+/// Worlds that once found a bug: they run first, always.
+struct Regression {
+  Topology topology;
+  std::uint64_t seed;
+  std::uint32_t connections;
+};
+constexpr Regression regressions[] = {{Topology::two_hosts, 20, 500}};
 
 struct Options {
   std::uint64_t from = 1;
   std::uint64_t count = 200;
-  std::uint32_t connections = 500;
+  std::uint32_t connections = 150;
+  std::optional<Topology> topology;
   bool verbose = false;
   bool regressions = true;
   std::string capture;
@@ -50,6 +59,9 @@ std::optional<Options> parse(int argc, char** argv) {
       options.count = number;
     } else if (option == "--connections") {
       options.connections = static_cast<std::uint32_t>(number);
+    } else if (option == "--topology") {
+      options.topology = topology_of(std::string_view{value});
+      if (!options.topology) return std::nullopt;
     } else if (option == "--capture") {
       options.capture = value;
     } else {
@@ -66,10 +78,15 @@ std::string capture_path(std::uint64_t seed) {
          std::to_string(seed) + ".pcapng";
 }
 
+std::string replay(const TransferPlan& plan, std::uint32_t connections) {
+  return "worlds --topology " + plan.topology + " --seed " + std::to_string(plan.seed) +
+         " --connections " + std::to_string(connections) + " --verbose";
+}
+
 void print(const TransferPlan& plan, const TransferReport& report) {
-  std::printf("seed %llu%s\n%s\n  %s%s\n", static_cast<unsigned long long>(plan.seed),
-              report.ok() ? "" : " FAILED", to_string(plan).c_str(), report.ledger.c_str(),
-              report.counters.c_str());
+  std::printf("seed %llu, %s%s\n%s\n  %s%s\n", static_cast<unsigned long long>(plan.seed),
+              plan.topology.c_str(), report.ok() ? "" : " FAILED", to_string(plan).c_str(),
+              report.ledger.c_str(), report.counters.c_str());
   std::printf("  trace %016llx\n", static_cast<unsigned long long>(report.trace));
   for (const std::string& problem : report.problems)
     std::printf("  problem: %s\n", problem.c_str());
@@ -83,8 +100,9 @@ struct Totals {
   std::uint64_t bytes = 0;
 };
 
-void run_seed(std::uint64_t seed, const Options& options, Totals& totals) {
-  const TransferPlan plan = rough_plan(seed, options.connections);
+void run_world(Topology topology, std::uint64_t seed, std::uint32_t connections,
+               const Options& options, Totals& totals) {
+  const TransferPlan plan = draw_plan(topology, seed, connections);
   const TransferReport report = run(plan, options.capture);
   ++totals.seeds;
   totals.connections += report.connections;
@@ -97,8 +115,7 @@ void run_seed(std::uint64_t seed, const Options& options, Totals& totals) {
     const bool again = !run(plan, path).ok();
     std::printf("  %s with a capture: %s\n", again ? "failed again" : "DID NOT FAIL AGAIN",
                 path.c_str());
-    std::printf("  replay: worlds --seed %llu --connections %u --verbose\n",
-                static_cast<unsigned long long>(seed), options.connections);
+    std::printf("  replay: %s\n", replay(plan, connections).c_str());
   }
   std::fflush(stdout);
 }
@@ -109,17 +126,25 @@ int main(int argc, char** argv) {
   const std::optional<Options> options = parse(argc, argv);
   if (!options) {
     std::fprintf(stderr,
-                 "usage: worlds [--seed N | --from N --count N] [--connections N] [--verbose]"
-                 " [--capture FILE]\n");
+                 "usage: worlds [--seed N | --from N --count N] [--topology NAME]"
+                 " [--connections N] [--verbose] [--capture FILE]\ntopologies:");
+    for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Topology::count_); ++i) {
+      std::fprintf(stderr, " %s", std::string{name(static_cast<Topology>(i))}.c_str());
+    }
+    std::fprintf(stderr, "\n");
     return 2;
   }
   const auto begin = std::chrono::steady_clock::now();
   Totals totals;
   if (options->regressions) {
-    for (const std::uint64_t seed : regressions) run_seed(seed, *options, totals);
+    for (const auto& [topology, seed, connections] : regressions) {
+      run_world(topology, seed, connections, *options, totals);
+    }
   }
   for (std::uint64_t i = 0; i < options->count; ++i) {
-    run_seed(options->from + i, *options, totals);
+    const std::uint64_t seed = options->from + i;
+    run_world(options->topology.value_or(topology_of(seed)), seed, options->connections, *options,
+              totals);
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   std::printf("%llu worlds, %llu failed: %llu connections, %llu frames, %llu bytes, %.1f s\n",
