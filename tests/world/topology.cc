@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "algorithms.h"
 #include "base/prng.h"
 
 namespace pollux::world {
@@ -30,8 +31,7 @@ void vary(tcp::Config& tcp, Prng& prng) {
   tcp.send_buffer = one_of(prng, 2048u, 32'768u, 262'144u);
   tcp.min_rto = one_of(prng, Duration{50ms}, Duration{200ms}, Duration{1s});
   tcp.nagle = prng.chance(0.7);
-  constexpr std::array algorithms{tcp::Congestion::reno};
-  tcp.congestion = algorithms[prng.below(algorithms.size())];
+  tcp.congestion = congestion_algorithms[prng.below(congestion_algorithms.size())];
 }
 
 /// Lost now and then, but not as on the rough link.
@@ -46,13 +46,17 @@ sim::LinkOptions fair_link(Prng& prng) {
   return link;
 }
 
+void on_all_hosts(TransferPlan& plan, auto change) {
+  change(plan.stack.tcp);
+  if (plan.server_tcp) change(*plan.server_tcp);
+}
+
 /// Whoever loses a peer without a word notices it soon.
 void keep_alive(TransferPlan& plan) {
-  for (tcp::Config* config : {&plan.stack.tcp, plan.server_tcp ? &*plan.server_tcp : nullptr}) {
-    if (config == nullptr) continue;
-    config->keepalive_idle = 60s;
-    config->keepalive_interval = 10s;
-  }
+  on_all_hosts(plan, [](tcp::Config& tcp) {
+    tcp.keepalive_idle = 60s;
+    tcp.keepalive_interval = 10s;
+  });
 }
 
 /// It all takes long enough for something to happen meanwhile.
@@ -110,6 +114,8 @@ void asymmetric(TransferPlan& plan, Prng& prng) {
 void flapping(TransferPlan& plan, Prng& prng) {
   slow_down(plan);
   plan.transfers.may_not_open = true;
+  // A SYN may find the link down each time but the last few, and then be lost.
+  on_all_hosts(plan, [](tcp::Config& tcp) { tcp.syn_retries = 12; });
   plan.there = plan.back = fair_link(prng);
   Duration at{0};
   const std::uint64_t cycles = 3 + prng.below(6);

@@ -1,8 +1,8 @@
 #include "transfer_plan.h"
 
 #include <array>
-#include <string_view>
 
+#include "algorithms.h"
 #include "base/prng.h"
 #include "text.h"
 
@@ -67,14 +67,6 @@ std::string to_string(const sim::LinkOptions& link) {
 }
 
 const char* on(bool option) { return option ? "on" : "off"; }
-
-std::string_view name(tcp::Congestion congestion) {
-  switch (congestion) {
-    case tcp::Congestion::reno:
-      return "reno";
-  }
-  return "?";
-}
 
 std::string to_string(const tcp::Config& tcp) {
   return text("receive buffer ", tcp.receive_buffer, ", send buffer ", tcp.send_buffer,
