@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "wire/checksum.h"
+#include "wire/ethernet.h"
 #include "wire/field.h"
 #include "wire/ipv4.h"
 
@@ -27,7 +28,7 @@ std::vector<std::byte> with_sum(std::vector<std::byte> segment, wire::Ipv4Addres
 
 std::string_view name(Hostility hostility) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Hostility::count_)> names{
-      "falls-silent", "shrinks-window", "acks-unsent", "random-fields"};
+      "falls-silent", "shrinks-window", "acks-unsent", "sacks-unreceived", "random-fields"};
   return names[static_cast<std::size_t>(hostility)];
 }
 
@@ -53,23 +54,53 @@ void HostileHost::tick(Instant now) {
   }
 }
 
-void HostileHost::open() {
+HostileHost::Peer& HostileHost::add_peer(const Station& remote, std::uint16_t port,
+                                         std::uint16_t remote_port) {
   Peer& peer = peers_.emplace_back();
-  peer.port = static_cast<std::uint16_t>(first_port + opened_++);
+  peer.port = port;
+  peer.remote = remote;
+  peer.remote_port = remote_port;
   peer.seq = wire::SeqNum{prng_.next32()};
   peer.patience = static_cast<std::uint32_t>(prng_.below(6));
   peer.lies = 5 + static_cast<std::uint32_t>(prng_.below(10));
-  Wild syn{.source = peer.port,
-           .destination = place_.port,
-           .seq = peer.seq,
-           .control = control::syn,
-           .options = {std::byte{2}, std::byte{4}, std::byte{0x05}, std::byte{0xB4}}};
-  if (options_.kind == Hostility::random_fields) {
-    syn.options = random_bytes(4 * prng_.below(11));
-    syn.window = random_window();
-  }
+  return peer;
+}
+
+void HostileHost::open() {
+  Peer& peer =
+      add_peer(place_.target, static_cast<std::uint16_t>(first_port + opened_++), place_.port);
+  Wild syn = next(peer, control::syn);
+  syn.options = syn_options();
+  if (options_.kind == Hostility::random_fields) syn.window = random_window();
   peer.seq += 1;
   send(syn);
+}
+
+void HostileHost::accept(const Station& from, const wire::TcpView& syn) {
+  Peer& peer = add_peer(from, place_.port, syn.source_port());
+  peer.irs = syn.seq();
+  peer.ack = peer.edge = peer.highest = syn.seq() + 1;
+  // Not even an answer, at times.
+  if (options_.kind == Hostility::falls_silent && peer.patience == 0) return;
+  if (options_.kind == Hostility::random_fields) {
+    for (std::uint64_t i = prng_.below(4); i != 0; --i) wild(&peer);
+  }
+  Wild answer = next(peer, control::syn | control::ack);
+  answer.options = syn_options();
+  // The window of what completes the handshake is the one that counts.
+  if (options_.kind == Hostility::acks_unsent) answer.window = liars_window;
+  peer.edge = peer.ack + answer.window;
+  peer.seq += 1;
+  send(answer);
+}
+
+std::vector<std::byte> HostileHost::syn_options() {
+  if (options_.kind == Hostility::random_fields) return random_bytes(4 * prng_.below(11));
+  std::vector<std::byte> mss{std::byte{2}, std::byte{4}, std::byte{0x05}, std::byte{0xB4}};
+  if (options_.kind == Hostility::sacks_unreceived) {
+    mss.insert(mss.end(), {std::byte{1}, std::byte{1}, std::byte{4}, std::byte{2}});
+  }
+  return mss;
 }
 
 void HostileHost::say_unasked() {
@@ -87,14 +118,14 @@ void HostileHost::wild(Peer* about) {
     if (prng_.chance(0.2)) return wire::SeqNum{prng_.next32()};
     return number - 70'000 + static_cast<std::uint32_t>(prng_.below(140'000));
   };
-  Wild wild;
-  wild.source = prng_.chance(0.1) ? static_cast<std::uint16_t>(prng_.next()) : first_port;
-  wild.destination = prng_.chance(0.1) ? static_cast<std::uint16_t>(prng_.next()) : place_.port;
+  Wild wild{.to = place_.target, .source = first_port, .destination = place_.port};
   if (about != nullptr) {
-    wild.source = about->port;
+    wild = next(*about, 0);
     wild.seq = near(about->seq);
     wild.ack = near(about->highest);
   }
+  if (prng_.chance(0.1)) wild.source = static_cast<std::uint16_t>(prng_.next());
+  if (prng_.chance(0.1)) wild.destination = static_cast<std::uint16_t>(prng_.next());
   // Most bear an ACK and nothing that ends it all, or little else would be seen.
   wild.control = static_cast<std::uint8_t>(prng_.next());
   if (prng_.chance(0.8)) {
@@ -122,21 +153,32 @@ void HostileHost::wild(Peer* about) {
 }
 
 bool HostileHost::take_all() {
-  const auto datagrams = std::exchange(raw_.datagrams, {});
-  raw_.frames.clear();
-  for (const auto& datagram : datagrams) {
-    wire::Ipv4View ip;
-    wire::TcpView tcp;
-    if (wire::Ipv4View::parse(datagram, ip) != Drop::none || ip.protocol() != wire::protocol::tcp ||
-        ip.source() != place_.target || wire::TcpView::parse(ip.payload(), tcp) != Drop::none ||
-        !tcp.checksum_ok(ip.pseudo_header())) {
-      continue;
-    }
-    const std::size_t number = std::size_t{tcp.destination_port()} - first_port;
-    if (tcp.destination_port() < first_port || number >= peers_.size()) continue;
-    arrives(peers_[number], tcp);
+  const auto frames = std::exchange(raw_.frames, {});
+  raw_.datagrams.clear();
+  for (const auto& frame : frames) take_frame(frame);
+  return !frames.empty();
+}
+
+void HostileHost::take_frame(std::span<const std::byte> frame) {
+  const auto ethernet = wire::EthernetView::parse(frame);
+  wire::Ipv4View ip;
+  wire::TcpView tcp;
+  if (!ethernet || ethernet->type() != wire::ether_type::ipv4 ||
+      wire::Ipv4View::parse(ethernet->payload(), ip) != Drop::none ||
+      ip.protocol() != wire::protocol::tcp || ip.destination() != place_.own ||
+      wire::TcpView::parse(ip.payload(), tcp) != Drop::none ||
+      !tcp.checksum_ok(ip.pseudo_header())) {
+    return;
   }
-  return !datagrams.empty();
+  for (Peer& peer : peers_) {
+    if (peer.port == tcp.destination_port() && peer.remote_port == tcp.source_port() &&
+        peer.remote.address == ip.source()) {
+      return arrives(peer, tcp);
+    }
+  }
+  if (tcp.destination_port() == place_.port && tcp.control() == control::syn) {
+    accept({ip.source(), ethernet->source()}, tcp);
+  }
 }
 
 void HostileHost::arrives(Peer& peer, const wire::TcpView& tcp) {
@@ -146,7 +188,10 @@ void HostileHost::arrives(Peer& peer, const wire::TcpView& tcp) {
     ++reset_;
     return;
   }
-  if (!peer.up) {
+  if (!peer.up && peer.port == place_.port) {
+    if ((tcp.control() & control::ack) == 0 || tcp.ack() != peer.seq) return;
+    peer.up = true;
+  } else if (!peer.up) {
     if (tcp.control() != (control::syn | control::ack) || tcp.ack() != peer.seq) return;
     peer.up = true;
     peer.irs = tcp.seq();
@@ -185,6 +230,9 @@ void HostileHost::answer(Peer& peer, const wire::TcpView& tcp) {
       if (tcp.text().empty() && (tcp.control() & control::fin) == 0) return;
       if (peer.lies != 0) return lie(peer);
       return take(peer, tcp, liars_window);
+    case Hostility::sacks_unreceived:
+      if (peer.lies != 0 && prng_.chance(0.4)) return report(peer);
+      return take(peer, tcp, 65'535);
     case Hostility::random_fields:
       if (prng_.chance(0.5)) take(peer, tcp, random_window());
       return;
@@ -198,11 +246,30 @@ void HostileHost::lie(Peer& peer) {
   ++lies_;
   // Past the edge of the window, so that it cannot be on its way.
   const std::uint32_t ahead = prng_.chance(0.5) ? 2000 : 0x4000'0000;
-  send({.source = peer.port,
-        .destination = place_.port,
-        .seq = peer.seq,
-        .ack = peer.edge + 1 + static_cast<std::uint32_t>(prng_.below(ahead)),
-        .control = control::ack});
+  Wild lie = next(peer, control::ack);
+  lie.ack = peer.edge + 1 + static_cast<std::uint32_t>(prng_.below(ahead));
+  send(lie);
+}
+
+/// The segment that came is as good as lost, and blocks say that others were not: some that have
+/// come and were thrown away, some that have not, and some that are none.
+void HostileHost::report(Peer& peer) {
+  --peer.lies;
+  ++lies_;
+  Wild ack = next(peer, control::ack);
+  const std::size_t blocks = 1 + prng_.below(4);
+  ack.options = {std::byte{1}, std::byte{1}, std::byte{5}, static_cast<std::byte>(2 + 8 * blocks)};
+  ack.options.resize(4 + 8 * blocks);
+  const auto seen = static_cast<std::uint64_t>(peer.highest - peer.ack) + 1;
+  for (std::size_t i = 0; i < blocks; ++i) {
+    wire::SeqNum left = peer.ack + static_cast<std::uint32_t>(prng_.below(seen));
+    wire::SeqNum right = left + static_cast<std::uint32_t>(prng_.below(5000));
+    if (prng_.chance(0.1)) left = wire::SeqNum{prng_.next32()};
+    if (prng_.chance(0.1)) right = wire::SeqNum{prng_.next32()};
+    wire::store_u32(ack.options.data() + 4 + 8 * i, left.value());
+    wire::store_u32(ack.options.data() + 8 + 8 * i, right.value());
+  }
+  send(ack);
 }
 
 void HostileHost::take(Peer& peer, const wire::TcpView& tcp, std::uint16_t window) {
@@ -231,12 +298,18 @@ void HostileHost::take(Peer& peer, const wire::TcpView& tcp, std::uint16_t windo
 
 void HostileHost::send(Peer& peer, std::uint8_t bits, std::uint16_t window) {
   peer.edge = peer.ack + window;
-  send({.source = peer.port,
-        .destination = place_.port,
-        .seq = peer.seq,
-        .ack = peer.ack,
-        .control = bits,
-        .window = window});
+  Wild segment = next(peer, bits);
+  segment.window = window;
+  send(segment);
+}
+
+HostileHost::Wild HostileHost::next(const Peer& peer, std::uint8_t bits) const {
+  return {.to = peer.remote,
+          .source = peer.port,
+          .destination = peer.remote_port,
+          .seq = peer.seq,
+          .ack = peer.ack,
+          .control = bits};
 }
 
 void HostileHost::send(const Wild& wild, wire::Ipv4Fields ip) {
@@ -255,8 +328,8 @@ void HostileHost::send(const Wild& wild, wire::Ipv4Fields ip) {
   std::copy(wild.options.begin(), wild.options.end(), out.begin() + wire::TcpFields::size);
   out.insert(out.end(), wild.text.begin(), wild.text.end());
   ip.protocol = wire::protocol::tcp;
-  ip.destination = place_.target;
-  raw_.send(place_.target_mac, ip, with_sum(std::move(out), place_.own, place_.target));
+  ip.destination = wild.to.address;
+  raw_.send(wild.to.mac, ip, with_sum(std::move(out), place_.own, wild.to.address));
 }
 
 std::uint16_t HostileHost::random_window() {

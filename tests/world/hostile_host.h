@@ -20,10 +20,11 @@ namespace pollux::world {
 
 /// What is wrong with a peer.
 enum class Hostility : std::uint8_t {
-  falls_silent,    // answers a few segments, then never again
-  shrinks_window,  // takes back what it offered, again and again
-  acks_unsent,     // acknowledges what was never sent
-  random_fields,   // sends any value in any field, with sums that are right
+  falls_silent,      // answers a few segments, then never again
+  shrinks_window,    // takes back what it offered, again and again
+  acks_unsent,       // acknowledges what was never sent
+  sacks_unreceived,  // reports what never came, or what it has thrown away (RFC 2018 s.8)
+  random_fields,     // sends any value in any field, with sums that are right
   count_
 };
 std::string_view name(Hostility hostility);
@@ -36,16 +37,21 @@ struct HostileOptions {
 };
 
 /// A peer without a stack and without good will. It opens connections to one port of a stack
-/// (TransferApp::stranger_port), verifies what it takes of the stream that each of them brings, and
-/// looks for answers that nobody may give. It believes that its own cable loses nothing.
+/// (TransferApp::stranger_port) and accepts those that come to its own, verifies what it takes of
+/// the stream that each of them brings, and looks for answers that nobody may give. It believes
+/// that its own cable loses nothing.
 class HostileHost {
  public:
+  struct Station {
+    wire::Ipv4Address address;
+    wire::MacAddress mac;
+    friend bool operator==(const Station&, const Station&) = default;
+  };
   /// Where it sits, and whom it turns to.
   struct Place {
     wire::Ipv4Address own;
-    wire::Ipv4Address target;
-    wire::MacAddress target_mac;
-    std::uint16_t port;
+    Station target;
+    std::uint16_t port;            // of either end, whoever opens
     std::uint32_t pattern_stream;  // of which the target's bytes are,
     std::uint32_t stream_bytes;    // and how many there are
   };
@@ -59,7 +65,8 @@ class HostileHost {
 
   /// It will begin nothing more: what is left are answers.
   bool done() const { return opened_ == options_.connections && unasked_ == options_.unasked; }
-  std::uint32_t opened() const { return opened_; }
+  /// By either side.
+  std::uint32_t opened() const { return static_cast<std::uint32_t>(peers_.size()); }
   /// Connections whose whole stream came, and whose end was in good order.
   std::uint32_t complete() const { return complete_; }
   std::uint32_t reset() const { return reset_; }
@@ -70,7 +77,9 @@ class HostileHost {
 
  private:
   struct Peer {
-    std::uint16_t port = 0;
+    std::uint16_t port = 0;  // its own
+    Station remote{};
+    std::uint16_t remote_port = 0;
     bool up = false;
     bool over = false;
     bool fin_sent = false;
@@ -84,6 +93,7 @@ class HostileHost {
     std::uint32_t lies = 0;      // that it still tells
   };
   struct Wild {
+    Station to{};
     std::uint16_t source = 0;
     std::uint16_t destination = 0;
     wire::SeqNum seq{};
@@ -100,16 +110,23 @@ class HostileHost {
   static constexpr std::uint16_t liars_window = 4000;
 
   void tick(Instant now);
+  Peer& add_peer(const Station& remote, std::uint16_t port, std::uint16_t remote_port);
   void open();
+  void accept(const Station& from, const wire::TcpView& syn);
+  std::vector<std::byte> syn_options();
   void say_unasked();
   void wild(Peer* about);
   bool take_all();
+  void take_frame(std::span<const std::byte> frame);
   void arrives(Peer& peer, const wire::TcpView& tcp);
   void answer(Peer& peer, const wire::TcpView& tcp);
   void lie(Peer& peer);
+  void report(Peer& peer);
   /// Takes what comes next in order and lies before `edge`, the FIN too, and says so.
   void take(Peer& peer, const wire::TcpView& tcp, std::uint16_t window);
   void send(Peer& peer, std::uint8_t control, std::uint16_t window);
+  /// What a right segment of the peer's has, for somebody to change.
+  Wild next(const Peer& peer, std::uint8_t control) const;
   void send(const Wild& wild, wire::Ipv4Fields ip = {});
   std::uint16_t random_window();
   std::vector<std::byte> random_bytes(std::size_t n);

@@ -181,16 +181,18 @@ void hostile(TransferPlan& plan, Hostility kind, Prng& prng) {
   // The hostile one believes that its own cable loses nothing, and so must the server's.
   plan.there.loss = plan.back.loss = plan.there.corrupt = plan.back.corrupt = 0;
   plan.hostile = HostileOptions{.kind = kind, .every = one_of(prng, Duration{1ms}, Duration{20ms})};
-  if (kind == Hostility::falls_silent || kind == Hostility::acks_unsent) plan.hostile->unasked = 0;
+  if (kind != Hostility::shrinks_window && kind != Hostility::random_fields) {
+    plan.hostile->unasked = 0;
+  }
 }
 
 }  // namespace
 
 std::string_view name(Topology topology) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Topology::count_)> names{
-      "two-hosts",   "many-to-one",    "bottleneck",     "asymmetric",   "flapping",
-      "nat",         "strips-options", "shifts-numbers", "falls-silent", "shrinks-window",
-      "acks-unsent", "random-fields"};
+      "two-hosts",   "many-to-one",      "bottleneck",     "asymmetric",   "flapping",
+      "nat",         "strips-options",   "shifts-numbers", "falls-silent", "shrinks-window",
+      "acks-unsent", "sacks-unreceived", "random-fields"};
   return names[static_cast<std::size_t>(topology)];
 }
 
@@ -250,6 +252,9 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
       break;
     case Topology::acks_unsent:
       hostile(plan, Hostility::acks_unsent, prng);
+      break;
+    case Topology::sacks_unreceived:
+      hostile(plan, Hostility::sacks_unreceived, prng);
       break;
     case Topology::random_fields:
       hostile(plan, Hostility::random_fields, prng);

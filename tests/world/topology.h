@@ -21,6 +21,7 @@ enum class Topology : std::uint8_t {
   falls_silent,    // from here on: a hostile peer of that kind beside good ones
   shrinks_window,
   acks_unsent,
+  sacks_unreceived,
   random_fields,
   count_
 };

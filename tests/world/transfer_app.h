@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct TransferOptions {
   bool may_fail = false;
   /// An open may find no next hop: it then ends with no_neighbor, as it should.
   bool may_not_open = false;
+  /// Somebody to open `stranger_opens` connections to, too.
+  std::optional<wire::Ipv4Address> stranger{};
+  std::uint32_t stranger_opens = 10;
 };
 
 /// Both ends of many connections: sends streams that a Ledger knows of, verifies each byte that it
@@ -53,8 +57,9 @@ class TransferApp {
  public:
   static constexpr std::uint16_t first_port = 7000;
   static constexpr std::size_t header_size = 12;
-  /// Who comes to this port is no TransferApp: it gets these bytes of the Ledger's pattern, what it
-  /// says is read and forgotten, and how it ends is not looked at.
+  /// Whoever is at the other end of a connection to this port is no TransferApp: it gets these
+  /// bytes of the Ledger's pattern, what it says is read and forgotten, and how it ends is not
+  /// looked at.
   static constexpr std::uint16_t stranger_port = first_port - 1;
   static constexpr std::uint32_t stranger_stream = 0xFFFF'FFFF;
   static constexpr std::uint32_t stranger_bytes = 60'000;
@@ -87,13 +92,20 @@ class TransferApp {
       }
     }
     if (!stack.listen(stranger_port)) ledger_.find(Wrong::connect_failed, 0, stranger_port);
+    for (std::uint32_t i = 0; options_.stranger && i < options_.stranger_opens; ++i) {
+      const auto opened = stack.connect({*options_.stranger, stranger_port});
+      opened ? strangers_.push_back(*opened) : ledger_.find(Wrong::connect_failed, 0, i);
+    }
     for (std::uint32_t i = 0; i < options_.concurrency; ++i) open_next(stack);
   }
   void on_accepted(auto& stream) {
     if (stream.local().port == stranger_port) return receive_stranger(stream);
     begin(stream, false, stream.local().port);
   }
-  void on_connected(auto& stream) { begin(stream, true, stream.remote().port); }
+  void on_connected(auto& stream) {
+    if (stream.remote().port == stranger_port) return receive_stranger(stream);
+    begin(stream, true, stream.remote().port);
+  }
   void on_readable(auto& stream) {
     if (!stream.session().stranger) return read(stream);
     while (!stream.readable().empty()) stream.consume(stream.readable().size());
@@ -113,8 +125,8 @@ class TransferApp {
     }
     write(stream);
   }
-  void on_closed(auto& stack, application::StreamId, Session& session, Cause cause) {
-    if (session.stranger) return;
+  void on_closed(auto& stack, application::StreamId id, Session& session, Cause cause) {
+    if (session.stranger || std::erase(strangers_, id) != 0) return;
     ledger_.closed(cause);
     ++closed_;
     ++progress_;
@@ -346,6 +358,7 @@ class TransferApp {
   void receive_stranger(auto& stream) {
     Session& session = stream.session();
     session.stranger = true;
+    std::erase(strangers_, stream.id());
     session.total = stranger_bytes;
     // One that goes away without a word is to be noticed.
     stream.options({.keepalive = true});
@@ -405,6 +418,7 @@ class TransferApp {
   std::uint32_t failed_ = 0;
   std::uint32_t unopened_ = 0;
   std::uint64_t progress_ = 0;
+  std::vector<application::StreamId> strangers_;  // that this side opened and that are not up yet
 };
 
 static_assert(application::Application<TransferApp>);
