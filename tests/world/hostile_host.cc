@@ -234,7 +234,8 @@ void HostileHost::answer(Peer& peer, const wire::TcpView& tcp) {
       if (peer.lies != 0 && prng_.chance(0.4)) return report(peer);
       return take(peer, tcp, 65'535);
     case Hostility::random_fields:
-      if (prng_.chance(0.5)) take(peer, tcp, random_window());
+      // In the end it falls silent, or it could go on like this for hours.
+      if (!done() && prng_.chance(0.5)) take(peer, tcp, random_window());
       return;
     case Hostility::count_:
       return;
