@@ -1,7 +1,10 @@
 // Runs simulated networks by seed: worlds [--seed N | --from N --count N] [--topology NAME]
 // [--connections N] [--verbose] [--capture FILE]. A seed that fails is run again with a capture.
 
+#include <unistd.h>
+
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +14,9 @@
 
 #include "topology.h"
 #include "transfer_world.h"
+
+/// Of the sanitizers, where they are built in.
+extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak));
 
 namespace {
 
@@ -92,6 +98,18 @@ void print(const TransferPlan& plan, const TransferReport& report) {
     std::printf("  problem: %s\n", problem.c_str());
 }
 
+/// What is said of the world under way when an assertion or a sanitizer ends the program.
+std::string last_words;
+
+void say_last_words() {
+  static_cast<void>(!write(STDERR_FILENO, last_words.data(), last_words.size()));
+}
+
+void prepare_for_death() {
+  static_cast<void>(std::signal(SIGABRT, [](int) { say_last_words(); }));
+  if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(say_last_words);
+}
+
 struct Totals {
   std::uint64_t seeds = 0;
   std::uint64_t failed = 0;
@@ -103,6 +121,8 @@ struct Totals {
 void run_world(Topology topology, std::uint64_t seed, std::uint32_t connections,
                const Options& options, Totals& totals) {
   const TransferPlan plan = draw_plan(topology, seed, connections);
+  last_words = "died in seed " + std::to_string(seed) + ", " + plan.topology + "\n" +
+               to_string(plan) + "\n  replay: " + replay(plan, connections) + "\n";
   const TransferReport report = run(plan, options.capture);
   ++totals.seeds;
   totals.connections += report.connections;
@@ -134,6 +154,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "\n");
     return 2;
   }
+  prepare_for_death();
   const auto begin = std::chrono::steady_clock::now();
   Totals totals;
   if (options->regressions) {
