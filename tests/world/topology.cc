@@ -34,6 +34,19 @@ void vary(tcp::Config& tcp, Prng& prng) {
   tcp.congestion = congestion_algorithms[prng.below(congestion_algorithms.size())];
 }
 
+void on_all_hosts(TransferPlan& plan, auto change) {
+  change(plan.stack.tcp);
+  if (plan.server_tcp) change(*plan.server_tcp);
+}
+
+/// Few connections whose windows grow, where most others are over before.
+void lengthen(TransferPlan& plan) {
+  plan.transfers.connections = std::max(1u, plan.transfers.connections / 15);
+  plan.transfers.largest = 2'000'000;
+  plan.transfers.chunk = std::max(plan.transfers.chunk, 4000u);  // or readers take all day
+  on_all_hosts(plan, [](tcp::Config& tcp) { tcp.receive_buffer = tcp.send_buffer = 1 << 20; });
+}
+
 /// Lost now and then, but not as on the rough link.
 sim::LinkOptions fair_link(Prng& prng) {
   sim::LinkOptions link;
@@ -44,11 +57,6 @@ sim::LinkOptions fair_link(Prng& prng) {
   link.duplicate = one_of(prng, 0.0, 0.01);
   link.corrupt = one_of(prng, 0.0, 0.005);
   return link;
-}
-
-void on_all_hosts(TransferPlan& plan, auto change) {
-  change(plan.stack.tcp);
-  if (plan.server_tcp) change(*plan.server_tcp);
 }
 
 /// Whoever loses a peer without a word notices it soon.
@@ -84,13 +92,13 @@ void many_to_one(TransferPlan& plan, Prng& prng) {
   plan.back.bits_per_second = one_of(prng, 10'000'000ull, 100'000'000ull);
   plan.back.queue_bytes = one_of(prng, std::size_t{16} << 10, std::size_t{64} << 10);
   plan.transfers.concurrency = plan.transfers.connections;
-  plan.transfers.largest = 50'000;
+  plan.transfers.largest = std::max(plan.transfers.largest, 50'000u);
 }
 
 void bottleneck(TransferPlan& plan, Prng& prng) {
   const auto pairs = 2 + static_cast<std::uint32_t>(prng.below(4));
   share(plan, pairs, pairs);
-  plan.transfers.largest = 200'000;
+  plan.transfers.largest = std::max(plan.transfers.largest, 200'000u);
   plan.there = {};
   plan.there.bits_per_second = one_of(prng, 2'000'000ull, 10'000'000ull, 50'000'000ull);
   plan.there.queue_bytes =
@@ -219,6 +227,7 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
       plan.server_tcp = plan.stack.tcp;
       vary(*plan.server_tcp, prng);
     }
+    if (prng.chance(0.25)) lengthen(plan);
   }
   switch (topology) {
     case Topology::two_hosts:

@@ -37,7 +37,7 @@ constexpr Regression regressions[] = {{Topology::two_hosts, 20, 500}};
 struct Options {
   std::uint64_t from = 1;
   std::uint64_t count = 200;
-  std::uint32_t connections = 150;
+  std::uint32_t connections = 100;
   std::optional<Topology> topology;
   bool verbose = false;
   bool regressions = true;
