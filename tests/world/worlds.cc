@@ -77,11 +77,11 @@ std::optional<Options> parse(int argc, char** argv) {
   return options;
 }
 
-/// Where a failed seed's capture goes.
-std::string capture_path(std::uint64_t seed) {
+/// Where a failed world's capture goes.
+std::string capture_path(const TransferPlan& plan) {
   const char* const folder = std::getenv("TMPDIR");
-  return std::string{folder != nullptr ? folder : "/tmp"} + "/pollux-world-" +
-         std::to_string(seed) + ".pcapng";
+  return std::string{folder != nullptr ? folder : "/tmp"} + "/pollux-world-" + plan.topology + "-" +
+         std::to_string(plan.seed) + ".pcapng";
 }
 
 std::string replay(const TransferPlan& plan, std::uint32_t connections) {
@@ -131,7 +131,7 @@ void run_world(Topology topology, std::uint64_t seed, std::uint32_t connections,
   if (!report.ok()) ++totals.failed;
   if (!report.ok() || options.verbose) print(plan, report);
   if (!report.ok() && options.capture.empty()) {
-    const std::string path = capture_path(seed);
+    const std::string path = capture_path(plan);
     const bool again = !run(plan, path).ok();
     std::printf("  %s with a capture: %s\n", again ? "failed again" : "DID NOT FAIL AGAIN",
                 path.c_str());
