@@ -45,7 +45,6 @@ class HostileHost {
   struct Station {
     wire::Ipv4Address address;
     wire::MacAddress mac;
-    friend bool operator==(const Station&, const Station&) = default;
   };
   /// Where it sits, and whom it turns to.
   struct Place {

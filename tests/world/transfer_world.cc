@@ -275,7 +275,6 @@ class Run {
       opened += host.app.opened();
       closed += host.app.closed();
       unopened += host.app.unopened();
-      report_.failed += host.app.failed();
       report_.counters += text("\n  ", host.name(), ":", to_string(host.stack->counters()),
                                " device_sent=", host.device.counts().sent,
                                " device_received=", host.device.counts().received);
@@ -299,11 +298,9 @@ class Run {
   }
 
   void check_middlebox() {
-    report_.changed = middlebox_->changed();
     report_.counters +=
         text("\n  box: passed=", middlebox_->passed(), " changed=", middlebox_->changed());
     if (!middlebox_->nat()) return;
-    report_.changed += middlebox_->nat()->translated();
     report_.counters += text(" translated=", middlebox_->nat()->translated(),
                              " refused=", middlebox_->nat()->refused());
     std::uint32_t failed = 0;

@@ -26,9 +26,6 @@ struct TransferReport {
   std::uint64_t frames = 0;
   std::uint64_t trace = 0;  // World::trace_hash()
   std::uint64_t bytes = 0;
-  /// Segments that a middlebox changed or translated.
-  std::uint64_t changed = 0;
-  std::uint32_t failed = 0;  // ends in no good order
   Instant ended{};
   bool ok() const { return problems.empty(); }
 };

@@ -89,13 +89,14 @@ std::string replay(const TransferPlan& plan, std::uint32_t connections) {
          " --connections " + std::to_string(connections) + " --verbose";
 }
 
-void print(const TransferPlan& plan, const TransferReport& report) {
+void print(const TransferPlan& plan, const TransferReport& report, std::uint32_t connections) {
   std::printf("seed %llu, %s%s\n%s\n  %s%s\n", static_cast<unsigned long long>(plan.seed),
               plan.topology.c_str(), report.ok() ? "" : " FAILED", to_string(plan).c_str(),
               report.ledger.c_str(), report.counters.c_str());
   std::printf("  trace %016llx\n", static_cast<unsigned long long>(report.trace));
   for (const std::string& problem : report.problems)
     std::printf("  problem: %s\n", problem.c_str());
+  std::printf("  replay: %s\n", replay(plan, connections).c_str());
 }
 
 /// What is said of the world under way when an assertion or a sanitizer ends the program.
@@ -129,13 +130,12 @@ void run_world(Topology topology, std::uint64_t seed, std::uint32_t connections,
   totals.frames += report.frames;
   totals.bytes += report.bytes;
   if (!report.ok()) ++totals.failed;
-  if (!report.ok() || options.verbose) print(plan, report);
+  if (!report.ok() || options.verbose) print(plan, report, connections);
   if (!report.ok() && options.capture.empty()) {
     const std::string path = capture_path(plan);
     const bool again = !run(plan, path).ok();
     std::printf("  %s with a capture: %s\n", again ? "failed again" : "DID NOT FAIL AGAIN",
                 path.c_str());
-    std::printf("  replay: %s\n", replay(plan, connections).c_str());
   }
   std::fflush(stdout);
 }
