@@ -86,6 +86,7 @@ TEST(Ecn, OnlyNewTextMayBeMarked) {  // s.6.1.4, s.6.1.5
       .sends({.seq = 1_seq, .ack = 1_seq, .text = 100, .ecn = 0})
       .arrives({.seq = 1_seq, .ack = 101_seq, .text = 2000})
       .sends({.seq = 101_seq, .ack = 2001_seq, .ecn = 0})
+      .reads(2000)
       .closes()
       .sends({.seq = 101_seq, .ack = 2001_seq, .control = fin, .ecn = 0});
 }
