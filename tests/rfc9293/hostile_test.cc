@@ -199,7 +199,8 @@ class Hostile {
       if (out.len() > 0 && (out.seq < tcb_.snd_una || tcb_.stream_end() < end)) {
         fail("what was sent does not lie in the queue");
       }
-      if (const auto broken = check(tcb_, config_, pool_); !broken.empty()) fail(std::string(broken));
+      if (const auto broken = check(tcb_, config_, pool_); !broken.empty())
+        fail(std::string(broken));
       if (emit == Emit::last) return;
     }
     fail("next_segment() does not come to an end");

@@ -73,7 +73,7 @@ TEST(Cubic, AfterATimeoutThePlateauIsWhereItIs) {  // s.4.8
   cubic.forget();
   Instant now{1s};
   const std::uint32_t cwnd = grow_for(cubic, 50'000, 1s, 100ms, now);
-  // Above the plateau the cubic function has gone 0.4 segments up, Reno's estimate 0.53 a round trip.
+  // The cubic function has gone up by 0.4 segments, Reno's estimate by 0.53 a round trip.
   EXPECT_NEAR(cwnd, 50'000 + 10 * 529, 1'200);
 }
 
