@@ -77,6 +77,9 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
   /// The next received bytes that lie in one piece; empty when there are none yet. Valid until
   /// consume() or the end of the callback.
   { c.readable() } noexcept -> std::same_as<std::span<const std::byte>>;
+  /// Copies received bytes from the first one on, those that readable() does not show among them,
+  /// without giving any back; returns how many.
+  { c.peek(std::span<std::byte>{}) } noexcept -> std::same_as<std::size_t>;
   /// Gives n <= readable().size() bytes back; the receive window opens as this is called.
   { s.consume(n) } noexcept;
   /// Received bytes that are not consumed yet, those that readable() does not show among them.

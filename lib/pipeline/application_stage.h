@@ -91,6 +91,12 @@ std::span<const std::byte> Pipeline<D, A>::readable(std::uint32_t index) noexcep
 }
 
 template <link::Device D, application::Application A>
+std::size_t Pipeline<D, A>::peek(std::uint32_t index, std::span<std::byte> to) noexcept {
+  const Connection& c = connections_[index];
+  return c.receive.peek(receive_pieces_, c.tcb.rcv_nxt, to);
+}
+
+template <link::Device D, application::Application A>
 void Pipeline<D, A>::consume(std::uint32_t index, std::size_t n) noexcept {
   Connection& c = connections_[index];
   if (n == 0) return;

@@ -275,6 +275,7 @@ class Pipeline {
   bool awaits_reader(std::uint32_t index) noexcept;
   void finish(std::uint32_t index) noexcept;
   std::span<const std::byte> readable(std::uint32_t index) noexcept;
+  std::size_t peek(std::uint32_t index, std::span<std::byte> to) noexcept;
   void consume(std::uint32_t index, std::size_t n) noexcept;
   bool at_end(std::uint32_t index) noexcept;
   std::size_t room_in_send_queue(const Connection& c) const noexcept;

@@ -255,10 +255,7 @@ ssize_t Sockets::receive_text(Socket& socket, std::span<std::byte> to, int flags
   std::size_t got = 0;
   if (auto s = stream(socket)) {
     if ((flags & MSG_PEEK) != 0) {
-      // What is lent lies in pieces, and only the first can be seen without taking it.
-      const auto piece = s->readable();
-      got = std::min(piece.size(), to.size());
-      if (got != 0) std::memcpy(to.data(), piece.data(), got);
+      got = s->peek(to);
     } else {
       while (got < to.size()) {
         const auto piece = s->readable();

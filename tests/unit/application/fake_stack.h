@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <optional>
 #include <set>
@@ -62,6 +63,14 @@ class FakeStack {
         c().input.pop_front();
         c().input_at = 0;
       }
+    }
+    std::size_t peek(std::span<std::byte> to) const noexcept {
+      std::string all;
+      for (const std::string& piece : c().input) all += piece;
+      all.erase(0, c().input_at);
+      const std::size_t n = std::min(to.size(), all.size());
+      if (n != 0) std::memcpy(to.data(), all.data(), n);
+      return n;
     }
     std::size_t unread() const noexcept {
       std::size_t bytes = 0;
