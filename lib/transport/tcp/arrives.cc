@@ -11,9 +11,6 @@ namespace pollux::tcp {
 
 namespace {
 
-/// How long a SYN waits for the reset before it, when what answers is older than it.
-constexpr Duration syn_again_delay = 2ms;
-
 // --- 3.10.7.4, the steps ---
 
 /// Table 6, with three allowances. A segment that spans the whole window is acceptable. So is one
@@ -188,14 +185,15 @@ void take_peer_syn(Arrival& a) noexcept {
   tcb.snd_pos = tcb.iss;
 }
 
-/// Our reset ends what the peer has, so the SYN goes again soon; once, for a peer whom that does
+/// Our reset ends what the peer has, so the SYN may go again soon; once, for a peer whom that does
 /// not help may be hostile.
 void reset_and_ask_again(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   a.verdict.reset_reply = true;
-  if (tcb.retries != 0 || tcb.syn_answered) return;
+  const Duration again = a.config.syn_again;
+  if (again == Duration{0} || tcb.retries != 0 || tcb.syn_answered) return;
   tcb.syn_answered = tcb.syn_due = true;
-  tcb.retransmit_at = later(a.now, syn_again_delay);
+  tcb.retransmit_at = later(a.now, again);
 }
 
 void syn_sent(Arrival& a) noexcept {

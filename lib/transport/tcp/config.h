@@ -11,9 +11,12 @@ enum class Congestion : std::uint8_t { reno };
 
 /// What all connections of a stack share; fixed at start.
 struct Config {
-  Duration initial_rto = 1s;    // RFC 6298 (2.1)
-  Duration min_rto = 200ms;     // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
-  Duration max_rto = 60s;       // RFC 6298 (2.5)
+  Duration initial_rto = 1s;  // RFC 6298 (2.1)
+  Duration min_rto = 200ms;   // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
+  Duration max_rto = 60s;     // RFC 6298 (2.5)
+  /// How long after the reset that answers an older connection's segment the SYN goes again (docs/
+  /// decisions/0005); 0: when its retransmission time-out has passed, as after any loss.
+  Duration syn_again{0};
   Duration msl = 30s;           // TIME-WAIT lasts twice this; RFC 9293 s.3.4.2 suggests 2 minutes
   Duration delayed_ack = 40ms;  // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3; 0: never delayed
   Duration keepalive_idle = 7200s;  // RFC 9293 s.3.8.4
