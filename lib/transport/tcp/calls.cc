@@ -160,9 +160,13 @@ std::optional<Segment> abort(Tcb& tcb) noexcept {
     case State::time_wait:
       return std::nullopt;
   }
-  Segment reset;  // <SEQ=SND.NXT><CTL=RST>
+  // <SEQ=SND.NXT><CTL=RST>, and an ACK with it: for a peer in SYN-SENT a reset means nothing else,
+  // and an echo may stand only beside one (RFC 7323 s.3.2, which wants timestamps on resets, too).
+  Segment reset;
   reset.seq = next_seq(tcb);
-  reset.control = control::rst;
+  reset.ack = tcb.rcv_nxt;
+  reset.control = control::rst | control::ack;
+  put_timestamps(tcb, reset);
   return reset;
 }
 
