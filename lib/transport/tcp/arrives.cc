@@ -29,6 +29,7 @@ void trim(Arrival& a) noexcept {
   if (a.seq < tcb.rcv_nxt) {
     const auto old = static_cast<std::uint32_t>(tcb.rcv_nxt - a.seq);
     const std::uint32_t cut = std::min(old, a.text);
+    if (cut != 0) note_duplicate(a, a.seq, a.seq + cut);
     a.offset = cut;
     a.text -= cut;
     a.seq += cut;
@@ -92,6 +93,7 @@ bool check_sequence(Arrival& a) noexcept {
   } else {
     a.verdict.duplicate = segment.text > 0 && segment.seq + length <= tcb.rcv_nxt;
     tcb.ack_now = true;
+    if (a.verdict.duplicate) note_duplicate(a, segment.seq, segment.seq + segment.text);
   }
   if (!ack_counts(tcb, segment)) return discard(a, Drop::tcp_bad_sequence);
   a.seq = tcb.rcv_nxt;
