@@ -42,9 +42,10 @@ class Stream {
   void shutdown_send() noexcept { pipeline_.shutdown_send(index_); }
   void close() noexcept { pipeline_.close(index_); }
   void abort() noexcept { pipeline_.abort(index_); }
-  void options(const application::StreamOptions& options) noexcept {
-    pipeline_.set_options(index_, options);
+  bool options(const application::StreamOptions& options) noexcept {
+    return pipeline_.set_options(index_, options);
   }
+  application::StreamStatus status() const noexcept { return pipeline_.status(index_); }
   Pipeline& stack() noexcept { return pipeline_; }
 
  private:

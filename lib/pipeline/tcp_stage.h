@@ -144,9 +144,11 @@ Drop Pipeline<D, A>::unconnected_arrives(const Arrival& arrival) noexcept {
 
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept {
-  const std::uint32_t index =
-      half_open_.acquire(tcp::make_half_open(config_.tcp, arrival.tuple, arrival.segment, iss,
-                                             listener_at_[arrival.tuple.local_port], now_));
+  const std::uint8_t listener = listener_at_[arrival.tuple.local_port];
+  const std::uint8_t profile = listeners_[listener - 1u].profile;
+  const tcp::Config& config = profiles_[profile];
+  const std::uint32_t index = half_open_.acquire(
+      tcp::make_half_open(config, arrival.tuple, arrival.segment, iss, listener, now_));
   if (index == HalfOpens::none) return Drop::tcp_half_open_full;
   const tcp::EntryId id{tcp::EntryId::Kind::half_open, index};
   if (!table_.insert(arrival.hash, id)) {
@@ -154,8 +156,10 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept
     return Drop::tcp_connections_full;
   }
   table_changed_ = true;
+  half_open_[index].profile = profile;
+  profiles_.join(profile);
   half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
-  send_segment(arrival.tuple, arrival.hash, tcp::syn_ack(half_open_[index], config_.tcp), nullptr);
+  send_segment(arrival.tuple, arrival.hash, tcp::syn_ack(half_open_[index], config), nullptr);
   return Drop::none;
 }
 
@@ -165,16 +169,17 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
   using Action = tcp::HalfOpenVerdict::Action;
   const std::uint32_t index = arrival.entry.index();
   tcp::HalfOpen& half = half_open_[index];
-  const tcp::HalfOpenVerdict verdict = tcp::segment_arrives(half, config_.tcp, arrival.segment);
+  const tcp::Config& config = tcp_config(half);
+  const tcp::HalfOpenVerdict verdict = tcp::segment_arrives(half, config, arrival.segment);
   switch (verdict.action) {
     case Action::ignore:
       return verdict.drop;
     case Action::send_syn_ack:
       counters_.count(Event::tcp_retransmitted);
-      send_segment(half.tuple, arrival.hash, tcp::syn_ack_again(half, config_.tcp), nullptr);
+      send_segment(half.tuple, arrival.hash, tcp::syn_ack_again(half, config), nullptr);
       return verdict.drop;
     case Action::acknowledge:
-      send_segment(half.tuple, arrival.hash, tcp::acknowledgment(half, config_.tcp), nullptr);
+      send_segment(half.tuple, arrival.hash, tcp::acknowledgment(half, config), nullptr);
       return verdict.drop;
     case Action::reset_reply:
       reset(arrival.tuple, arrival.segment);
@@ -191,10 +196,11 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
   Connection& c = connections_[made];
   c.tuple = half.tuple;
   c.hash = arrival.hash;
-  c.tcb = tcp::accept(half, config_.tcp, now_);
-  if (!listener_options_[half.listener - 1].nagle) {
-    tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
-  }
+  c.profile = half.profile;
+  profiles_.join(c.profile);
+  c.tcb = tcp::accept(half, config, now_);
+  if (!listeners_[half.listener - 1u].nagle)
+    tcp::set_options(c.tcb, config, {.nagle = false}, now_);
   start_queues(c);
   table_.replace(arrival.hash, arrival.entry, {tcp::EntryId::Kind::connection, made});
   table_changed_ = true;
@@ -206,6 +212,7 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::release_half_open(std::uint32_t index) noexcept {
   half_open_wheel_.cancel(index);
+  profiles_.leave(half_open_[index].profile);
   half_open_.release(index);
   table_changed_ = true;
 }
@@ -262,7 +269,7 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   const bool room = segment.text == 0 || c.tcb.receive_closed || has_room_for_text(c, segment);
   const bool ack_due = c.tcb.ack_now;
   const tcp::Verdict verdict =
-      tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_, room);
+      tcp::segment_arrives(c.tcb, tcp_config(c), segment, flights_, now_, room);
   // Each segment past a gap is to have an ACK of its own (RFC 5681 s.4.2), or a peer whose window
   // comes as one burst never counts three; but none for a gap that is no more.
   if (verdict.readable) {
@@ -314,7 +321,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   }
   if (verdict.acknowledged) {
     give_back(c, c.send.release(send_pieces_, c.tcb.snd_una));
-    if (c.wants_room && room_in_send_queue(c) >= config_.tcp.send_buffer / 4) {
+    if (c.wants_room && room_in_send_queue(c) >= tcp_config(c).send_buffer / 4) {
       // Forgotten here, not when it is told: an earlier callback may use the room up again first.
       c.wants_room = false;
       news |= pending::writable;
@@ -335,7 +342,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   count_verdict(verdict);
   if (news != 0) make_ready(index, news);
   arm(index);
-  POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp).empty());
+  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c)).empty());
 }
 
 template <link::Device D, application::Application A>
@@ -369,14 +376,14 @@ void Pipeline<D, A>::tcp_expire() noexcept {
     Connection& c = connections_[index];
     c.armed = false;
     if (c.tcb.has_deadline() && c.tcb.deadline <= Millis32{now_}) {
-      apply(index, tcp::timeout(c.tcb, config_.tcp, flights_, now_));
+      apply(index, tcp::timeout(c.tcb, tcp_config(c), flights_, now_));
     } else {
       arm(index);
     }
   });
   half_open_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
     tcp::HalfOpen& half = half_open_[index];
-    switch (tcp::timeout(half, config_.tcp, now_)) {
+    switch (tcp::timeout(half, tcp_config(half), now_)) {
       case tcp::HalfOpenTimeout::early:
         half_open_wheel_.arm(index, instant_of(half.deadline));
         break;
@@ -384,11 +391,11 @@ void Pipeline<D, A>::tcp_expire() noexcept {
         counters_.count(Event::tcp_retransmitted);
         half_open_wheel_.arm(index, instant_of(half.deadline));
         send_segment(half.tuple, tcp::hash(half.tuple, table_key_),
-                     tcp::syn_ack_again(half, config_.tcp), nullptr);
+                     tcp::syn_ack_again(half, tcp_config(half)), nullptr);
         break;
       case tcp::HalfOpenTimeout::give_up:
         table_.erase(tcp::hash(half.tuple, table_key_), {tcp::EntryId::Kind::half_open, index});
-        half_open_.release(index);
+        release_half_open(index);
         break;
     }
   });

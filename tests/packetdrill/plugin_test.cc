@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <array>
 #include <cerrno>
@@ -27,7 +28,6 @@ namespace control = wire::control;
 constexpr wire::Ipv4Address own{192, 168, 0, 1};
 constexpr wire::Ipv4Address peer{192, 0, 2, 1};
 constexpr std::uint16_t own_port = 8080;
-constexpr std::uint16_t peer_port = 30'000;
 
 sockaddr_in address_of(wire::Ipv4Address address, std::uint16_t port) {
   sockaddr_in out{};
@@ -43,6 +43,8 @@ struct Heard {
   wire::SeqNum ack{};
   std::string text;
   wire::TcpOptions options;
+  std::uint16_t window = 0;
+  std::uint16_t to_port = 0;
   long long usecs = 0;
 };
 
@@ -121,6 +123,8 @@ class Plugin : public testing::Test {
     out.seq = tcp.seq();
     out.ack = tcp.ack();
     out.options = wire::parse_options(tcp.options());
+    out.window = tcp.window();
+    out.to_port = tcp.destination_port();
     const auto text = tcp.text();
     out.text.assign(reinterpret_cast<const char*>(text.data()), text.size());
     return out;
@@ -142,11 +146,22 @@ class Plugin : public testing::Test {
   int accept(int fd) { return calls.accept(self, fd, nullptr, nullptr); }
   void be_nonblocking(int fd) { EXPECT_EQ(calls.fcntl(self, fd, F_SETFL, O_RDWR | O_NONBLOCK), 0); }
 
+  void set(int fd, int level, int name, int value) {
+    EXPECT_EQ(calls.setsockopt(self, fd, level, name, &value, sizeof value), 0) << name;
+  }
+  int get(int fd, int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    EXPECT_EQ(calls.getsockopt(self, fd, level, name, &value, &size), 0) << name;
+    return value;
+  }
+
   packetdrill_interface calls{};
   void* self = nullptr;
   wire::SeqNum seq{1'000};
   wire::SeqNum ack{};
   std::uint16_t stack_port = own_port;
+  std::uint16_t peer_port = 30'000;
 
  private:
   void* library_ = nullptr;
@@ -304,6 +319,100 @@ TEST_F(Plugin, PollTellsOfAll) {
   EXPECT_EQ(fds[0].revents, POLLIN | POLLOUT);
   char byte = 0;
   EXPECT_EQ(calls.read(self, fd, &byte, 1), 0);
+}
+
+TEST_F(Plugin, SegmentsAreAsLongAsTheSocketSays) {
+  const int listener = listening_socket();
+  set(listener, IPPROTO_TCP, TCP_MAXSEG, 1'100);
+  send(control::syn, {}, {.mss = std::uint16_t{1'300}});
+  const Heard answer = hear();
+  EXPECT_EQ(answer.options.mss, 1'100);
+  ack = answer.seq + 1;
+  send(control::ack);
+  const int fd = accept(listener);
+  EXPECT_EQ(get(fd, IPPROTO_TCP, TCP_MAXSEG), 1'100);
+  const std::string text(2'000, 'x');
+  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 2'000);
+  EXPECT_EQ(hear().text.size(), 1'100u);
+
+  const int client = calls.socket(self, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  set(client, IPPROTO_TCP, TCP_MAXSEG, 900);
+  const sockaddr_in to = address_of(peer, peer_port);
+  EXPECT_EQ(calls.connect(self, client, reinterpret_cast<const sockaddr*>(&to), sizeof to), -1);
+  Heard next = hear();
+  while (next.control != control::syn) next = hear();
+  EXPECT_EQ(next.options.mss, 900);
+}
+
+TEST_F(Plugin, ASmallSendBufferTakesNoMoreThanItSays) {
+  const int listener = listening_socket();
+  establish();
+  const int fd = accept(listener);
+  be_nonblocking(fd);
+  set(fd, SOL_SOCKET, SO_SNDBUF, 6'000);
+  EXPECT_EQ(get(fd, SOL_SOCKET, SO_SNDBUF), 12'000) << "as Linux counts";
+  const std::string text(20'000, 'x');
+  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 8'000);
+  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  ack += 3'000;
+  send(control::ack);
+  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 3'000);
+}
+
+TEST_F(Plugin, AReceiveBufferIsTheWindow) {
+  const int listener = listening_socket();
+  set(listener, SOL_SOCKET, SO_RCVBUF, 5'000);
+  send(control::syn, {}, {.mss = std::uint16_t{1'000}});
+  const Heard answer = hear();
+  EXPECT_EQ(answer.window, 5'000);
+  ack = answer.seq + 1;
+  send(control::ack, std::string(1'000, 'x'));
+  send(control::ack, std::string(1'000, 'x'));
+  EXPECT_EQ(hear().window, 3'000);
+}
+
+TEST_F(Plugin, KeepAliveGoesByTheSocketsOwnTimes) {
+  const int listener = listening_socket();
+  establish();
+  const int fd = accept(listener);
+  EXPECT_EQ(get(fd, IPPROTO_TCP, TCP_KEEPIDLE), 7'200);
+  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 3);
+  set(fd, IPPROTO_TCP, TCP_KEEPCNT, 2);
+  const long long begin = now();
+  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
+  const Heard first = hear();
+  EXPECT_EQ(first.seq, ack - 1);
+  EXPECT_NEAR(static_cast<double>(first.usecs - begin), 5e6, 2e3);
+  EXPECT_NEAR(static_cast<double>(hear().usecs - begin), 8e6, 4e3);
+  EXPECT_EQ(get(fd, SOL_SOCKET, SO_ERROR), 0);
+  calls.usleep(self, 3'100'000);
+  EXPECT_EQ(get(fd, SOL_SOCKET, SO_ERROR), ETIMEDOUT);
+}
+
+TEST_F(Plugin, WhoStopsListeningResetsWhomItHasNotAccepted) {
+  const int listener = listening_socket();
+  establish();
+  const auto established = ack;
+  peer_port = 30'001;
+  seq = wire::SeqNum{5'000};
+  ack = {};
+  send(control::syn, {}, {.mss = std::uint16_t{1'000}});
+  const wire::SeqNum half_open = hear().seq + 1;
+  EXPECT_EQ(calls.close(self, listener), 0);
+  for (int i = 0; i < 2; ++i) {
+    const Heard reset = hear();
+    EXPECT_EQ(reset.control, control::rst | control::ack);
+    EXPECT_EQ(reset.seq, reset.to_port == 30'000 ? established : half_open);
+  }
+  ack = half_open;
+  send(control::ack);
+  EXPECT_EQ(hear().control, control::rst) << "nobody knows of it any more";
+  const int again = listening_socket();
+  EXPECT_GE(again, 0);
+  establish();
+  EXPECT_GE(accept(again), 0);
 }
 
 class PluginWithAll : public Plugin {

@@ -162,7 +162,8 @@ int Sockets::listen(int fd, int /*backlog*/) {
   if (socket->state == State::listening) return 0;
   if (socket->state != State::fresh) return -EINVAL;
   if (socket->local.port == 0) socket->local.port = free_port(true);
-  if (const auto done = host_.stack().listen(socket->local.port, {.nagle = nagle(*socket)});
+  if (const auto done = host_.stack().listen(socket->local.port,
+                                             {.nagle = nagle(*socket), .limits = socket->limits});
       !done) {
     return -error_of(done.error());
   }
@@ -217,7 +218,8 @@ int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
   }
   const auto opened = host_.stack().connect(remote, {.local_address = socket->local.address,
                                                      .local_port = socket->local.port,
-                                                     .nagle = nagle(*socket)});
+                                                     .nagle = nagle(*socket),
+                                                     .limits = socket->limits});
   if (!opened) return -error_of(opened.error());
   socket->state = State::connecting;
   socket->connect_told = false;
@@ -354,9 +356,7 @@ int Sockets::close(int fd) {
   descriptors_.erase(fd);
   ::close(fd);
   socket->open = false;
-  for (const std::uint64_t waiting : socket->accepted) {
-    if (auto s = stream(*sockets_.at(waiting))) s->abort();
-  }
+  if (socket->state == State::listening) stop_listening(*socket);
   const bool hard = socket->lingering.l_onoff != 0 && socket->lingering.l_linger == 0;
   if (auto s = stream(*socket)) {
     if (hard) {
@@ -379,13 +379,25 @@ int Sockets::close(int fd) {
   return 0;
 }
 
-/// Listeners stay, since the stack's do: what comes to a closed one is reset as it is accepted. So
-/// does what accept() has yet to take.
+/// What nobody has accepted is reset.
+void Sockets::stop_listening(Socket& socket) {
+  host_.stack().unlisten(socket.local.port);
+  socket.state = State::over;
+  for (const std::uint64_t waiting : std::exchange(socket.accepted, {})) {
+    if (auto s = stream(*sockets_.at(waiting))) {
+      s->abort();
+    } else {
+      sockets_.erase(waiting);
+    }
+  }
+}
+
+/// What accept() has yet to take stays.
 void Sockets::forget_if_over(std::uint64_t number) {
   const auto at = sockets_.find(number);
   if (at == sockets_.end()) return;
   const Socket& socket = *at->second;
-  if (socket.open || socket.state == State::listening || stream(socket)) return;
+  if (socket.open || stream(socket)) return;
   const bool waiting = std::any_of(sockets_.begin(), sockets_.end(), [&](const auto& each) {
     const auto& queue = each.second->accepted;
     return std::find(queue.begin(), queue.end(), number) != queue.end();
@@ -527,6 +539,7 @@ bool Sockets::block(Lock& lock, const std::function<bool()>& ready, std::optiona
   if (ready()) return true;
   Blocked self{ready, limit};
   blocked_ = &self;
+  just_left_.reset();  // it has come back
   while (!self.over(host_.now())) {
     const std::uint64_t before = entries_;
     if (changed_.wait_for(lock, std::chrono::milliseconds(300)) == std::cv_status::timeout &&
@@ -536,6 +549,7 @@ bool Sockets::block(Lock& lock, const std::function<bool()>& ready, std::optiona
     }
   }
   blocked_ = nullptr;
+  ++waits_over_;
   just_left_ = std::this_thread::get_id();
   changed_.notify_all();
   return ready();
@@ -546,7 +560,9 @@ bool Sockets::block(Lock& lock, const std::function<bool()>& ready, std::optiona
 void Sockets::wake_blocked(Lock& lock) {
   if (blocked_ == nullptr || !blocked_->over(host_.now())) return;
   changed_.notify_all();
-  changed_.wait_for(lock, std::chrono::seconds(1), [&] { return blocked_ == nullptr; });
+  // It may wait for the next thing by the time that this thread has the lock again.
+  const std::uint64_t before = waits_over_;
+  changed_.wait_for(lock, std::chrono::seconds(1), [&] { return waits_over_ != before; });
   changed_.wait_for(lock, std::chrono::milliseconds(20), [&] { return !just_left_; });
   just_left_.reset();
 }
@@ -564,23 +580,23 @@ void Sockets::run_until(Lock& lock, Instant when) {
 }
 
 void Sockets::accepted(application::StreamId id, std::uint16_t port, Session& session) {
-  for (auto& [number, each] : sockets_) {
-    if (each->state != State::listening || each->local.port != port) continue;
-    auto s = host_.stack().stream(id);
-    if (!each->open) return s->abort();
-    Socket fresh{.state = State::connected,
-                 .open = false,
-                 .id = id,
-                 .local = s->local(),
-                 .remote = s->remote()};
-    fresh.lingering = each->lingering;
-    fresh.stream_options = each->stream_options;
-    fresh.options = each->options;
-    session.socket = add(std::move(fresh));
-    take_options(*sockets_.at(session.socket));
-    each->accepted.push_back(session.socket);
-    return;
-  }
+  auto s = host_.stack().stream(id);
+  const auto listener = std::find_if(sockets_.begin(), sockets_.end(), [&](const auto& each) {
+    return each.second->state == State::listening && each.second->local.port == port;
+  });
+  if (listener == sockets_.end()) return s->abort();  // closed a moment ago
+  Socket& from = *listener->second;
+  session.socket = add({.state = State::connected,
+                        .open = false,
+                        .id = id,
+                        .local = s->local(),
+                        .remote = s->remote(),
+                        .options = from.options,
+                        .lingering = from.lingering,
+                        .limits = from.limits,
+                        .stream_options = from.stream_options});
+  take_options(*sockets_.at(session.socket));
+  from.accepted.push_back(session.socket);
 }
 
 void Sockets::connected(std::uint64_t socket) { sockets_.at(socket)->state = State::connected; }

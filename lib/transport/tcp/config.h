@@ -9,7 +9,7 @@ namespace pollux::tcp {
 /// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582).
 enum class Congestion : std::uint8_t { reno };
 
-/// What all connections of a stack share; fixed at start.
+/// What connections share: all of a stack, or those whose application wants the same.
 struct Config {
   Duration initial_rto = 1s;  // RFC 6298 (2.1)
   Duration min_rto = 200ms;   // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
@@ -36,6 +36,8 @@ struct Config {
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::reno;
+
+  friend constexpr bool operator==(const Config&, const Config&) noexcept = default;
 };
 
 }  // namespace pollux::tcp

@@ -115,7 +115,8 @@ class FakeStack {
       if (!c().input.empty()) c().reset = true;
     }
     void abort() noexcept { c().shut = c().closed = c().reset = true; }
-    void options(const StreamOptions&) noexcept {}
+    bool options(const StreamOptions&) noexcept { return true; }
+    StreamStatus status() const noexcept { return {}; }
     FakeStack& stack() noexcept { return stack_; }
 
    private:
