@@ -122,7 +122,7 @@ void Run::deliver(const Segment& segment) {
 
 void Run::deliver_half_open(const Segment& segment) {
   using Action = tcp::HalfOpenVerdict::Action;
-  const auto verdict = tcp::segment_arrives(half_open_, setup_.config, segment);
+  const auto verdict = tcp::segment_arrives(half_open_, setup_.config, segment, now_);
   verdict_.drop = verdict.drop;
   switch (verdict.action) {
     case Action::ignore:
@@ -155,7 +155,7 @@ void Run::deliver_connection(const Segment& segment) {
 
 void Run::deliver_time_wait(const Segment& segment) {
   using Action = tcp::TimeWaitVerdict::Action;
-  const auto verdict = tcp::segment_arrives(waiting_[waiting_index_], segment);
+  const auto verdict = waiting_.segment_arrives(waiting_index_, segment, setup_.config, now_);
   verdict_.drop = verdict.drop;
   switch (verdict.action) {
     case Action::ignore:
@@ -164,13 +164,8 @@ void Run::deliver_time_wait(const Segment& segment) {
       waiting_.erase(waiting_index_);
       phase_ = Phase::closed;
       return;
-    case Action::restart:
-      waiting_.restart(waiting_index_, setup_.config, now_);
-      [[fallthrough]];
     case Action::acknowledge:
-    case Action::challenge:
-      waiting_.acknowledges(waiting_index_, verdict.action == Action::challenge);
-      sent_.push_back(tcp::acknowledgment(waiting_[waiting_index_], segment));
+      sent_.push_back(tcp::acknowledgment(waiting_[waiting_index_]));
       return;
     case Action::reopen:
       waiting_.erase(waiting_index_);
@@ -336,7 +331,7 @@ std::optional<Instant> Run::next_event() const {
       if (!tcb_.has_deadline()) return std::nullopt;
       return tcb_.deadline_instant(now_);
     case Phase::time_wait:
-      return widen(*waiting_.next_deadline());
+      return *waiting_.next_deadline(now_);
   }
   return std::nullopt;
 }

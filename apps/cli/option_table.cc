@@ -149,6 +149,13 @@ Status take_switch(bool& out, const std::string& value) {
                            std::pair{std::string_view{"off"}, false}});
 }
 
+Status take_syn_cookies(Draft& draft, const std::string& value) {
+  return choose(draft.shared.tcp.syn_cookies, value,
+                std::array{std::pair{std::string_view{"auto"}, tcp::SynCookieUse::automatic},
+                           std::pair{std::string_view{"always"}, tcp::SynCookieUse::always},
+                           std::pair{std::string_view{"never"}, tcp::SynCookieUse::never}});
+}
+
 Status take_eal(Draft& draft, const std::string& value) {
   const std::vector<std::string> words = split_words(value);
   if (words.empty()) return refuse("has no words");
@@ -331,6 +338,8 @@ const std::vector<OptionRow>& option_table() {
        all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.timestamps, v); }},
       {{"--sack", "on|off", "offer selective acknowledgments (on)", "TCP"},
        all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.sack, v); }},
+      {{"--syn-cookies", "WHEN", "auto (when half-open entries run out), always or never", "TCP"},
+       all, "auto", take_syn_cookies},
       {{"--initial-window", "N", "first congestion window, segments (10)", "TCP"},
        all, "10",
        [](D& d, V& v) { return keep(d.shared.tcp.initial_window, parse_number(v, 1, 64)); }},

@@ -75,6 +75,10 @@ void packets(Out& out, const Summary& s) {
   if (s.tcp.retransmitted != 0) {
     line(out, "retransmitted {} segments", grouped(s.tcp.retransmitted));
   }
+  if (s.tcp.syn_cookies_sent != 0) {
+    line(out, "SYN cookies  {} sent, {} of them came back", grouped(s.tcp.syn_cookies_sent),
+         grouped(s.tcp.syn_cookies_accepted));
+  }
   const std::string drops = listed(s.drops);
   line(out, "drops        {}", drops.empty() ? "none" : drops);
   const std::string send_drops = listed(s.send_drops);

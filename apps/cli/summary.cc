@@ -123,10 +123,13 @@ Json json_of(const Summary& s) {
                     {"rx_per_connection", rounded(s.packets.rx_per_connection)},
                     {"tx_per_connection", rounded(s.packets.tx_per_connection)}};
   out["bytes"] = {{"rx", s.bytes.rx}, {"tx", s.bytes.tx}};
-  out["tcp"] = {
-      {"retransmitted", s.tcp.retransmitted},   {"out_of_order", s.tcp.out_of_order},
-      {"duplicate", s.tcp.duplicate},           {"syn_cookies_sent", s.tcp.syn_cookies_sent},
-      {"challenge_acks", s.tcp.challenge_acks}, {"time_wait", s.tcp.time_wait}};
+  out["tcp"] = {{"retransmitted", s.tcp.retransmitted},
+                {"out_of_order", s.tcp.out_of_order},
+                {"duplicate", s.tcp.duplicate},
+                {"syn_cookies_sent", s.tcp.syn_cookies_sent},
+                {"syn_cookies_accepted", s.tcp.syn_cookies_accepted},
+                {"challenge_acks", s.tcp.challenge_acks},
+                {"time_wait", s.tcp.time_wait}};
   out["drops"] = json_of(s.drops);
   out["send_drops"] = json_of(s.send_drops);
   out["events"] = json_of(s.events);
@@ -171,9 +174,13 @@ void take_counters(Summary& summary, const Counters& counters) {
   summary.packets.tx = counters[Event::frames_sent];
   summary.packets.delivered = counters[Event::frames_delivered];
   summary.bytes = {counters[Event::bytes_received], counters[Event::bytes_sent]};
-  summary.tcp = {counters[Event::tcp_retransmitted],  counters[Event::tcp_out_of_order],
-                 counters[Event::tcp_duplicate],      counters[Event::tcp_syn_cookies_sent],
-                 counters[Event::tcp_challenge_acks], counters[Event::tcp_time_wait]};
+  summary.tcp = {counters[Event::tcp_retransmitted],
+                 counters[Event::tcp_out_of_order],
+                 counters[Event::tcp_duplicate],
+                 counters[Event::tcp_syn_cookies_sent],
+                 counters[Event::tcp_syn_cookies_accepted],
+                 counters[Event::tcp_challenge_acks],
+                 counters[Event::tcp_time_wait]};
   const auto collect = [&counters]<class E>(Summary::Named& to, std::size_t count, E) {
     to.clear();
     for (std::size_t i = 0; i < count; ++i) {

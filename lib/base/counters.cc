@@ -106,6 +106,8 @@ constexpr std::array<std::string_view, event_count> event_names = {
     "tcp_zero_window_probes",
     "tcp_keepalives_sent",
     "tcp_syn_cookies_sent",
+    "tcp_syn_cookies_accepted",
+    "tcp_syn_cookies_refused",
     "tcp_time_wait",
     "tcp_time_wait_reused",
     "tcp_time_wait_evicted",

@@ -122,6 +122,8 @@ enum class Event : std::uint8_t {
   tcp_zero_window_probes,
   tcp_keepalives_sent,
   tcp_syn_cookies_sent,
+  tcp_syn_cookies_accepted,
+  tcp_syn_cookies_refused,
   tcp_time_wait,
   tcp_time_wait_reused,
   tcp_time_wait_evicted,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -90,12 +91,13 @@ constexpr std::uint64_t siphash13_words(SipKey key, std::uint64_t a, std::uint64
   return state.finish<3>();
 }
 
-/// SipHash-2-4 of the same 16 bytes, equal to siphash24() of them, without the byte loop.
-constexpr std::uint64_t siphash24_words(SipKey key, std::uint64_t a, std::uint64_t b) noexcept {
+/// SipHash-2-4 of some words' bytes, each word little-endian: equal to siphash24() of them, without
+/// the byte loop.
+template <std::same_as<std::uint64_t>... Words>
+constexpr std::uint64_t siphash24_words(SipKey key, Words... words) noexcept {
   detail::SipState state{key};
-  state.absorb<2>(a);
-  state.absorb<2>(b);
-  state.absorb<2>(std::uint64_t{16} << 56);
+  (state.absorb<2>(words), ...);
+  state.absorb<2>(std::uint64_t{8 * sizeof...(words)} << 56);
   return state.finish<4>();
 }
 

@@ -75,8 +75,7 @@ bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
   if (id.kind() == tcp::EntryId::Kind::none) return true;
   if (id.kind() != tcp::EntryId::Kind::time_wait) return false;
   const tcp::TimeWait& entry = time_wait_[id.index()];
-  const auto left = std::chrono::milliseconds{entry.deadline - Millis32{now_}};
-  if (2 * config_.tcp.msl - left < 1s) return false;
+  if (2 * config_.tcp.msl - tcp::time_left(entry, now_) < 1s) return false;
   replaced_ = entry;
   release_time_wait(hash, id);
   counters_.count(Event::tcp_time_wait_reused);

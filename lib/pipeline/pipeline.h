@@ -36,6 +36,7 @@
 #include "transport/tcp/isn.h"
 #include "transport/tcp/listener.h"
 #include "transport/tcp/rtt.h"
+#include "transport/tcp/syn_cookies.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/time_wait.h"
 #include "transport/udp.h"
@@ -258,18 +259,22 @@ class Pipeline {
   void tcp_in() noexcept;
   std::uint32_t timestamp_offset(std::uint64_t hash) const noexcept;
   tcp::EntryId find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept;
-  Drop unconnected_arrives(const Arrival& arrival) noexcept;
-  Drop open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept;
-  Drop half_open_arrives(Arrival& arrival) noexcept;
-  void release_half_open(std::uint32_t index) noexcept;
-  void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
-  Drop time_wait_arrives(const Arrival& arrival) noexcept;
   Drop connection_arrives(std::uint32_t index, Arrival& arrival) noexcept;
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
   void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;
   void arm(std::uint32_t index) noexcept;
   void tcp_expire() noexcept;
+  // listen_stage.h
+  Drop unconnected_arrives(Arrival& arrival) noexcept;
+  bool answers_with_cookie() const noexcept;
+  Drop answer_with_cookie(const Arrival& arrival) noexcept;
+  Drop open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept;
+  Drop half_open_arrives(Arrival& arrival) noexcept;
+  Drop accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept;
+  void release_half_open(std::uint32_t index) noexcept;
+  void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
+  Drop time_wait_arrives(const Arrival& arrival) noexcept;
   // tcp_out_stage.h
   void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
@@ -390,6 +395,7 @@ class Pipeline {
   tcp::EphemeralPorts ports_;
   SourceAddresses sources_;
   std::optional<tcp::TimeWait> replaced_;  // by claim(), and not yet by a connection
+  tcp::SynCookies cookies_;
 
   std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listeners_ + 1
   std::array<Listener, max_listeners> listeners_{};
@@ -404,6 +410,7 @@ class Pipeline {
 #include "pipeline/application_stage.h"
 #include "pipeline/internet_stage.h"
 #include "pipeline/link_stage.h"
+#include "pipeline/listen_stage.h"
 #include "pipeline/open_stage.h"
 #include "pipeline/setup.h"
 #include "pipeline/tcp_out_stage.h"

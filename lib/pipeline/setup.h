@@ -118,6 +118,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       half_open_wheel_(std::move(tables.half_open_wheel)),
       ports_(SipKey{random_.next(), random_.next()}),
       sources_(addresses_),
+      cookies_(SipKey{random_.next(), random_.next()}),
       app_timers_(std::move(tables.app_timers)),
       app_timers_wheel_(std::move(tables.app_timers_wheel)) {
   if constexpr (link::Relinked<D>) links_ = device.links();
@@ -143,7 +144,7 @@ std::optional<Instant> Pipeline<D, A>::next_event() const noexcept {
   consider(wheel_.next_deadline());
   consider(half_open_wheel_.next_deadline());
   consider(app_timers_wheel_.next_deadline());
-  if (const auto when = time_wait_.next_deadline()) consider(instant_of(*when));
+  consider(time_wait_.next_deadline(now_));
   consider(transmit_.neighbors().next_deadline());
   consider(announcer_.next_deadline());
   consider(reassembly_.next_deadline());

@@ -185,7 +185,8 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t ha
   if (options != 0) {
     wire::TcpOptions written = segment.options;
     if (written.timestamps) {
-      written.timestamps->value = Millis32{now_}.raw() + timestamp_offset(hash);
+      const std::uint32_t clock = Millis32{now_}.raw() + timestamp_offset(hash);
+      written.timestamps->value = clock - segment.options.timestamps->value;
     }
     wire::write_options(written, header.subspan(wire::TcpFields::size));
   }

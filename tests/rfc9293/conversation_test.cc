@@ -112,7 +112,7 @@ class End {
         return deliver_connection(packet, now);
       case Phase::time_wait: {
         using Action = TimeWaitVerdict::Action;
-        const auto verdict = segment_arrives(waiting_[index_], segment);
+        const auto verdict = waiting_.segment_arrives(index_, segment, config_, now);
         if (verdict.action == Action::reopen) return fail("reopened by an old segment");
         if (verdict.action == Action::ignore) return;
         if (verdict.action == Action::close) {
@@ -120,9 +120,7 @@ class End {
           phase_ = Phase::closed;
           return;
         }
-        if (verdict.action == Action::restart) waiting_.restart(index_, config_, now);
-        waiting_.acknowledges(index_, verdict.action == Action::challenge);
-        send(acknowledgment(waiting_[index_], segment));
+        send(acknowledgment(waiting_[index_]));
         return;
       }
     }
@@ -185,7 +183,7 @@ class End {
         if (!tcb_.has_deadline()) return std::nullopt;
         return tcb_.deadline_instant(now);
       case Phase::time_wait:
-        return widen(*waiting_.next_deadline());
+        return *waiting_.next_deadline(now);
     }
     return std::nullopt;
   }
@@ -206,7 +204,7 @@ class End {
  private:
   void deliver_half_open(const Packet& packet, Instant now) {
     using Action = HalfOpenVerdict::Action;
-    switch (segment_arrives(half_open_, config_, packet.segment).action) {
+    switch (segment_arrives(half_open_, config_, packet.segment, now).action) {
       case Action::ignore:
         return;
       case Action::send_syn_ack:

@@ -38,13 +38,14 @@ class Hostile {
       Segment syn = any_segment();
       syn.control = control::syn;
       syn.seq = irs_;
-      const HalfOpen entry = make_half_open(config_, {}, syn, iss, 0, now_);
+      HalfOpen entry = make_half_open(config_, {}, syn, iss, 0, now_);
       tcb_ = accept(entry, config_, now_);
       Segment ack = any_segment();
       ack.seq = irs_ + 1;
       ack.ack = iss + 1;
       ack.control = control::ack;
-      if (segment_arrives(entry, config_, ack).action != HalfOpenVerdict::Action::make_connection) {
+      if (segment_arrives(entry, config_, ack, now_).action !=
+          HalfOpenVerdict::Action::make_connection) {
         return "a good ACK does not make a connection";
       }
       take(segment_arrives(tcb_, config_, ack, pool_, now_));
@@ -173,8 +174,12 @@ class Hostile {
     if (!verdict.closed) return;
     over_ = true;
     if (verdict.time_wait) {
-      const TimeWait entry = make_time_wait(tcb_, {}, config_, now_);
-      for (int i = 0; i < 10; ++i) static_cast<void>(segment_arrives(entry, any_segment()));
+      auto queue = *TimeWaitQueue::make(1);
+      const std::uint32_t index =
+          queue.insert(make_time_wait(tcb_, {}, config_, now_), [](auto, const auto&) {});
+      for (int i = 0; i < 10; ++i) {
+        static_cast<void>(queue.segment_arrives(index, any_segment(), config_, now_));
+      }
     }
     if (verdict.abort) static_cast<void>(abort(tcb_));
   }

@@ -107,5 +107,35 @@ TEST(Listener, WithoutTheOptionNothingIsScaled) {  // RFC 7323 s.2.2
   EXPECT_EQ(accept(entry, {}, start).rcv_shift, 0);
 }
 
+TEST(Listener, ChallengesAreFewAndTextIsAlwaysAnswered) {  // RFC 5961 s.7
+  using Action = HalfOpenVerdict::Action;
+  const Config config;
+  HalfOpen entry = make_half_open(config, {}, a_syn(), SeqNum{7}, 0, start);
+  Segment stray;
+  stray.control = control::ack;
+  stray.seq = entry.irs - 100;
+  const auto hear = [&](Duration at) {
+    const auto verdict = segment_arrives(entry, config, stray, start + at);
+    EXPECT_EQ(verdict.challenge_ack, verdict.action == Action::acknowledge && stray.len() == 0);
+    EXPECT_EQ(verdict.drop, stray.has(control::rst) ? Drop::tcp_bad_reset : Drop::tcp_bad_sequence);
+    return verdict.action;
+  };
+  EXPECT_EQ(hear(0ms), Action::acknowledge);
+  EXPECT_EQ(hear(1ms), Action::ignore);
+  stray.control = control::rst;
+  stray.seq = entry.irs + 5;
+  EXPECT_EQ(hear(2ms), Action::ignore);
+  stray.control = control::ack;
+  stray.seq = entry.irs - 100;
+  stray.text = 10;
+  EXPECT_EQ(hear(3ms), Action::acknowledge);
+  EXPECT_EQ(hear(4ms), Action::acknowledge);
+  stray.text = 0;
+  EXPECT_EQ(hear(512ms), Action::acknowledge);
+  // The SYN again is no challenge: its sender has not heard ours.
+  EXPECT_EQ(segment_arrives(entry, config, a_syn(), start + 513ms).action, Action::send_syn_ack);
+  EXPECT_EQ(segment_arrives(entry, config, a_syn(), start + 513ms).action, Action::send_syn_ack);
+}
+
 }  // namespace
 }  // namespace pollux::tcp

@@ -28,6 +28,9 @@ struct RawSegment {
   std::uint16_t window = 65'535;
   std::vector<std::byte> text{};
   std::optional<std::uint16_t> mss{};
+  std::optional<wire::Timestamps> timestamps{};
+  std::optional<std::uint8_t> window_scale{};
+  bool sack_permitted = false;
 };
 
 /// One end of one connection, written segment by segment: it answers nothing by itself, and several
@@ -41,6 +44,9 @@ class RawTcp {
   std::vector<std::byte> bytes(const RawSegment& segment) const {
     wire::TcpOptions options;
     options.mss = segment.mss;
+    options.timestamps = segment.timestamps;
+    options.window_scale = segment.window_scale;
+    options.sack_permitted = segment.sack_permitted;
     const std::size_t size = wire::options_size(options);
     std::vector<std::byte> out(wire::TcpFields::size + size + segment.text.size());
     wire::TcpFields fields;
@@ -80,12 +86,16 @@ class RawTcp {
           tcp.destination_port() != tuple_.local_port || !tcp.checksum_ok(ip.pseudo_header())) {
         return false;
       }
+      const wire::TcpOptions options = wire::parse_options(tcp.options());
       RawSegment segment{.seq = tcp.seq(),
                          .control = tcp.control(),
                          .ack = tcp.ack(),
                          .window = tcp.window(),
                          .text = {tcp.text().begin(), tcp.text().end()},
-                         .mss = wire::parse_options(tcp.options()).mss};
+                         .mss = options.mss,
+                         .timestamps = options.timestamps,
+                         .window_scale = options.window_scale,
+                         .sack_permitted = options.sack_permitted};
       remote_port_ = tcp.source_port();
       out.push_back(std::move(segment));
       return true;

@@ -155,6 +155,7 @@ TEST_F(States, WhoStillReadsHasNoLimitInFinWait2) {
 TEST_F(States, HalfOpenEntriesHaveABound) {
   app.listen_port = port;
   config.half_open = 2;
+  config.tcp.syn_cookies = tcp::SynCookieUse::never;
   start();
   for (std::uint16_t i = 0; i < 3; ++i) {
     RawTcp other{raw, right_mac, {left_address, right_address, std::uint16_t(100 + i), port}};

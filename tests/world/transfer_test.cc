@@ -250,5 +250,25 @@ TEST(Transfers, VerySmallTables) {
   }
 }
 
+TEST(Transfers, EveryConnectionByASynCookie) {  // RFC 4987, on a link that loses and doubles
+  std::uint64_t accepted = 0;
+  std::uint64_t resets = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    TransferPlan plan = rough_plan(seed, 100);
+    plan.transfers.keepalive = true;  // a lost ACK leaves the peer with half a connection
+    plan.stack.tcp.keepalive_idle = 60s;
+    plan.stack.tcp.keepalive_interval = 10s;
+    plan.transfers.may_fail = true;
+    plan.stack.tcp.syn_cookies = tcp::SynCookieUse::always;
+    const TransferReport report = run(plan);
+    EXPECT_TRUE(report.ok()) << told(plan, report);
+    accepted += count_of(report, "tcp_syn_cookies_accepted");
+    resets += count_of(report, "tcp_resets_sent");
+  }
+  // Lost for good is only who hears nothing of a lost ACK, for it waits for the other to speak.
+  EXPECT_GT(accepted, 3'950u);
+  EXPECT_LT(resets, 100u) << "text that overtakes the ACK is none of a stranger";
+}
+
 }  // namespace
 }  // namespace pollux::world

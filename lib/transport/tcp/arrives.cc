@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "transport/tcp/arrival.h"
+#include "transport/tcp/challenge.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
@@ -232,7 +233,7 @@ void syn_sent(Arrival& a) noexcept {
 }  // namespace
 
 void challenge(Arrival& a) noexcept {
-  const auto slot = static_cast<std::uint16_t>(Millis32{a.now}.raw() / 512 % 65'535 + 1);
+  const auto slot = static_cast<std::uint16_t>(challenge_slot<65'535>(a.now));
   if (slot == a.tcb.challenge_slot) return;
   a.tcb.challenge_slot = slot;
   a.tcb.ack_now = true;

@@ -9,6 +9,13 @@ namespace pollux::tcp {
 /// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582).
 enum class Congestion : std::uint8_t { reno };
 
+/// When a listener answers a SYN without keeping anything of it (RFC 4987 s.3.6).
+enum class SynCookieUse : std::uint8_t {
+  automatic,  // while its half-open entries are all in use
+  always,
+  never  // then such a SYN is dropped
+};
+
 /// What connections share: all of a stack, or those whose application wants the same.
 struct Config {
   Duration initial_rto = 1s;  // RFC 6298 (2.1)
@@ -17,7 +24,8 @@ struct Config {
   /// How long after the reset that answers an older connection's segment the SYN goes again (docs/
   /// decisions/0005); 0: when its retransmission time-out has passed, as after any loss.
   Duration syn_again{0};
-  Duration msl = 30s;           // TIME-WAIT lasts twice this; RFC 9293 s.3.4.2 suggests 2 minutes
+  Duration msl = 30s;           // TIME-WAIT lasts twice this; at most 10 minutes (RFC 9293
+                                // s.3.4.2 suggests 2)
   Duration delayed_ack = 40ms;  // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3; 0: never delayed
   Duration keepalive_idle = 7200s;  // RFC 9293 s.3.8.4
   Duration keepalive_interval = 75s;
@@ -33,6 +41,7 @@ struct Config {
   bool timestamps = true;  // offered, RFC 7323 s.3
   bool sack = true;        // offered, RFC 2018 s.2
   bool nagle = true;
+  SynCookieUse syn_cookies = SynCookieUse::automatic;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::reno;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "transport/tcp/challenge.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
@@ -16,6 +17,15 @@ Duration syn_timeout(const HalfOpen& entry, const Config& config) noexcept {
   Duration rto = config.initial_rto;
   for (int i = 0; i < entry.retries && rto < config.max_rto; ++i) rto *= 2;
   return std::min(rto, config.max_rto);
+}
+
+/// An acknowledgment, at most once in 512 ms (RFC 5961 s.7).
+HalfOpenVerdict challenge(HalfOpen& entry, Drop drop, Instant now) noexcept {
+  using Action = HalfOpenVerdict::Action;
+  const auto slot = static_cast<std::uint16_t>(challenge_slot<65'535>(now));
+  if (slot == entry.challenge_slot) return {Action::ignore, drop};
+  entry.challenge_slot = slot;
+  return {Action::acknowledge, drop, true};
 }
 
 }  // namespace
@@ -86,8 +96,8 @@ Segment reset(const HalfOpen& entry) noexcept {
   return out;
 }
 
-HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
-                                const Segment& segment) noexcept {
+HalfOpenVerdict segment_arrives(HalfOpen& entry, const Config& config, const Segment& segment,
+                                Instant now) noexcept {
   using Action = HalfOpenVerdict::Action;
   const SeqNum rcv_nxt = entry.irs + 1;
   const SeqNum rcv_adv = rcv_nxt + syn_window(config);
@@ -96,24 +106,25 @@ HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
 
   if (entry.timestamps && segment.options.timestamps && !reset &&
       is_before(segment.options.timestamps->value, entry.ts_recent)) {
-    return {Action::acknowledge, Drop::tcp_paws};  // RFC 7323 s.5.3
+    return challenge(entry, Drop::tcp_paws, now);  // RFC 7323 s.5.3
   }
   // First, check sequence number. The SYN that we know is old, but tells that ours was lost.
   if (syn && !reset && segment.seq == entry.irs) {
-    return {segment.has(control::ack) ? Action::acknowledge : Action::send_syn_ack,
-            Drop::tcp_bad_sequence};
+    if (segment.has(control::ack)) return challenge(entry, Drop::tcp_bad_sequence, now);
+    return {Action::send_syn_ack, Drop::tcp_bad_sequence};
   }
   const std::uint32_t length = reset ? 0 : segment.len();  // a reset counts by its number alone
   const bool acceptable = length == 0 ? rcv_nxt <= segment.seq && segment.seq < rcv_adv
                                       : segment.seq < rcv_adv && rcv_nxt < segment.seq + length;
   if (!acceptable) {
     if (reset) return {Action::ignore, Drop::tcp_bad_reset};
+    if (!always_answered(segment)) return challenge(entry, Drop::tcp_bad_sequence, now);
     return {Action::acknowledge, Drop::tcp_bad_sequence};
   }
   // Second, check the RST bit (RFC 5961 s.3).
   if (reset) {
-    const bool exact = segment.seq == rcv_nxt;
-    return {exact ? Action::drop_entry : Action::acknowledge, Drop::tcp_bad_reset};
+    if (segment.seq != rcv_nxt) return challenge(entry, Drop::tcp_bad_reset, now);
+    return {Action::drop_entry, Drop::tcp_bad_reset};
   }
   // Fourth, check the SYN bit.
   if (syn) return {Action::drop_entry, Drop::tcp_unexpected_syn};
@@ -152,12 +163,11 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
   if (entry.timestamps) agree_on_timestamps(tcb, entry.ts_recent, now);
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};
-  if (!entry.resent) {  // Karn
+  tcb.syn_resent = entry.resent;
+  if (!entry.resent && !entry.from_cookie) {  // Karn
     tcb.timing = true;
     tcb.timed_seq = tcb.snd_nxt;
     tcb.timed_at = entry.created;
-  } else {
-    tcb.syn_resent = true;
   }
   return tcb;
 }

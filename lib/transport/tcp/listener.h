@@ -26,11 +26,13 @@ struct alignas(64) HalfOpen {
   std::uint8_t profile = 0;       // the owner's own, too
   std::uint8_t retries = 0;       // of our SYN, for want of an answer
   std::uint8_t snd_shift = 0;
-  bool scaled = false;          // both sides offer window scaling
-  bool resent = false;          // our SYN: because of that, or because the peer's came again
-  bool sack = false;            // both sides permit it
-  bool timestamps = false;      // both sides have them
-  std::uint32_t ts_recent = 0;  // RFC 7323 s.4.3
+  bool scaled = false;               // both sides offer window scaling
+  bool resent = false;               // our SYN: because of that, or because the peer's came again
+  bool sack = false;                 // both sides permit it
+  bool timestamps = false;           // both sides have them
+  bool from_cookie = false;          // when our SYN was sent is not known
+  std::uint32_t ts_recent = 0;       // RFC 7323 s.4.3
+  std::uint16_t challenge_slot = 0;  // as a Tcb's
 };
 static_assert(sizeof(HalfOpen) == 64);
 
@@ -64,10 +66,11 @@ struct HalfOpenVerdict {
     make_connection  // accept(), then give the same segment to segment_arrives()
   };
   Action action = Action::ignore;
-  Drop drop = Drop::none;  // not with make_connection
+  Drop drop = Drop::none;      // not with make_connection
+  bool challenge_ack = false;  // with acknowledge: RFC 5961
 };
-HalfOpenVerdict segment_arrives(const HalfOpen& entry, const Config& config,
-                                const Segment& segment) noexcept;
+HalfOpenVerdict segment_arrives(HalfOpen& entry, const Config& config, const Segment& segment,
+                                Instant now) noexcept;
 
 /// What passing time means for it.
 enum class HalfOpenTimeout : std::uint8_t { early, resend, give_up };

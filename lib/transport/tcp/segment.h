@@ -20,7 +20,8 @@ struct Segment {
   std::uint16_t window = 0;  // as on the wire, not scaled
   std::uint8_t control = 0;
   /// Timestamps: the echo is in milliseconds of the stack's clock, as Millis32 counts them. Of one
-  /// to send, the value is the owner's to write, from the clock as the segment leaves.
+  /// to send, the owner writes the value, from the clock as the segment leaves; what stands here is
+  /// by how much it is to lie before that (a SYN cookie's alone).
   wire::TcpOptions options{};
 
   constexpr bool has(std::uint8_t bits) const noexcept { return (control & bits) != 0; }

@@ -21,49 +21,52 @@ struct TimeWait {
   wire::FourTuple tuple;
   SeqNum snd_nxt;
   SeqNum rcv_nxt;
-  Millis32 deadline;
-  // Links of the queue.
-  std::uint32_t previous : 31 = 0;
-  std::uint32_t challenged : 1 = false;  // the last acknowledgment() answered a SYN
-  std::uint32_t next = 0;
+  /// TS.Recent (RFC 7323 s.4.3); 0: the connection had no timestamps. One whose last was 0 goes by
+  /// its numbers, as if it had had none.
+  std::uint32_t ts_recent = 0;
+  // What TimeWaitQueue keeps for itself.
+  std::uint64_t deadline : 14 = 0;  // in ticks, which come round
+  std::uint64_t previous : 23 = 0;
+  std::uint64_t next : 23 = 0;
+  std::uint64_t challenge_slot : 3 = 0;  // of the last ACK that was no answer to text or FIN
+  std::uint64_t challenged : 1 = false;  // the last ACK answered a SYN
 };
 static_assert(sizeof(TimeWait) == 32);
 
-/// What replaces a Tcb whose Verdict says time_wait; it lasts 2 MSL from now on (MUST-13).
+/// What replaces a Tcb whose Verdict says time_wait; it lasts 2 MSL from now on (MUST-13), rounded
+/// up to a tenth of a second, and 20 minutes at most.
 TimeWait make_time_wait(const Tcb& tcb, const wire::FourTuple& tuple, const Config& config,
                         Instant now) noexcept;
 
-/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, in answer to a segment, whose timestamp it echoes: a peer
-/// who sends timestamps may take nothing without (RFC 7323 s.3.2). The window is closed: everything
-/// has been received.
-Segment acknowledgment(const TimeWait& entry, const Segment& answered) noexcept;
+/// For how long the entry waits yet; not more than nothing when that is over. Right within 7
+/// minutes of its end.
+Duration time_left(const TimeWait& entry, Instant now) noexcept;
+
+/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>. The window is closed: everything has been received.
+Segment acknowledgment(const TimeWait& entry) noexcept;
 
 /// What a segment means for such an entry, and what its owner does about it.
 struct TimeWaitVerdict {
   enum class Action : std::uint8_t {
     ignore,
-    acknowledge,  // TimeWaitQueue::acknowledges(), and send acknowledgment()
-    challenge,    // the same, for a SYN that may be an old one
-    restart,      // the same, for the peer's FIN; and TimeWaitQueue::restart()
+    acknowledge,  // send acknowledgment()
     close,        // the entry goes
     reopen        // a new connection's SYN (MAY-2): the entry goes, and the segment to LISTEN; the
                   // new ISS must be after this entry's snd_nxt
   };
   Action action = Action::ignore;
-  Drop drop = Drop::none;  // not with reopen
+  Drop drop = Drop::none;      // not with reopen
+  bool challenge_ack = false;  // with acknowledge: RFC 5961
 };
-/// Resets are ignored, for an old one must not end the wait (RFC 1337), except the exact answer to
-/// a challenge: the peer knows nothing of the connection any more, and wants a new one whose number
-/// happens to be too low. Without this it could not have it for the rest of 2 MSL, and that is half
-/// of the connections of a client that was started again (docs/decisions/0005).
-TimeWaitVerdict segment_arrives(const TimeWait& entry, const Segment& segment) noexcept;
 
 /// One core's entries. All wait equally long, so they stand in the order of their deadlines.
 class TimeWaitQueue {
  public:
   static constexpr std::uint32_t none = Slab<TimeWait>::none;
+  /// The most that a queue holds: a link has 23 bits.
+  static constexpr std::uint32_t most = 0x7f'fffe;
 
-  /// Room for `capacity` entries; `huge` as in Reservation::make.
+  /// Room for `capacity` <= most entries; `huge` as in Reservation::make.
   static Result<TimeWaitQueue> make(std::uint32_t capacity, bool huge = false);
   /// A queue of no entries, for members that are made later.
   TimeWaitQueue() noexcept = default;
@@ -84,25 +87,27 @@ class TimeWaitQueue {
 
   /// Takes an entry out, in O(1): reopened, or closed for another reason.
   void erase(std::uint32_t index) noexcept;
-  /// The entry acknowledges, for a SYN or for something else; see segment_arrives().
-  void acknowledges(std::uint32_t index, bool challenge) noexcept {
-    entries_[index].challenged = challenge;
-  }
-  /// The wait begins again (s.3.10.7.4, eighth).
-  void restart(std::uint32_t index, const Config& config, Instant now) noexcept;
+
+  /// s.3.10.7.4 for TIME-WAIT. The peer's FIN, come again, begins the wait anew (eighth).
+  ///
+  /// Resets are ignored, for an old one must not end the wait (RFC 1337), except the exact answer
+  /// to a challenge: the peer knows nothing of the connection any more, and wants a new one whose
+  /// number happens to be too low. Without this it could not have it for the rest of 2 MSL
+  /// (docs/decisions/0005).
+  TimeWaitVerdict segment_arrives(std::uint32_t index, const Segment& segment, const Config& config,
+                                  Instant now) noexcept;
 
   /// Takes out every entry whose wait is over, the oldest first; on_expired(std::uint32_t index,
   /// const TimeWait&) is called while it is still there, and must not call the queue.
   template <class F>
   void expire(Instant now, F&& on_expired) noexcept {
-    const Millis32 time{now};
-    while (first_ != end && entries_[first_].deadline <= time) {
+    while (first_ != end && time_left(entries_[first_], now) <= Duration{0}) {
       on_expired(first_, std::as_const(entries_[first_]));
       erase(first_);
     }
   }
   /// When expire() will have something to do.
-  std::optional<Millis32> next_deadline() const noexcept;
+  std::optional<Instant> next_deadline(Instant now) const noexcept;
 
   const TimeWait& operator[](std::uint32_t index) const noexcept { return entries_[index]; }
   void prefetch(std::uint32_t index) const noexcept { entries_.prefetch(index); }
@@ -110,8 +115,8 @@ class TimeWaitQueue {
   std::uint32_t capacity() const noexcept { return entries_.capacity(); }
 
  private:
-  /// The end of the list, in the 31 bits of a link.
-  static constexpr std::uint32_t end = 0x7fff'ffff;
+  /// The end of the list, in the bits of a link.
+  static constexpr std::uint32_t end = most + 1;
 
   explicit TimeWaitQueue(Slab<TimeWait> entries) noexcept : entries_(std::move(entries)) {}
   void append(std::uint32_t index) noexcept;

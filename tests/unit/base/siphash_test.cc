@@ -63,14 +63,16 @@ TEST(SipHashWords, AgreeWithTheByteLoops) {
   Prng prng{1};
   for (int i = 0; i < 1000; ++i) {
     const SipKey key{prng.next(), prng.next()};
-    std::array<std::byte, 16> bytes{};
+    std::array<std::byte, 24> bytes{};
     for (std::byte& b : bytes) b = static_cast<std::byte>(prng.next());
-    std::array<std::uint64_t, 2> words{};
+    std::array<std::uint64_t, 3> words{};
     for (std::size_t j = 0; j < bytes.size(); ++j) {
       words[j / 8] |= static_cast<std::uint64_t>(bytes[j]) << (j % 8 * 8);
     }
-    EXPECT_EQ(siphash13_words(key, words[0], words[1]), (detail::siphash<1, 3>(key, bytes)));
-    EXPECT_EQ(siphash24_words(key, words[0], words[1]), siphash24(key, bytes));
+    const auto two = std::span{bytes}.first(16);
+    EXPECT_EQ(siphash13_words(key, words[0], words[1]), (detail::siphash<1, 3>(key, two)));
+    EXPECT_EQ(siphash24_words(key, words[0], words[1]), siphash24(key, two));
+    EXPECT_EQ(siphash24_words(key, words[0], words[1], words[2]), siphash24(key, bytes));
   }
 }
 

@@ -50,6 +50,7 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(shared.tcp.min_rto, 200ms);
   EXPECT_TRUE(shared.tcp.timestamps);
   EXPECT_TRUE(shared.tcp.sack);
+  EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::automatic);
   EXPECT_EQ(shared.json, "");
   EXPECT_EQ(shared.human(), stdout);
   EXPECT_FALSE(shared.seed);
@@ -134,6 +135,8 @@ TEST(Options, EverythingOfTheMachine) {
                                              "off",
                                              "--sack",
                                              "off",
+                                             "--syn-cookies",
+                                             "never",
                                              "--initial-window",
                                              "4",
                                              "--delayed-ack-ms",
@@ -161,6 +164,7 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_EQ(shared.tcp.min_rto, 1s);
   EXPECT_FALSE(shared.tcp.timestamps);
   EXPECT_FALSE(shared.tcp.sack);
+  EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);
   EXPECT_EQ(shared.tcp.msl, 500ms);

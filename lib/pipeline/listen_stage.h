@@ -1,0 +1,245 @@
+#pragma once
+
+// Listeners, and what Pipeline does with segments that no connection is known for: listening and
+// closed ports, half-open entries, SYN cookies, TIME-WAIT. Included by pipeline.h alone.
+
+#include "pipeline/pipeline.h"
+
+namespace pollux::pipeline {
+
+template <link::Device D, application::Application A>
+Result<std::monostate, application::StackError> Pipeline<D, A>::listen(
+    std::uint16_t port, const application::ListenOptions& options) noexcept {
+  if (port == 0) return application::StackError::invalid;
+  if (listener_at_[port] != 0) return application::StackError::in_use;
+  const auto free = std::find_if(listeners_.begin(), listeners_.end(),
+                                 [](const Listener& each) { return each.port == 0; });
+  if (free == listeners_.end()) return application::StackError::no_memory;
+  const auto profile = join_profile(options.limits);
+  if (!profile) return application::StackError::no_memory;
+  *free = {.port = port, .profile = *profile, .nagle = options.nagle};
+  listener_at_[port] = static_cast<std::uint8_t>(free - listeners_.begin() + 1);
+  return std::monostate{};
+}
+
+template <link::Device D, application::Application A>
+Result<std::monostate, application::StackError> Pipeline<D, A>::change_listener(
+    std::uint16_t port, const application::ListenOptions& options) noexcept {
+  if (listener_at_[port] == 0) return application::StackError::invalid;
+  const auto profile = join_profile(options.limits);
+  if (!profile) return application::StackError::no_memory;
+  Listener& listener = listeners_[listener_at_[port] - 1u];
+  profiles_.leave(std::exchange(listener.profile, *profile));
+  listener.nagle = options.nagle;
+  return std::monostate{};
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::unlisten(std::uint16_t port) noexcept {
+  const std::uint8_t listener = std::exchange(listener_at_[port], std::uint8_t{0});
+  if (listener == 0) return;
+  // An entry that lives has a timer.
+  for (std::uint32_t index = 0; index < half_open_.high_water(); ++index) {
+    if (!half_open_wheel_.armed(index) || half_open_[index].listener != listener) continue;
+    const tcp::HalfOpen& half = half_open_[index];
+    const std::uint64_t hash = tcp::hash(half.tuple, table_key_);
+    counters_.count(Event::tcp_resets_sent);
+    send_segment(half.tuple, hash, tcp::reset(half), nullptr);
+    table_.erase(hash, {tcp::EntryId::Kind::half_open, index});
+    release_half_open(index);
+  }
+  Listener& ended = listeners_[listener - 1u];
+  profiles_.leave(ended.profile);
+  ended = {};
+}
+
+/// CLOSED and LISTEN (RFC 9293 s.3.10.7.1, .2).
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
+  if (const std::uint8_t at = listener_at_[arrival.tuple.local_port]; at != 0) {
+    const std::uint8_t profile = listeners_[at - 1u].profile;
+    switch (tcp::listen_arrives(arrival.segment)) {
+      case tcp::ListenAction::ignore:
+        return arrival.segment.has(tcp::control::rst) ? Drop::tcp_bad_reset : Drop::tcp_no_ack;
+      case tcp::ListenAction::reset_reply:
+        if (!cookies_.awaited(now_) || arrival.segment.has(tcp::control::syn)) break;
+        if (auto half =
+                cookies_.take(arrival.tuple, arrival.segment, profiles_[profile], at, now_)) {
+          half->profile = profile;
+          return accept(*half, arrival);
+        }
+        counters_.count(Event::tcp_syn_cookies_refused);
+        if (cookies_.acknowledges(arrival.tuple, arrival.segment, now_)) {
+          return Drop::tcp_bad_sequence;
+        }
+        break;
+      case tcp::ListenAction::half_open:
+        if (answers_with_cookie()) return answer_with_cookie(arrival);
+        return open_half(arrival, tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
+    }
+  }
+  reset(arrival.tuple, arrival.segment);
+  return Drop::tcp_no_connection;
+}
+
+/// Whether a SYN that comes now gets no entry, but an answer all the same.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::answers_with_cookie() const noexcept {
+  switch (config_.tcp.syn_cookies) {
+    case tcp::SynCookieUse::automatic:
+      return half_open_.available() == 0;
+    case tcp::SynCookieUse::always:
+      return true;
+    case tcp::SynCookieUse::never:
+      break;
+  }
+  return false;
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::answer_with_cookie(const Arrival& arrival) noexcept {
+  const Listener& listener = listeners_[listener_at_[arrival.tuple.local_port] - 1u];
+  counters_.count(Event::tcp_syn_cookies_sent);
+  send_segment(arrival.tuple, arrival.hash,
+               cookies_.answer(arrival.tuple, arrival.segment, profiles_[listener.profile], now_),
+               nullptr);
+  return Drop::none;
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept {
+  const std::uint8_t listener = listener_at_[arrival.tuple.local_port];
+  const std::uint8_t profile = listeners_[listener - 1u].profile;
+  const tcp::Config& config = profiles_[profile];
+  const std::uint32_t index = half_open_.acquire(
+      tcp::make_half_open(config, arrival.tuple, arrival.segment, iss, listener, now_));
+  if (index == HalfOpens::none) return Drop::tcp_half_open_full;
+  const tcp::EntryId id{tcp::EntryId::Kind::half_open, index};
+  if (!table_.insert(arrival.hash, id)) {
+    half_open_.release(index);
+    return Drop::tcp_connections_full;
+  }
+  table_changed_ = true;
+  half_open_[index].profile = profile;
+  profiles_.join(profile);
+  half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
+  send_segment(arrival.tuple, arrival.hash, tcp::syn_ack(half_open_[index], config), nullptr);
+  return Drop::none;
+}
+
+/// SYN-RECEIVED of a passive open, kept as a small entry until the handshake is complete.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
+  using Action = tcp::HalfOpenVerdict::Action;
+  const std::uint32_t index = arrival.entry.index();
+  tcp::HalfOpen& half = half_open_[index];
+  const tcp::Config& config = tcp_config(half);
+  const tcp::HalfOpenVerdict verdict = tcp::segment_arrives(half, config, arrival.segment, now_);
+  if (verdict.challenge_ack) counters_.count(Event::tcp_challenge_acks);
+  switch (verdict.action) {
+    case Action::ignore:
+      return verdict.drop;
+    case Action::send_syn_ack:
+      counters_.count(Event::tcp_retransmitted);
+      send_segment(half.tuple, arrival.hash, tcp::syn_ack_again(half, config), nullptr);
+      return verdict.drop;
+    case Action::acknowledge:
+      send_segment(half.tuple, arrival.hash, tcp::acknowledgment(half, config), nullptr);
+      return verdict.drop;
+    case Action::reset_reply:
+      reset(arrival.tuple, arrival.segment);
+      return verdict.drop;
+    case Action::drop_entry:
+      table_.erase(arrival.hash, arrival.entry);
+      release_half_open(index);
+      return verdict.drop;
+    case Action::make_connection:
+      break;
+  }
+  return accept(half, arrival);
+}
+
+/// The connection that the segment completes. `half` is the arrival's entry, or was made of a
+/// cookie and is in no table.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept {
+  const std::uint32_t made = connections_.acquire();
+  if (made == Connections::none) return Drop::tcp_connections_full;
+  const tcp::EntryId id{tcp::EntryId::Kind::connection, made};
+  if (half.from_cookie && !table_.insert(arrival.hash, id)) {
+    connections_.release(made);
+    return Drop::tcp_connections_full;
+  }
+  Connection& c = connections_[made];
+  c.tuple = half.tuple;
+  c.hash = arrival.hash;
+  c.profile = half.profile;
+  profiles_.join(c.profile);
+  c.tcb = tcp::accept(half, tcp_config(c), now_);
+  if (!listeners_[half.listener - 1u].nagle) {
+    tcp::set_options(c.tcb, tcp_config(c), {.nagle = false}, now_);
+  }
+  start_queues(c);
+  table_changed_ = true;
+  if (half.from_cookie) {
+    counters_.count(Event::tcp_syn_cookies_accepted);
+  } else {
+    table_.replace(arrival.hash, arrival.entry, id);
+    release_half_open(arrival.entry.index());
+  }
+  counters_.count(Event::tcp_passive_opens);
+  return connection_arrives(made, arrival);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::release_half_open(std::uint32_t index) noexcept {
+  half_open_wheel_.cancel(index);
+  profiles_.leave(half_open_[index].profile);
+  half_open_.release(index);
+  table_changed_ = true;
+}
+
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
+  using Action = tcp::TimeWaitVerdict::Action;
+  const std::uint32_t index = arrival.entry.index();
+  const tcp::TimeWait& entry = time_wait_[index];
+  const tcp::TimeWaitVerdict verdict =
+      time_wait_.segment_arrives(index, arrival.segment, config_.tcp, now_);
+  if (verdict.challenge_ack) counters_.count(Event::tcp_challenge_acks);
+  switch (verdict.action) {
+    case Action::ignore:
+      return verdict.drop;
+    case Action::close:
+      release_time_wait(arrival.hash, arrival.entry);
+      return verdict.drop;
+    case Action::acknowledge:
+      send_segment(entry.tuple, arrival.hash, tcp::acknowledgment(entry), nullptr);
+      return verdict.drop;
+    case Action::reopen:
+      break;
+  }
+  if (listener_at_[arrival.tuple.local_port] == 0) {
+    reset(arrival.tuple, arrival.segment);
+    return Drop::tcp_no_connection;
+  }
+  // The number that a cookie is may lie anywhere: only timestamps then tell old text from new.
+  const bool cookie =
+      answers_with_cookie() && entry.ts_recent != 0 && arrival.segment.options.timestamps;
+  if (!cookie && half_open_.available() == 0) return Drop::tcp_half_open_full;  // and it waits on
+  // RFC 9293 s.3.6.1 (MAY-2): the new connection's numbers lie above the old one's.
+  const tcp::SeqNum iss =
+      max(tcp::initial_sequence_number(arrival.tuple, isn_key_, now_), entry.snd_nxt + 1);
+  release_time_wait(arrival.hash, arrival.entry);
+  counters_.count(Event::tcp_time_wait_reused);
+  return cookie ? answer_with_cookie(arrival) : open_half(arrival, iss);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept {
+  table_.erase(hash, id);
+  time_wait_.erase(id.index());
+  table_changed_ = true;
+}
+
+}  // namespace pollux::pipeline

@@ -1,0 +1,116 @@
+#include "transport/tcp/syn_cookies.h"
+
+#include <algorithm>
+
+#include "transport/tcp/timestamps.h"
+
+namespace pollux::tcp {
+
+namespace {
+
+/// What a timestamp's low bits say: four of window scale, and one of selective acknowledgments.
+constexpr std::uint32_t options_mask = 0x1f;
+constexpr std::uint32_t scale_mask = 0xf;
+constexpr std::uint32_t not_scaled = 0xf;
+constexpr std::uint32_t sack_bit = 0x10;
+
+constexpr std::uint32_t front_mask = 0xfffc'0000;
+
+std::uint64_t addresses(const wire::FourTuple& tuple) noexcept {
+  return std::uint64_t{tuple.local.value()} << 32 | tuple.remote.value();
+}
+
+std::uint64_t ports(const wire::FourTuple& tuple) noexcept {
+  return std::uint64_t{tuple.local_port} << 48 | std::uint64_t{tuple.remote_port} << 32;
+}
+
+std::uint32_t options_of(const HalfOpen& entry) noexcept {
+  return (entry.scaled ? entry.snd_shift : not_scaled) | (entry.sack ? sack_bit : 0);
+}
+
+std::uint32_t class_of(std::uint16_t mss) noexcept {
+  const auto& classes = SynCookies::mss_classes;
+  const auto above = std::upper_bound(classes.begin() + 1, classes.end(), mss);
+  return static_cast<std::uint32_t>(above - classes.begin()) - 1;
+}
+
+/// Whether the echo is of a timestamp that may have been a cookie's.
+bool recent(std::uint32_t echo, Instant now) noexcept {
+  const auto since = Millis32{now} - Millis32::from_raw(echo);
+  return since >= 0ms && since <= 2 * SynCookies::period + std::chrono::milliseconds{options_mask};
+}
+
+}  // namespace
+
+/// 14 bits of hash of the four-tuple, which a segment past a gap bears out; 14 of hash of all else,
+/// too; three of MSS; and the last of the period's number, so that each has to be made once only.
+SeqNum SynCookies::cookie(const wire::FourTuple& tuple, SeqNum irs, std::uint32_t mss_class,
+                          std::int64_t in_period) const noexcept {
+  const std::uint64_t numbers = ports(tuple) | irs.value();
+  const auto time = static_cast<std::uint64_t>(in_period);
+  const std::uint64_t hash =
+      siphash24_words(key_, addresses(tuple), numbers, time << 3 | std::uint64_t{mss_class});
+  return SeqNum{front(tuple, in_period) | (static_cast<std::uint32_t>(hash >> 46) & 0x3fff) << 4 |
+                mss_class << 1 | static_cast<std::uint32_t>(time & 1)};
+}
+
+std::uint32_t SynCookies::front(const wire::FourTuple& tuple,
+                                std::int64_t in_period) const noexcept {
+  const std::uint64_t hash =
+      siphash24_words(key_, addresses(tuple), ports(tuple) | static_cast<std::uint32_t>(in_period));
+  return static_cast<std::uint32_t>(hash >> 32) & front_mask;
+}
+
+std::int64_t SynCookies::made_in(SeqNum cookie, Instant now) noexcept {
+  const std::int64_t in_period = period_of(now);
+  return in_period - ((in_period ^ cookie.value()) & 1);
+}
+
+bool SynCookies::acknowledges(const wire::FourTuple& tuple, const Segment& segment,
+                              Instant now) const noexcept {
+  const SeqNum iss = segment.ack - 1;
+  return front(tuple, made_in(iss, now)) == (iss.value() & front_mask);
+}
+
+Segment SynCookies::answer(const wire::FourTuple& tuple, const Segment& syn, const Config& config,
+                           Instant now) noexcept {
+  last_sent_ = period_of(now);
+  HalfOpen entry = make_half_open(config, tuple, syn, {}, 0, now);
+  entry.iss = cookie(tuple, syn.seq, class_of(entry.peer_mss), last_sent_);
+  if (!entry.timestamps) entry.scaled = entry.sack = false;  // they could not be remembered
+  Segment out = syn_ack(entry, config);
+  // The latest time with these low bits, so that the connection's timestamps go on from there.
+  if (entry.timestamps) {
+    out.options.timestamps->value = (Millis32{now}.raw() - options_of(entry)) & options_mask;
+  }
+  return out;
+}
+
+std::optional<HalfOpen> SynCookies::take(const wire::FourTuple& tuple, Segment& segment,
+                                         const Config& config, std::uint16_t listener,
+                                         Instant now) const noexcept {
+  HalfOpen entry;
+  entry.tuple = tuple;
+  entry.iss = segment.ack - 1;
+  entry.irs = segment.seq - 1;
+  const std::uint32_t mss_class = entry.iss.value() >> 1 & 0x7;
+  if (cookie(tuple, entry.irs, mss_class, made_in(entry.iss, now)) != entry.iss) {
+    return std::nullopt;
+  }
+  entry.peer_mss = mss_classes[mss_class];
+  entry.peer_window = segment.window;  // the SYN's is forgotten
+  entry.listener = listener;
+  entry.from_cookie = true;
+  auto& timestamps = segment.options.timestamps;
+  if (!timestamps || !offers_timestamps(config) || !recent(timestamps->echo, now)) return entry;
+  entry.timestamps = true;
+  entry.ts_recent = timestamps->value;
+  const std::uint32_t scale = timestamps->echo & scale_mask;
+  entry.scaled = config.offer_window_scale && scale != not_scaled;
+  if (entry.scaled) entry.snd_shift = static_cast<std::uint8_t>(scale);
+  entry.sack = config.sack && (timestamps->echo & sack_bit) != 0;
+  timestamps->echo = Millis32{now}.raw() + 1;
+  return entry;
+}
+
+}  // namespace pollux::tcp
