@@ -92,6 +92,7 @@ struct StreamStatus {
   Duration round_trip_variation{0};
   Duration retransmission_timeout{0};
   std::uint8_t retries = 0;  // transmissions since anything was acknowledged, less the first
+  bool recovering = false;   // fast recovery (RFC 5681 s.3.2)
 };
 
 // Version 14 does not know how to lay out a requirement.

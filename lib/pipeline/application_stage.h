@@ -277,7 +277,8 @@ application::StreamStatus Pipeline<D, A>::status(std::uint32_t index) const noex
       .round_trip = std::chrono::microseconds{tcb.srtt_8 / 8},
       .round_trip_variation = std::chrono::microseconds{tcb.rttvar_4 / 4},
       .retransmission_timeout = tcp::retransmission_timeout(tcb, tcp_config(connections_[index])),
-      .retries = tcb.retries};
+      .retries = tcb.retries,
+      .recovering = tcb.recovering != 0};
 }
 
 /// False, and nothing is changed, when too many different configurations are in use.

@@ -344,6 +344,30 @@ TEST_F(Plugin, SegmentsAreAsLongAsTheSocketSays) {
   EXPECT_EQ(next.options.mss, 900);
 }
 
+TEST_F(Plugin, TellsHowAConnectionDoes) {
+  const int listener = listening_socket();
+  establish();
+  const int fd = accept(listener);
+  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  const std::string text(2'500, 'x');
+  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 2'500);
+  struct {
+    struct tcp_info known;
+    std::array<char, 200> later;
+  } info;
+  std::memset(&info, 0xFF, sizeof info);
+  socklen_t size = sizeof info;
+  EXPECT_EQ(calls.getsockopt(self, fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+  EXPECT_EQ(size, sizeof info);
+  EXPECT_EQ(info.known.tcpi_state, TCP_ESTABLISHED);
+  EXPECT_EQ(info.known.tcpi_ca_state, TCP_CA_Open);
+  EXPECT_EQ(info.known.tcpi_snd_mss, 1'000u);
+  EXPECT_EQ(info.known.tcpi_advmss, 1'460u);
+  EXPECT_EQ(info.known.tcpi_snd_cwnd, 10u);
+  EXPECT_EQ(info.known.tcpi_unacked, 3u);
+  EXPECT_EQ(info.later.back(), 0);
+}
+
 TEST_F(Plugin, ASmallSendBufferTakesNoMoreThanItSays) {
   const int listener = listening_socket();
   establish();

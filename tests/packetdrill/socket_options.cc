@@ -90,6 +90,10 @@ int Sockets::getsockopt(int fd, int level, int name, void* value, socklen_t* siz
   }
   if (level == SOL_SOCKET && name == SO_LINGER) return give(&socket->lingering, sizeof(linger));
   if (level == SOL_SOCKET) return give_int(0);
+  if (level == IPPROTO_TCP && name == TCP_INFO && socket->stream) {
+    tcp_info(*socket, {static_cast<std::byte*>(value), *size});
+    return 0;
+  }
   if (level == IPPROTO_TCP && socket->stream) {
     if (const auto number = tcp_option(*socket, name)) return give_int(*number);
   }
@@ -116,6 +120,42 @@ std::optional<int> Sockets::tcp_option(const Socket& socket, int name) {
     default:
       return std::nullopt;
   }
+}
+
+std::uint8_t Sockets::state_of(const Socket& socket, bool all_acknowledged) {
+  if (socket.send_shut) {
+    if (socket.peer_closed) return TCP_LAST_ACK;
+    return all_acknowledged ? TCP_FIN_WAIT2 : TCP_FIN_WAIT1;
+  }
+  return socket.peer_closed ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
+}
+
+/// As far as the stack knows; the rest is zero. Linux counts in segments.
+void Sockets::tcp_info(const Socket& socket, std::span<std::byte> to) {
+  struct tcp_info info {};
+  info.tcpi_state = TCP_CLOSE;
+  info.tcpi_advmss = socket.limits.max_segment != 0 ? socket.limits.max_segment : config_.mss;
+  info.tcpi_reordering = 3;
+  if (socket.state == State::listening) info.tcpi_state = TCP_LISTEN;
+  if (socket.state == State::connecting) info.tcpi_state = TCP_SYN_SENT;
+  if (const auto s = stream(socket); s && socket.state == State::connected) {
+    const application::StreamStatus status = s->status();
+    const auto in_segments = [&](std::uint32_t bytes) { return bytes / status.max_segment; };
+    const auto usecs = [](Duration time) { return static_cast<std::uint32_t>(time / 1us); };
+    info.tcpi_state = state_of(socket, s->unacknowledged() == 0);
+    info.tcpi_ca_state = status.recovering ? TCP_CA_Recovery : TCP_CA_Open;
+    if (status.retries != 0) info.tcpi_ca_state = TCP_CA_Loss;
+    info.tcpi_retransmits = status.retries;
+    info.tcpi_rto = usecs(status.retransmission_timeout);
+    info.tcpi_rtt = usecs(status.round_trip);
+    info.tcpi_rttvar = usecs(status.round_trip_variation);
+    info.tcpi_snd_mss = status.max_segment;
+    info.tcpi_unacked = in_segments(status.in_flight + status.max_segment - 1u);
+    info.tcpi_snd_cwnd = in_segments(status.congestion_window);
+    info.tcpi_snd_ssthresh = in_segments(status.slow_start_threshold);
+  }
+  std::fill(to.begin(), to.end(), std::byte{0});
+  std::memcpy(to.data(), &info, std::min(to.size(), sizeof info));
 }
 
 int Sockets::setsockopt(int fd, int level, int name, const void* value, socklen_t size) {

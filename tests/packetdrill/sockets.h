@@ -106,6 +106,8 @@ class Sockets final : public SocketEvents {
   static int take_socket_option(Socket& socket, int name, int number);
   static int take_tcp_option(Socket& socket, int name, int number);
   std::optional<int> tcp_option(const Socket& socket, int name);
+  static std::uint8_t state_of(const Socket& socket, bool all_acknowledged);
+  void tcp_info(const Socket& socket, std::span<std::byte> to);
   ssize_t receive_text(Socket& socket, std::span<std::byte> to, int flags);
   ssize_t receive_message(Socket& socket, std::span<std::byte> to, int flags, sockaddr* from,
                           socklen_t* size);
