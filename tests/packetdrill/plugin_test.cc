@@ -344,6 +344,63 @@ TEST_F(Plugin, SegmentsAreAsLongAsTheSocketSays) {
   EXPECT_EQ(next.options.mss, 900);
 }
 
+TEST_F(Plugin, ACallThatWaitsForWhatCannotComeEnds) {
+  const int listener = listening_socket();
+  EXPECT_EQ(accept(listener), -1);
+  EXPECT_EQ(errno, EINTR);
+}
+
+TEST_F(Plugin, DatagramsComeAndGo) {
+  const int fd = calls.socket(self, AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+  const sockaddr_in here = address_of(own, own_port);
+  EXPECT_EQ(calls.bind(self, fd, reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
+  const sockaddr_in to = address_of(peer, peer_port);
+  const auto* const where = reinterpret_cast<const sockaddr*>(&to);
+  EXPECT_EQ(calls.sendto(self, fd, "hello", 5, 0, where, sizeof to), 5);
+  std::array<std::byte, 2'000> buffer;
+  std::size_t n = buffer.size();
+  long long usecs = 0;
+  ASSERT_EQ(calls.netdev_receive(self, buffer.data(), &n, &usecs), 0);
+  EXPECT_EQ(n, wire::Ipv4Fields::size + 8 + 5);
+  // Back to where it came from.
+  wire::Ipv4Fields ip;
+  ip.source = peer;
+  ip.destination = own;
+  ip.protocol = wire::protocol::udp;
+  ip.total_length = static_cast<std::uint16_t>(n);
+  ip.write(std::span{buffer}.first(n));
+  const std::span udp = std::span{buffer}.subspan(wire::Ipv4Fields::size, n - 20);
+  wire::store_u16(udp.data(), peer_port);
+  wire::store_u16(udp.data() + 2, own_port);
+  wire::store_u16(udp.data() + 6, 0);  // no checksum
+  EXPECT_EQ(calls.netdev_send(self, buffer.data(), n), 0);
+  pollfd ready{fd, POLLIN, 0};
+  EXPECT_EQ(calls.poll(self, &ready, 1, 0), 1);
+  std::array<char, 16> text{};
+  sockaddr_in from{};
+  socklen_t size = sizeof from;
+  EXPECT_EQ(calls.recv(self, fd, text.data(), text.size(), MSG_PEEK), 5);
+  EXPECT_EQ(calls.recvfrom(self, fd, text.data(), text.size(), 0,
+                           reinterpret_cast<sockaddr*>(&from), &size),
+            5);
+  EXPECT_EQ(std::string(text.data(), 5), "hello");
+  EXPECT_EQ(ntohs(from.sin_port), peer_port);
+  EXPECT_EQ(calls.recv(self, fd, text.data(), text.size(), MSG_DONTWAIT), -1);
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST_F(Plugin, APeekSeesAllThatIsThere) {
+  const int listener = listening_socket();
+  establish();
+  const int fd = accept(listener);
+  for (const char* const text : {"to ", "you, ", "and more"}) send(control::ack, text);
+  std::array<char, 64> text{};
+  EXPECT_EQ(calls.recv(self, fd, text.data(), text.size(), MSG_PEEK), 16);
+  EXPECT_EQ(std::string(text.data(), 16), "to you, and more");
+  EXPECT_EQ(calls.recv(self, fd, text.data(), 4, MSG_PEEK), 4);
+  EXPECT_EQ(calls.read(self, fd, text.data(), text.size()), 16);
+}
+
 TEST_F(Plugin, TellsHowAConnectionDoes) {
   const int listener = listening_socket();
   establish();

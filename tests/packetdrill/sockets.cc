@@ -179,7 +179,7 @@ int Sockets::accept(int fd, sockaddr* address, socklen_t* size) {
   if (socket->state != State::listening) return -EINVAL;
   if (socket->accepted.empty()) {
     if (socket->nonblocking) return -EAGAIN;
-    block(lock, [&] { return !socket->accepted.empty(); });
+    if (!block(lock, [&] { return !socket->accepted.empty(); })) return -EINTR;
   }
   const std::uint64_t number = socket->accepted.front();
   socket->accepted.pop_front();
@@ -231,7 +231,7 @@ int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
   take_options(*socket);
   host_.settle();
   if (socket->state == State::connecting && socket->nonblocking) return -EINPROGRESS;
-  block(lock, [&] { return socket->state != State::connecting; });
+  if (!block(lock, [&] { return socket->state != State::connecting; })) return -EINTR;
   socket->connect_told = true;
   return socket->state == State::connected ? 0 : -std::exchange(socket->error, 0);
 }
@@ -247,8 +247,8 @@ ssize_t Sockets::receive(int fd, std::span<std::byte> to, int flags, sockaddr* f
   };
   const ssize_t result = attempt();
   if (result != -EAGAIN || socket->nonblocking || (flags & MSG_DONTWAIT) != 0) return result;
-  block(lock, [&] { return (events(fd) & (POLLIN | POLLERR | POLLHUP)) != 0; });
-  return attempt();
+  const bool ready = block(lock, [&] { return (events(fd) & (POLLIN | POLLERR | POLLHUP)) != 0; });
+  return ready ? attempt() : -EINTR;
 }
 
 ssize_t Sockets::receive_text(Socket& socket, std::span<std::byte> to, int flags) {
@@ -302,7 +302,7 @@ ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std
   const bool waits = !socket->nonblocking && (flags & MSG_DONTWAIT) == 0;
   if (socket->state == State::connecting) {
     if (!waits) return -EAGAIN;
-    block(lock, [&] { return socket->state != State::connecting; });
+    if (!block(lock, [&] { return socket->state != State::connecting; })) return -EINTR;
   }
   std::size_t sent = 0;
   while (true) {
@@ -320,10 +320,11 @@ ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std
     }
     host_.settle();
     if (sent == bytes.size() || !waits) break;
-    block(lock, [&] {
+    const bool ready = block(lock, [&] {
       auto now = stream(*socket);
       return socket->state != State::connected || !now || now->writable() != 0;
     });
+    if (!ready) return sent != 0 ? static_cast<ssize_t>(sent) : -EINTR;
   }
   return sent == 0 && !bytes.empty() ? -EAGAIN : static_cast<ssize_t>(sent);
 }
@@ -536,17 +537,27 @@ Sockets::Lock Sockets::enter() {
 }
 
 bool Sockets::block(Lock& lock, const std::function<bool()>& ready, std::optional<Instant> limit) {
+  constexpr int most_silent = 10;  // some seconds, for a script that is held up by the machine
+  constexpr int most_alone = 64;   // more than any timer of a connection fires
   if (ready()) return true;
+  int silent = 0;
+  int alone = 0;
   Blocked self{ready, limit};
   blocked_ = &self;
   just_left_.reset();  // it has come back
-  while (!self.over(host_.now())) {
+  while (!self.over(host_.now()) && silent != most_silent && alone != most_alone) {
     const std::uint64_t before = entries_;
-    if (changed_.wait_for(lock, std::chrono::milliseconds(300)) == std::cv_status::timeout &&
-        before == entries_) {
-      // The script waits for this very call: time goes on with it alone.
-      if (!host_.step(limit.value_or(Instant::max())) && limit) host_.advance_to(*limit);
+    if (changed_.wait_for(lock, std::chrono::milliseconds(300)) != std::cv_status::timeout ||
+        before != entries_) {
+      silent = alone = 0;
+      continue;
     }
+    // The script waits for this very call: time goes on with it alone, unless it waits for what can
+    // never come.
+    ++alone;
+    if (host_.step(limit.value_or(Instant::max()))) continue;
+    ++silent;
+    if (limit) host_.advance_to(*limit);
   }
   blocked_ = nullptr;
   ++waits_over_;

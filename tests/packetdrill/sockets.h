@@ -116,7 +116,8 @@ class Sockets final : public SocketEvents {
                        socklen_t size);
 
   Lock enter();
-  /// Waits, in virtual time, until `ready` or `limit`; false at the limit.
+  /// Waits, in virtual time, until `ready` or `limit`; false at the limit, and where nothing can
+  /// happen any more.
   bool block(Lock& lock, const std::function<bool()>& ready,
              std::optional<Instant> limit = std::nullopt);
   void wake_blocked(Lock& lock);
