@@ -1,171 +1,12 @@
-// The plug-in as packetdrill uses it: loaded by its name, driven through its table of functions.
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
 #include <array>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "interface.h"
-#include "wire/checksum.h"
-#include "wire/field.h"
-#include "wire/ipv4.h"
-#include "wire/tcp.h"
-#include "wire/tcp_options.h"
+#include "plugin_fixture.h"
 
 namespace pollux {
 namespace {
-
-namespace control = wire::control;
-
-constexpr wire::Ipv4Address own{192, 168, 0, 1};
-constexpr wire::Ipv4Address peer{192, 0, 2, 1};
-constexpr std::uint16_t own_port = 8080;
-
-sockaddr_in address_of(wire::Ipv4Address address, std::uint16_t port) {
-  sockaddr_in out{};
-  out.sin_family = AF_INET;
-  out.sin_port = htons(port);
-  out.sin_addr.s_addr = htonl(address.value());
-  return out;
-}
-
-struct Heard {
-  std::uint8_t control = 0;
-  wire::SeqNum seq{};
-  wire::SeqNum ack{};
-  std::string text;
-  wire::TcpOptions options;
-  std::uint16_t window = 0;
-  std::uint16_t to_port = 0;
-  long long usecs = 0;
-};
-
-class Plugin : public testing::Test {
- protected:
-  explicit Plugin(const char* flags = "iw=10,ts=0,sack=0") {
-    library_ = dlopen(std::getenv("POLLUX_PLUGIN"), RTLD_NOW | RTLD_LOCAL);
-    if (library_ == nullptr) {
-      ADD_FAILURE() << dlerror();
-      std::abort();
-    }
-    void* const init = dlsym(library_, "packetdrill_interface_init");
-    reinterpret_cast<void (*)(const char*, packetdrill_interface*)>(init)(flags, &calls);
-    self = calls.userdata;
-  }
-  ~Plugin() override {
-    calls.free(self);
-    dlclose(library_);
-  }
-
-  int listening_socket() {
-    const int fd = calls.socket(self, AF_INET, SOCK_STREAM, IPPROTO_TCP);
-    EXPECT_GE(fd, 0);
-    const sockaddr_in at = address_of(own, own_port);
-    EXPECT_EQ(calls.bind(self, fd, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
-    EXPECT_EQ(calls.listen(self, fd, 1), 0);
-    return fd;
-  }
-  /// From the peer, as its numbers stand.
-  void send(std::uint8_t bits, const std::string& text = {}, wire::TcpOptions options = {}) {
-    const std::size_t more = wire::options_size(options);
-    std::vector<std::byte> datagram(wire::Ipv4Fields::size + wire::TcpFields::size + more +
-                                    text.size());
-    const std::span tcp = std::span{datagram}.subspan(wire::Ipv4Fields::size);
-    wire::TcpFields fields;
-    fields.source_port = peer_port;
-    fields.destination_port = stack_port;
-    fields.seq = seq;
-    fields.ack = ack;
-    fields.control = bits;
-    fields.window = 65'535;
-    fields.options_length = static_cast<std::uint8_t>(more);
-    fields.write(tcp);
-    wire::write_options(options, tcp.subspan(wire::TcpFields::size));
-    if (!text.empty()) {
-      std::memcpy(tcp.data() + wire::TcpFields::size + more, text.data(), text.size());
-    }
-    const auto pseudo =
-        wire::pseudo_header(peer, own, wire::protocol::tcp, static_cast<std::uint16_t>(tcp.size()));
-    wire::store_u16(tcp.data() + wire::TcpView::checksum_offset,
-                    wire::fold(wire::add(pseudo, wire::Sum{tcp})));
-    wire::Ipv4Fields ip;
-    ip.source = peer;
-    ip.destination = own;
-    ip.protocol = wire::protocol::tcp;
-    ip.total_length = static_cast<std::uint16_t>(datagram.size());
-    ip.write(datagram);
-    EXPECT_EQ(calls.netdev_send(self, datagram.data(), datagram.size()), 0);
-    seq += static_cast<std::uint32_t>(text.size() + ((bits & (control::syn | control::fin)) != 0));
-  }
-  Heard hear() {
-    std::array<std::byte, 2'000> buffer;
-    std::size_t n = buffer.size();
-    Heard out;
-    if (calls.netdev_receive(self, buffer.data(), &n, &out.usecs) != 0) {
-      ADD_FAILURE() << "nothing was sent";
-      return out;
-    }
-    wire::Ipv4View ip;
-    wire::TcpView tcp;
-    EXPECT_EQ(wire::Ipv4View::parse(std::span{buffer}.first(n), ip), Drop::none);
-    EXPECT_EQ(wire::TcpView::parse(ip.payload(), tcp), Drop::none);
-    EXPECT_TRUE(tcp.checksum_ok(ip.pseudo_header()));
-    stack_port = tcp.source_port();
-    out.control = tcp.control();
-    out.seq = tcp.seq();
-    out.ack = tcp.ack();
-    out.options = wire::parse_options(tcp.options());
-    out.window = tcp.window();
-    out.to_port = tcp.destination_port();
-    const auto text = tcp.text();
-    out.text.assign(reinterpret_cast<const char*>(text.data()), text.size());
-    return out;
-  }
-  /// The peer opens; ack and seq stand behind the SYNs then.
-  void establish() {
-    send(control::syn, {}, {.mss = std::uint16_t{1'000}});
-    const Heard answer = hear();
-    EXPECT_EQ(answer.control, control::syn | control::ack);
-    EXPECT_EQ(answer.ack, seq);
-    ack = answer.seq + 1;
-    send(control::ack);
-  }
-  long long now() {
-    timeval time{};
-    EXPECT_EQ(calls.gettimeofday(self, &time, nullptr), 0);
-    return time.tv_sec * 1'000'000LL + time.tv_usec;
-  }
-  int accept(int fd) { return calls.accept(self, fd, nullptr, nullptr); }
-  void be_nonblocking(int fd) { EXPECT_EQ(calls.fcntl(self, fd, F_SETFL, O_RDWR | O_NONBLOCK), 0); }
-
-  void set(int fd, int level, int name, int value) {
-    EXPECT_EQ(calls.setsockopt(self, fd, level, name, &value, sizeof value), 0) << name;
-  }
-  int get(int fd, int level, int name) {
-    int value = -1;
-    socklen_t size = sizeof value;
-    EXPECT_EQ(calls.getsockopt(self, fd, level, name, &value, &size), 0) << name;
-    return value;
-  }
-
-  packetdrill_interface calls{};
-  void* self = nullptr;
-  wire::SeqNum seq{1'000};
-  wire::SeqNum ack{};
-  std::uint16_t stack_port = own_port;
-  std::uint16_t peer_port = 30'000;
-
- private:
-  void* library_ = nullptr;
-};
 
 TEST_F(Plugin, CarriesAConnectionFromSynToFin) {
   const int listener = listening_socket();
@@ -294,16 +135,6 @@ TEST_F(Plugin, ASegmentForNobodyIsReset) {
   EXPECT_EQ(answer.ack, seq);
 }
 
-TEST_F(Plugin, ALingerOfNothingResets) {
-  const int listener = listening_socket();
-  establish();
-  const int fd = accept(listener);
-  const linger none{.l_onoff = 1, .l_linger = 0};
-  EXPECT_EQ(calls.setsockopt(self, fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
-  EXPECT_EQ(calls.close(self, fd), 0);
-  EXPECT_NE(hear().control & control::rst, 0);
-}
-
 TEST_F(Plugin, PollTellsOfAll) {
   const int listener = listening_socket();
   std::array<pollfd, 2> fds{{{listener, POLLIN, 0}, {-1, 0, 0}}};
@@ -319,29 +150,6 @@ TEST_F(Plugin, PollTellsOfAll) {
   EXPECT_EQ(fds[0].revents, POLLIN | POLLOUT);
   char byte = 0;
   EXPECT_EQ(calls.read(self, fd, &byte, 1), 0);
-}
-
-TEST_F(Plugin, SegmentsAreAsLongAsTheSocketSays) {
-  const int listener = listening_socket();
-  set(listener, IPPROTO_TCP, TCP_MAXSEG, 1'100);
-  send(control::syn, {}, {.mss = std::uint16_t{1'300}});
-  const Heard answer = hear();
-  EXPECT_EQ(answer.options.mss, 1'100);
-  ack = answer.seq + 1;
-  send(control::ack);
-  const int fd = accept(listener);
-  EXPECT_EQ(get(fd, IPPROTO_TCP, TCP_MAXSEG), 1'100);
-  const std::string text(2'000, 'x');
-  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 2'000);
-  EXPECT_EQ(hear().text.size(), 1'100u);
-
-  const int client = calls.socket(self, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  set(client, IPPROTO_TCP, TCP_MAXSEG, 900);
-  const sockaddr_in to = address_of(peer, peer_port);
-  EXPECT_EQ(calls.connect(self, client, reinterpret_cast<const sockaddr*>(&to), sizeof to), -1);
-  Heard next = hear();
-  while (next.control != control::syn) next = hear();
-  EXPECT_EQ(next.options.mss, 900);
 }
 
 TEST_F(Plugin, ACallThatWaitsForWhatCannotComeEnds) {
@@ -399,77 +207,6 @@ TEST_F(Plugin, APeekSeesAllThatIsThere) {
   EXPECT_EQ(std::string(text.data(), 16), "to you, and more");
   EXPECT_EQ(calls.recv(self, fd, text.data(), 4, MSG_PEEK), 4);
   EXPECT_EQ(calls.read(self, fd, text.data(), text.size()), 16);
-}
-
-TEST_F(Plugin, TellsHowAConnectionDoes) {
-  const int listener = listening_socket();
-  establish();
-  const int fd = accept(listener);
-  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  const std::string text(2'500, 'x');
-  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 2'500);
-  struct {
-    struct tcp_info known;
-    std::array<char, 200> later;
-  } info;
-  std::memset(&info, 0xFF, sizeof info);
-  socklen_t size = sizeof info;
-  EXPECT_EQ(calls.getsockopt(self, fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
-  EXPECT_EQ(size, sizeof info);
-  EXPECT_EQ(info.known.tcpi_state, TCP_ESTABLISHED);
-  EXPECT_EQ(info.known.tcpi_ca_state, TCP_CA_Open);
-  EXPECT_EQ(info.known.tcpi_snd_mss, 1'000u);
-  EXPECT_EQ(info.known.tcpi_advmss, 1'460u);
-  EXPECT_EQ(info.known.tcpi_snd_cwnd, 10u);
-  EXPECT_EQ(info.known.tcpi_unacked, 3u);
-  EXPECT_EQ(info.later.back(), 0);
-}
-
-TEST_F(Plugin, ASmallSendBufferTakesNoMoreThanItSays) {
-  const int listener = listening_socket();
-  establish();
-  const int fd = accept(listener);
-  be_nonblocking(fd);
-  set(fd, SOL_SOCKET, SO_SNDBUF, 6'000);
-  EXPECT_EQ(get(fd, SOL_SOCKET, SO_SNDBUF), 12'000) << "as Linux counts";
-  const std::string text(20'000, 'x');
-  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 8'000);
-  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), -1);
-  EXPECT_EQ(errno, EAGAIN);
-  ack += 3'000;
-  send(control::ack);
-  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 3'000);
-}
-
-TEST_F(Plugin, AReceiveBufferIsTheWindow) {
-  const int listener = listening_socket();
-  set(listener, SOL_SOCKET, SO_RCVBUF, 5'000);
-  send(control::syn, {}, {.mss = std::uint16_t{1'000}});
-  const Heard answer = hear();
-  EXPECT_EQ(answer.window, 5'000);
-  ack = answer.seq + 1;
-  send(control::ack, std::string(1'000, 'x'));
-  send(control::ack, std::string(1'000, 'x'));
-  EXPECT_EQ(hear().window, 3'000);
-}
-
-TEST_F(Plugin, KeepAliveGoesByTheSocketsOwnTimes) {
-  const int listener = listening_socket();
-  establish();
-  const int fd = accept(listener);
-  EXPECT_EQ(get(fd, IPPROTO_TCP, TCP_KEEPIDLE), 7'200);
-  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 3);
-  set(fd, IPPROTO_TCP, TCP_KEEPCNT, 2);
-  const long long begin = now();
-  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
-  const Heard first = hear();
-  EXPECT_EQ(first.seq, ack - 1);
-  EXPECT_NEAR(static_cast<double>(first.usecs - begin), 5e6, 2e3);
-  EXPECT_NEAR(static_cast<double>(hear().usecs - begin), 8e6, 4e3);
-  EXPECT_EQ(get(fd, SOL_SOCKET, SO_ERROR), 0);
-  calls.usleep(self, 3'100'000);
-  EXPECT_EQ(get(fd, SOL_SOCKET, SO_ERROR), ETIMEDOUT);
 }
 
 TEST_F(Plugin, WhoStopsListeningResetsWhomItHasNotAccepted) {
