@@ -400,7 +400,7 @@ void Run::sends(const Seg& expected) {
   wanted.seq = iss_ + expected.seq.value();
   wanted.control = expected.control;
   // A reset that answers a segment without an ACK has the sequence number 0 and no other meaning.
-  if ((expected.control & rst) != 0 && expected.ack) wanted.seq = expected.seq;
+  if ((expected.control & rst) != 0 && expected.ack && expected.seq == 0_seq) wanted.seq = 0_seq;
   if (expected.ack) {
     wanted.ack = irs_ + expected.ack->value();
     wanted.control |= wire::control::ack;

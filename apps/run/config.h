@@ -19,6 +19,7 @@ inline pipeline::Config base_config(const cli::SharedOptions& options, bool huge
   // Whoever is refused gets some time to stop sending.
   config.app_timers = options.connections;
   config.tcp = options.tcp;
+  config.tcp.syn_again = 2ms;  // docs/decisions/0005
   config.huge_pages = huge_pages;
   config.seed = seed;
   return config;

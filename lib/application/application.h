@@ -34,9 +34,19 @@ struct StaticSpan {
   std::uint32_t size = 0;
 };
 
+/// What a connection may use where that is to differ from the stack's configuration; 0: as there.
+struct Limits {
+  /// Bytes of text in a segment: more is neither announced (the MSS option of our SYN) nor sent. No
+  /// less than 48, and no more than the MTU leaves.
+  std::uint16_t max_segment = 0;
+  std::uint32_t receive_buffer = 0;  // bytes: the window
+  std::uint32_t send_buffer = 0;     // bytes queued, those on their way among them
+};
+
 /// What every connection of a listener starts with.
 struct ListenOptions {
   bool nagle = true;
+  Limits limits{};
 };
 
 /// Where an active open comes from, and what it starts with.
@@ -44,6 +54,7 @@ struct ConnectOptions {
   wire::Ipv4Address local_address{};  // 0: any own address, in turn
   std::uint16_t local_port = 0;       // 0: an ephemeral port (RFC 6056)
   bool nagle = true;
+  Limits limits{};
 };
 
 /// Why listen(), connect() or send() of a datagram did nothing.
@@ -61,7 +72,27 @@ enum class StackError : std::uint8_t {
 struct StreamOptions {
   std::optional<bool> nagle{};
   std::optional<bool> keepalive{};
-  std::optional<Duration> user_timeout{};  // 0: the stack's own number of retries
+  std::optional<Duration> keepalive_idle{};       // of silence, before the first probe
+  std::optional<Duration> keepalive_interval{};   // between probes
+  std::optional<std::uint8_t> keepalive_count{};  // unanswered ones, before it gives up
+  std::optional<Duration> user_timeout{};         // 0: the stack's own number of retries
+  std::optional<std::uint32_t> send_buffer{};     // bytes
+  std::optional<std::uint32_t> receive_buffer{};  // bytes; a window once told is never taken back
+};
+
+/// How a connection does (RFC 9293 s.3.10.6, STATUS).
+struct StreamStatus {
+  std::uint16_t max_segment = 0;     // bytes of text in one that is sent
+  std::uint32_t in_flight = 0;       // sent and not acknowledged, SYN and FIN counting one each
+  std::uint32_t send_window = 0;     // bytes, as the peer offers them
+  std::uint32_t receive_window = 0;  // bytes, as it was told
+  std::uint32_t congestion_window = 0;
+  std::uint32_t slow_start_threshold = 0;
+  Duration round_trip{0};  // smoothed; 0: not known yet
+  Duration round_trip_variation{0};
+  Duration retransmission_timeout{0};
+  std::uint8_t retries = 0;  // transmissions since anything was acknowledged, less the first
+  bool recovering = false;   // fast recovery (RFC 5681 s.3.2)
 };
 
 // Version 14 does not know how to lay out a requirement.
@@ -77,6 +108,9 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
   /// The next received bytes that lie in one piece; empty when there are none yet. Valid until
   /// consume() or the end of the callback.
   { c.readable() } noexcept -> std::same_as<std::span<const std::byte>>;
+  /// Copies received bytes from the first one on, those that readable() does not show among them,
+  /// without giving any back; returns how many.
+  { c.peek(std::span<std::byte>{}) } noexcept -> std::same_as<std::size_t>;
   /// Gives n <= readable().size() bytes back; the receive window opens as this is called.
   { s.consume(n) } noexcept;
   /// Received bytes that are not consumed yet, those that readable() does not show among them.
@@ -101,8 +135,10 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
   /// RST now. on_closed(id, Cause::aborted) follows, also where both have ended in good order and
   /// the peer's text is still unread.
   { s.abort() } noexcept;
-  /// May be called at any time, and means nothing once the connection is over.
-  s.options(StreamOptions{});
+  /// May be called at any time, and means nothing once the connection is over. False, and nothing
+  /// is changed, when connections of the stack want 63 different sets of numbers already.
+  { s.options(StreamOptions{}) } noexcept -> std::same_as<bool>;
+  { c.status() } noexcept -> std::same_as<StreamStatus>;
   s.stack();
 };
 // clang-format on

@@ -28,10 +28,12 @@ enum class IcmpErrorKind : std::uint8_t {
   parameter_problem
 };
 
-/// Whether it is hard: it will not mend itself (RFC 1122 s.4.2.3.9). TCP gives up for these in
-/// SYN-SENT alone (RFC 5461 s.4.1).
+/// Whether it is hard: it will not mend itself (RFC 1122 s.4.2.3.9; that RFC does not speak of
+/// filters, which refuse as finally as a host does). TCP gives up for these in SYN-SENT alone (RFC
+/// 5461 s.4.1).
 constexpr bool is_hard(IcmpErrorKind kind) noexcept {
-  return kind == IcmpErrorKind::protocol_unreachable || kind == IcmpErrorKind::port_unreachable;
+  return kind == IcmpErrorKind::protocol_unreachable || kind == IcmpErrorKind::port_unreachable ||
+         kind == IcmpErrorKind::prohibited;
 }
 
 /// An error about a datagram of ours, which it quotes.

@@ -91,12 +91,18 @@ std::span<const std::byte> Pipeline<D, A>::readable(std::uint32_t index) noexcep
 }
 
 template <link::Device D, application::Application A>
+std::size_t Pipeline<D, A>::peek(std::uint32_t index, std::span<std::byte> to) noexcept {
+  const Connection& c = connections_[index];
+  return c.receive.peek(receive_pieces_, c.tcb.rcv_nxt, to);
+}
+
+template <link::Device D, application::Application A>
 void Pipeline<D, A>::consume(std::uint32_t index, std::size_t n) noexcept {
   Connection& c = connections_[index];
   if (n == 0) return;
   POLLUX_ASSERT(n <= readable(index).size());
   c.receive.consume(receive_pieces_, static_cast<std::uint32_t>(n));
-  if (!c.detached && tcp::receive(c.tcb, config_.tcp, static_cast<std::uint32_t>(n))) {
+  if (!c.detached && tcp::receive(c.tcb, tcp_config(c), static_cast<std::uint32_t>(n))) {
     make_ready(index, pending::send);
   }
   if (c.at_peer_end && readable(index).empty()) {
@@ -121,7 +127,8 @@ std::size_t Pipeline<D, A>::unacknowledged(std::uint32_t index) const noexcept {
 template <link::Device D, application::Application A>
 std::size_t Pipeline<D, A>::room_in_send_queue(const Connection& c) const noexcept {
   const auto queued = static_cast<std::uint32_t>(c.tcb.snd_end - c.tcb.send_queue_front());
-  return queued < config_.tcp.send_buffer ? config_.tcp.send_buffer - queued : 0;
+  const std::uint32_t size = tcp_config(c).send_buffer;
+  return queued < size ? size - queued : 0;
 }
 
 template <link::Device D, application::Application A>
@@ -136,7 +143,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::queued(std::uint32_t index, std::uint32_t n) noexcept {
   Connection& c = connections_[index];
   tcp::send(c.tcb, n);
-  if (room_in_send_queue(c) < config_.tcp.send_buffer / 2) c.wants_room = true;
+  if (room_in_send_queue(c) < tcp_config(c).send_buffer / 2) c.wants_room = true;
   make_ready(index, pending::send);
 }
 
@@ -229,7 +236,7 @@ void Pipeline<D, A>::shutdown_send(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (c.send_closed || (c.pending & pending::closed) != 0) return;
   c.send_closed = true;
-  apply(index, tcp::shutdown_send(c.tcb, config_.tcp, now_));
+  apply(index, tcp::shutdown_send(c.tcb, tcp_config(c), now_));
 }
 
 template <link::Device D, application::Application A>
@@ -240,7 +247,7 @@ void Pipeline<D, A>::close(std::uint32_t index) noexcept {
   if ((c.pending & pending::closed) != 0) return make_ready(index, 0);
   const bool unread = !readable(index).empty();
   if (unread) c.receive.clear(receive_pieces_);
-  const tcp::Verdict verdict = tcp::close(c.tcb, config_.tcp, unread, now_);
+  const tcp::Verdict verdict = tcp::close(c.tcb, tcp_config(c), unread, now_);
   apply(index, verdict);
 }
 
@@ -258,30 +265,70 @@ void Pipeline<D, A>::abort(std::uint32_t index) noexcept {
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::set_options(std::uint32_t index,
+application::StreamStatus Pipeline<D, A>::status(std::uint32_t index) const noexcept {
+  const tcp::Tcb& tcb = connections_[index].tcb;
+  return {
+      .max_segment = tcb.mss,
+      .in_flight = tcb.in_flight(),
+      .send_window = tcb.snd_wnd,
+      .receive_window = tcb.rcv_wnd(),
+      .congestion_window = tcb.cwnd,
+      .slow_start_threshold = tcb.ssthresh,
+      .round_trip = std::chrono::microseconds{tcb.srtt_8 / 8},
+      .round_trip_variation = std::chrono::microseconds{tcb.rttvar_4 / 4},
+      .retransmission_timeout = tcp::retransmission_timeout(tcb, tcp_config(connections_[index])),
+      .retries = tcb.retries,
+      .recovering = tcb.recovering != 0};
+}
+
+/// False, and nothing is changed, when too many different configurations are in use.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::change_profile(Connection& c, const tcp::Config& wanted) noexcept {
+  const auto profile = profiles_.join(wanted);
+  if (!profile) return false;
+  profiles_.leave(std::exchange(c.profile, *profile));
+  return true;
+}
+
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::set_options(std::uint32_t index,
                                  const application::StreamOptions& options) noexcept {
   Connection& c = connections_[index];
-  if ((c.pending & pending::closed) != 0 || c.finished) return;
-  tcp::set_options(c.tcb, config_.tcp,
+  if ((c.pending & pending::closed) != 0 || c.finished) return true;
+  const tcp::Config& now = tcp_config(c);
+  tcp::Config wanted = now;
+  wanted.keepalive_idle = options.keepalive_idle.value_or(now.keepalive_idle);
+  wanted.keepalive_interval = options.keepalive_interval.value_or(now.keepalive_interval);
+  wanted.keepalive_count = options.keepalive_count.value_or(now.keepalive_count);
+  wanted.send_buffer = options.send_buffer.value_or(now.send_buffer);
+  wanted.receive_buffer = options.receive_buffer.value_or(now.receive_buffer);
+  const bool other_times = wanted.keepalive_idle != now.keepalive_idle ||
+                           wanted.keepalive_interval != now.keepalive_interval;
+  if (wanted != now && !change_profile(c, wanted)) return false;
+  tcp::set_options(c.tcb, tcp_config(c),
                    {.nagle = options.nagle.value_or(c.tcb.nagle != 0),
                     .keepalive = options.keepalive.value_or(c.tcb.keepalive != 0),
                     .user_timeout = options.user_timeout.value_or(
-                        std::chrono::milliseconds{c.tcb.user_timeout_ms})},
+                        std::chrono::milliseconds{c.tcb.user_timeout_ms}),
+                    .keepalive_again = other_times},
                    now_);
   // What Nagle's algorithm has held back may leave now.
   if (options.nagle == false) make_ready(index, pending::send);
   arm(index);
+  return true;
 }
 
+/// The profile of a connection that starts with these limits; nothing when there is none left.
 template <link::Device D, application::Application A>
-Result<std::monostate, application::StackError> Pipeline<D, A>::listen(
-    std::uint16_t port, const application::ListenOptions& options) noexcept {
-  if (port == 0) return application::StackError::invalid;
-  if (listener_at_[port] != 0) return application::StackError::in_use;
-  if (listeners_ == max_listeners) return application::StackError::no_memory;
-  listener_options_[listeners_] = options;
-  listener_at_[port] = ++listeners_;
-  return std::monostate{};
+std::optional<std::uint8_t> Pipeline<D, A>::join_profile(
+    const application::Limits& limits) noexcept {
+  tcp::Config wanted = config_.tcp;
+  if (limits.max_segment != 0) {
+    wanted.mss = std::min(std::max(limits.max_segment, tcp::min_mss), config_.tcp.mss);
+  }
+  if (limits.receive_buffer != 0) wanted.receive_buffer = limits.receive_buffer;
+  if (limits.send_buffer != 0) wanted.send_buffer = limits.send_buffer;
+  return profiles_.join(wanted);
 }
 
 }  // namespace pollux::pipeline

@@ -5,6 +5,7 @@
 #include "application/application.h"
 #include "base/cause.h"
 #include "base/time.h"
+#include "pipeline/profiles.h"
 #include "pipeline/receive_queue.h"
 #include "pipeline/send_queue.h"
 #include "transport/tcp/tcb.h"
@@ -44,9 +45,10 @@ struct Connection {
   bool finished : 1 = false;     // on_closed() was called: to be released
   bool armed : 1 = false;        // has a wheel entry
   Cause cause = Cause::none;
-  std::uint8_t more_acks = 0;  // due beside the one that the Tcb knows of
-  std::uint16_t owned = 0;     // packets in its send queue
-  Millis32 armed_at;           // what its wheel entry is set to, while it has one
+  std::uint8_t profile = Profiles::common;  // what TCP is told of it
+  std::uint8_t more_acks = 0;               // due beside the one that the Tcb knows of
+  std::uint16_t owned = 0;                  // packets in its send queue
+  Millis32 armed_at;                        // what its wheel entry is set to, while it has one
   SendQueue<P> send;
   ReceiveQueue<P> receive;
   [[no_unique_address]] Session session{};

@@ -1,23 +1,71 @@
 #pragma once
 
-// What Pipeline does with segments that no connection is known for: listening and closed ports,
-// half-open entries, SYN cookies, TIME-WAIT. Included by pipeline.h alone.
+// Listeners, and what Pipeline does with segments that no connection is known for: listening and
+// closed ports, half-open entries, SYN cookies, TIME-WAIT. Included by pipeline.h alone.
 
 #include "pipeline/pipeline.h"
 
 namespace pollux::pipeline {
 
+template <link::Device D, application::Application A>
+Result<std::monostate, application::StackError> Pipeline<D, A>::listen(
+    std::uint16_t port, const application::ListenOptions& options) noexcept {
+  if (port == 0) return application::StackError::invalid;
+  if (listener_at_[port] != 0) return application::StackError::in_use;
+  const auto free = std::find_if(listeners_.begin(), listeners_.end(),
+                                 [](const Listener& each) { return each.port == 0; });
+  if (free == listeners_.end()) return application::StackError::no_memory;
+  const auto profile = join_profile(options.limits);
+  if (!profile) return application::StackError::no_memory;
+  *free = {.port = port, .profile = *profile, .nagle = options.nagle};
+  listener_at_[port] = static_cast<std::uint8_t>(free - listeners_.begin() + 1);
+  return std::monostate{};
+}
+
+template <link::Device D, application::Application A>
+Result<std::monostate, application::StackError> Pipeline<D, A>::change_listener(
+    std::uint16_t port, const application::ListenOptions& options) noexcept {
+  if (listener_at_[port] == 0) return application::StackError::invalid;
+  const auto profile = join_profile(options.limits);
+  if (!profile) return application::StackError::no_memory;
+  Listener& listener = listeners_[listener_at_[port] - 1u];
+  profiles_.leave(std::exchange(listener.profile, *profile));
+  listener.nagle = options.nagle;
+  return std::monostate{};
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::unlisten(std::uint16_t port) noexcept {
+  const std::uint8_t listener = std::exchange(listener_at_[port], std::uint8_t{0});
+  if (listener == 0) return;
+  // An entry that lives has a timer.
+  for (std::uint32_t index = 0; index < half_open_.high_water(); ++index) {
+    if (!half_open_wheel_.armed(index) || half_open_[index].listener != listener) continue;
+    const tcp::HalfOpen& half = half_open_[index];
+    const std::uint64_t hash = tcp::hash(half.tuple, table_key_);
+    counters_.count(Event::tcp_resets_sent);
+    send_segment(half.tuple, hash, tcp::reset(half), nullptr);
+    table_.erase(hash, {tcp::EntryId::Kind::half_open, index});
+    release_half_open(index);
+  }
+  Listener& ended = listeners_[listener - 1u];
+  profiles_.leave(ended.profile);
+  ended = {};
+}
+
 /// CLOSED and LISTEN (RFC 9293 s.3.10.7.1, .2).
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
-  if (listener_at_[arrival.tuple.local_port] != 0) {
+  if (const std::uint8_t at = listener_at_[arrival.tuple.local_port]; at != 0) {
+    const std::uint8_t profile = listeners_[at - 1u].profile;
     switch (tcp::listen_arrives(arrival.segment)) {
       case tcp::ListenAction::ignore:
         return arrival.segment.has(tcp::control::rst) ? Drop::tcp_bad_reset : Drop::tcp_no_ack;
       case tcp::ListenAction::reset_reply:
         if (!cookies_.awaited(now_) || arrival.segment.has(tcp::control::syn)) break;
-        if (const auto half = cookies_.take(arrival.tuple, arrival.segment, config_.tcp,
-                                            listener_at_[arrival.tuple.local_port], now_)) {
+        if (auto half =
+                cookies_.take(arrival.tuple, arrival.segment, profiles_[profile], at, now_)) {
+          half->profile = profile;
           return accept(*half, arrival);
         }
         counters_.count(Event::tcp_syn_cookies_refused);
@@ -50,17 +98,21 @@ bool Pipeline<D, A>::answers_with_cookie() const noexcept {
 
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::answer_with_cookie(const Arrival& arrival) noexcept {
+  const Listener& listener = listeners_[listener_at_[arrival.tuple.local_port] - 1u];
   counters_.count(Event::tcp_syn_cookies_sent);
   send_segment(arrival.tuple, arrival.hash,
-               cookies_.answer(arrival.tuple, arrival.segment, config_.tcp, now_), nullptr);
+               cookies_.answer(arrival.tuple, arrival.segment, profiles_[listener.profile], now_),
+               nullptr);
   return Drop::none;
 }
 
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept {
-  const std::uint32_t index =
-      half_open_.acquire(tcp::make_half_open(config_.tcp, arrival.tuple, arrival.segment, iss,
-                                             listener_at_[arrival.tuple.local_port], now_));
+  const std::uint8_t listener = listener_at_[arrival.tuple.local_port];
+  const std::uint8_t profile = listeners_[listener - 1u].profile;
+  const tcp::Config& config = profiles_[profile];
+  const std::uint32_t index = half_open_.acquire(
+      tcp::make_half_open(config, arrival.tuple, arrival.segment, iss, listener, now_));
   if (index == HalfOpens::none) return Drop::tcp_half_open_full;
   const tcp::EntryId id{tcp::EntryId::Kind::half_open, index};
   if (!table_.insert(arrival.hash, id)) {
@@ -68,8 +120,10 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept
     return Drop::tcp_connections_full;
   }
   table_changed_ = true;
+  half_open_[index].profile = profile;
+  profiles_.join(profile);
   half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
-  send_segment(arrival.tuple, arrival.hash, tcp::syn_ack(half_open_[index], config_.tcp), nullptr);
+  send_segment(arrival.tuple, arrival.hash, tcp::syn_ack(half_open_[index], config), nullptr);
   return Drop::none;
 }
 
@@ -79,18 +133,18 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
   using Action = tcp::HalfOpenVerdict::Action;
   const std::uint32_t index = arrival.entry.index();
   tcp::HalfOpen& half = half_open_[index];
-  const tcp::HalfOpenVerdict verdict =
-      tcp::segment_arrives(half, config_.tcp, arrival.segment, now_);
+  const tcp::Config& config = tcp_config(half);
+  const tcp::HalfOpenVerdict verdict = tcp::segment_arrives(half, config, arrival.segment, now_);
   if (verdict.challenge_ack) counters_.count(Event::tcp_challenge_acks);
   switch (verdict.action) {
     case Action::ignore:
       return verdict.drop;
     case Action::send_syn_ack:
       counters_.count(Event::tcp_retransmitted);
-      send_segment(half.tuple, arrival.hash, tcp::syn_ack_again(half, config_.tcp), nullptr);
+      send_segment(half.tuple, arrival.hash, tcp::syn_ack_again(half, config), nullptr);
       return verdict.drop;
     case Action::acknowledge:
-      send_segment(half.tuple, arrival.hash, tcp::acknowledgment(half, config_.tcp), nullptr);
+      send_segment(half.tuple, arrival.hash, tcp::acknowledgment(half, config), nullptr);
       return verdict.drop;
     case Action::reset_reply:
       reset(arrival.tuple, arrival.segment);
@@ -119,9 +173,11 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
   Connection& c = connections_[made];
   c.tuple = half.tuple;
   c.hash = arrival.hash;
-  c.tcb = tcp::accept(half, config_.tcp, now_);
-  if (!listener_options_[half.listener - 1].nagle) {
-    tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
+  c.profile = half.profile;
+  profiles_.join(c.profile);
+  c.tcb = tcp::accept(half, tcp_config(c), now_);
+  if (!listeners_[half.listener - 1u].nagle) {
+    tcp::set_options(c.tcb, tcp_config(c), {.nagle = false}, now_);
   }
   start_queues(c);
   table_changed_ = true;
@@ -138,6 +194,7 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::release_half_open(std::uint32_t index) noexcept {
   half_open_wheel_.cancel(index);
+  profiles_.leave(half_open_[index].profile);
   half_open_.release(index);
   table_changed_ = true;
 }

@@ -39,10 +39,12 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   using application::StackError;
   const std::optional<tcp::TimeWait> before = std::exchange(replaced_, std::nullopt);
   const std::uint64_t hash = tcp::hash(tuple, table_key_);
+  const auto profile = join_profile(options.limits);
+  if (!profile) return StackError::no_memory;
   const std::uint32_t index = connections_.acquire();
-  if (index == Connections::none) return StackError::no_memory;
-  if (!table_.insert(hash, {tcp::EntryId::Kind::connection, index})) {
-    connections_.release(index);
+  if (index == Connections::none || !table_.insert(hash, {tcp::EntryId::Kind::connection, index})) {
+    if (index != Connections::none) connections_.release(index);
+    profiles_.leave(*profile);
     return StackError::no_memory;
   }
   table_changed_ = true;
@@ -50,12 +52,13 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   c.tuple = tuple;
   c.hash = hash;
   c.active = true;
+  c.profile = *profile;
   tcp::SeqNum iss = tcp::initial_sequence_number(tuple, isn_key_, now_);
   if (before) iss = max(iss, before->snd_nxt + 1);
-  c.tcb = tcp::open_active(config_.tcp, iss, now_,
+  c.tcb = tcp::open_active(tcp_config(c), iss, now_,
                            before ? std::optional{before->rcv_nxt} : std::nullopt);
   start_queues(c);
-  if (!options.nagle) tcp::set_options(c.tcb, config_.tcp, {.nagle = false}, now_);
+  if (!options.nagle) tcp::set_options(c.tcb, tcp_config(c), {.nagle = false}, now_);
   counters_.count(Event::tcp_active_opens);
   make_ready(index, pending::send);
   arm(index);

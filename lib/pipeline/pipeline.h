@@ -27,6 +27,7 @@
 #include "link/device.h"
 #include "pipeline/config.h"
 #include "pipeline/connection.h"
+#include "pipeline/profiles.h"
 #include "pipeline/source_addresses.h"
 #include "pipeline/stream.h"
 #include "pipeline/transmit.h"
@@ -34,6 +35,7 @@
 #include "transport/tcp/invariants.h"
 #include "transport/tcp/isn.h"
 #include "transport/tcp/listener.h"
+#include "transport/tcp/rtt.h"
 #include "transport/tcp/syn_cookies.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/time_wait.h"
@@ -124,6 +126,12 @@ class Pipeline {
   Instant now() const noexcept { return now_; }
   Result<std::monostate, application::StackError> listen(
       std::uint16_t port, const application::ListenOptions& options = {}) noexcept;
+  /// What connections that come from now on start with.
+  Result<std::monostate, application::StackError> change_listener(
+      std::uint16_t port, const application::ListenOptions& options) noexcept;
+  /// Ends it (RFC 9293 s.3.10.4, LISTEN): who has not completed a handshake is reset. Connections
+  /// that the application knows of go on.
+  void unlisten(std::uint16_t port) noexcept;
   Result<application::StreamId, application::StackError> connect(
       application::Endpoint remote, const application::ConnectOptions& options = {}) noexcept;
   /// The stream of an id that still lives.
@@ -159,6 +167,11 @@ class Pipeline {
   using ReceivePieces = typename ReceiveQueue<Packet>::Pieces;
   struct AppTimer {
     std::uint64_t token;
+  };
+  struct Listener {
+    std::uint16_t port = 0;  // 0: free
+    std::uint8_t profile = Profiles::common;
+    bool nagle = true;
   };
   /// One received segment on its way from demultiplexing to the state machine.
   struct Arrival {
@@ -286,6 +299,7 @@ class Pipeline {
   bool awaits_reader(std::uint32_t index) noexcept;
   void finish(std::uint32_t index) noexcept;
   std::span<const std::byte> readable(std::uint32_t index) noexcept;
+  std::size_t peek(std::uint32_t index, std::span<std::byte> to) noexcept;
   void consume(std::uint32_t index, std::size_t n) noexcept;
   bool at_end(std::uint32_t index) noexcept;
   std::size_t room_in_send_queue(const Connection& c) const noexcept;
@@ -300,7 +314,10 @@ class Pipeline {
   void shutdown_send(std::uint32_t index) noexcept;
   void close(std::uint32_t index) noexcept;
   void abort(std::uint32_t index) noexcept;
-  void set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
+  bool set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
+  application::StreamStatus status(std::uint32_t index) const noexcept;
+  bool change_profile(Connection& c, const tcp::Config& wanted) noexcept;
+  std::optional<std::uint8_t> join_profile(const application::Limits& limits) noexcept;
   // open_stage.h
   Result<application::StreamId, application::StackError> open(
       const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept;
@@ -308,6 +325,10 @@ class Pipeline {
   bool pick_source(wire::FourTuple& tuple, SourceAddresses::Turn* sources) noexcept;
 
   Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }
+  const tcp::Config& tcp_config(const Connection& c) const noexcept { return profiles_[c.profile]; }
+  const tcp::Config& tcp_config(const tcp::HalfOpen& half) const noexcept {
+    return profiles_[half.profile];
+  }
   application::StreamId stream_id(std::uint32_t index) const noexcept {
     const Handle handle = connections_.handle(index);
     return {handle.index, handle.generation};
@@ -329,6 +350,7 @@ class Pipeline {
   static Config checked(Config config, const D& device) noexcept;
 
   const Config config_;
+  Profiles profiles_{config_.tcp};
   D& device_;
   A& application_;
   Instant now_;
@@ -381,9 +403,8 @@ class Pipeline {
   std::optional<tcp::TimeWait> replaced_;  // by claim(), and not yet by a connection
   tcp::SynCookies cookies_;
 
-  std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listener_options_ + 1
-  std::array<application::ListenOptions, max_listeners> listener_options_{};
-  std::uint8_t listeners_ = 0;
+  std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listeners_ + 1
+  std::array<Listener, max_listeners> listeners_{};
   udp::Ports datagram_ports_;
   Slab<AppTimer> app_timers_;
   TimerWheel app_timers_wheel_;

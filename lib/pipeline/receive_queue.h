@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -76,6 +77,24 @@ class ReceiveQueue {
       pop(pieces);
     }
     return {};
+  }
+
+  /// Copies what can be read, from the first byte on, and leaves it where it is; returns how much
+  /// that was.
+  std::size_t peek(const Pieces& pieces, SeqNum rcv_nxt, std::span<std::byte> to) const noexcept {
+    SeqNum at = read_;
+    std::size_t done = 0;
+    for (std::uint32_t i = head_; i != none && done < to.size(); i = pieces[i].next) {
+      const ReceivePiece<P>& piece = pieces[i];
+      if (piece.seq > at || at >= rcv_nxt) break;
+      const std::uint32_t seen = static_cast<std::uint32_t>(at - piece.seq);
+      if (seen >= piece.length) continue;
+      const std::size_t n = std::min<std::size_t>(piece.length - seen, to.size() - done);
+      std::memcpy(to.data() + done, piece.packet.bytes().data() + piece.offset + seen, n);
+      at += static_cast<std::uint32_t>(n);
+      done += n;
+    }
+    return done;
   }
 
   /// Gives back the first n bytes of what readable() showed.

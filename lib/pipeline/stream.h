@@ -28,6 +28,7 @@ class Stream {
   const auto& session() const noexcept { return pipeline_.connection(index_).session; }
 
   std::span<const std::byte> readable() const noexcept { return pipeline_.readable(index_); }
+  std::size_t peek(std::span<std::byte> to) const noexcept { return pipeline_.peek(index_, to); }
   void consume(std::size_t n) noexcept { pipeline_.consume(index_, n); }
   std::size_t unread() const noexcept { return pipeline_.connection(index_).tcb.unread; }
   bool at_end() const noexcept { return pipeline_.at_end(index_); }
@@ -41,9 +42,10 @@ class Stream {
   void shutdown_send() noexcept { pipeline_.shutdown_send(index_); }
   void close() noexcept { pipeline_.close(index_); }
   void abort() noexcept { pipeline_.abort(index_); }
-  void options(const application::StreamOptions& options) noexcept {
-    pipeline_.set_options(index_, options);
+  bool options(const application::StreamOptions& options) noexcept {
+    return pipeline_.set_options(index_, options);
   }
+  application::StreamStatus status() const noexcept { return pipeline_.status(index_); }
   Pipeline& stack() noexcept { return pipeline_; }
 
  private:

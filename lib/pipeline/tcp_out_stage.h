@@ -67,7 +67,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     if (!transmit_.has_room()) return false;
     tcp::Segment segment;
     const tcp::SeqNum sent_before = c.tcb.snd_nxt;
-    emit = tcp::next_segment(c.tcb, config_.tcp, flights_, now_, segment);
+    emit = tcp::next_segment(c.tcb, tcp_config(c), flights_, now_, segment);
     if (emit == tcp::Emit::none) break;
     // The last of several is pushed, though more may be queued: who puts segments together on the
     // way need not wait for another.
@@ -82,7 +82,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
       if ((c.pending & pending::closed) != 0) break;
     }
   }
-  POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp, flights_).empty());
+  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c), flights_).empty());
   return true;
 }
 
@@ -108,6 +108,7 @@ void Pipeline<D, A>::release(std::uint32_t index) noexcept {
   give_back(c, c.send.clear(send_pieces_));
   c.receive.clear(receive_pieces_);
   tcp::release(c.tcb, flights_);
+  profiles_.leave(c.profile);
   connections_.release(index);
 }
 
@@ -211,7 +212,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::start_queues(Connection& c) noexcept {
   c.send.start_at(c.tcb.iss + 1);
   const std::uint16_t mtu = path_mtu_.mtu(c.tuple.remote, now_);
-  if (mtu < device_.mtu()) tcp::path_mtu_changed(c.tcb, config_.tcp, mtu);
+  if (mtu < device_.mtu()) tcp::path_mtu_changed(c.tcb, tcp_config(c), mtu);
 }
 
 }  // namespace pollux::pipeline

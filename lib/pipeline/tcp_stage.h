@@ -135,7 +135,7 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   const bool room = segment.text == 0 || c.tcb.receive_closed || has_room_for_text(c, segment);
   const bool ack_due = c.tcb.ack_now;
   const tcp::Verdict verdict =
-      tcp::segment_arrives(c.tcb, config_.tcp, segment, flights_, now_, room);
+      tcp::segment_arrives(c.tcb, tcp_config(c), segment, flights_, now_, room);
   // Each segment past a gap is to have an ACK of its own (RFC 5681 s.4.2), or a peer whose window
   // comes as one burst never counts three; but none for a gap that is no more.
   if (verdict.readable) {
@@ -187,7 +187,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   }
   if (verdict.acknowledged) {
     give_back(c, c.send.release(send_pieces_, c.tcb.snd_una));
-    if (c.wants_room && room_in_send_queue(c) >= config_.tcp.send_buffer / 4) {
+    if (c.wants_room && room_in_send_queue(c) >= tcp_config(c).send_buffer / 4) {
       // Forgotten here, not when it is told: an earlier callback may use the room up again first.
       c.wants_room = false;
       news |= pending::writable;
@@ -208,7 +208,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   count_verdict(verdict);
   if (news != 0) make_ready(index, news);
   arm(index);
-  POLLUX_ASSERT(tcp::check(c.tcb, config_.tcp, flights_).empty());
+  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c), flights_).empty());
 }
 
 template <link::Device D, application::Application A>
@@ -243,14 +243,14 @@ void Pipeline<D, A>::tcp_expire() noexcept {
     Connection& c = connections_[index];
     c.armed = false;
     if (c.tcb.has_deadline() && c.tcb.deadline <= Millis32{now_}) {
-      apply(index, tcp::timeout(c.tcb, config_.tcp, flights_, now_));
+      apply(index, tcp::timeout(c.tcb, tcp_config(c), flights_, now_));
     } else {
       arm(index);
     }
   });
   half_open_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
     tcp::HalfOpen& half = half_open_[index];
-    switch (tcp::timeout(half, config_.tcp, now_)) {
+    switch (tcp::timeout(half, tcp_config(half), now_)) {
       case tcp::HalfOpenTimeout::early:
         half_open_wheel_.arm(index, instant_of(half.deadline));
         break;
@@ -258,11 +258,11 @@ void Pipeline<D, A>::tcp_expire() noexcept {
         counters_.count(Event::tcp_retransmitted);
         half_open_wheel_.arm(index, instant_of(half.deadline));
         send_segment(half.tuple, tcp::hash(half.tuple, table_key_),
-                     tcp::syn_ack_again(half, config_.tcp), nullptr);
+                     tcp::syn_ack_again(half, tcp_config(half)), nullptr);
         break;
       case tcp::HalfOpenTimeout::give_up:
         table_.erase(tcp::hash(half.tuple, table_key_), {tcp::EntryId::Kind::half_open, index});
-        half_open_.release(index);
+        release_half_open(index);
         break;
     }
   });

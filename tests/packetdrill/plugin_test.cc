@@ -1,156 +1,12 @@
-// The plug-in as packetdrill uses it: loaded by its name, driven through its table of functions.
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-
 #include <array>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "interface.h"
-#include "wire/checksum.h"
-#include "wire/field.h"
-#include "wire/ipv4.h"
-#include "wire/tcp.h"
-#include "wire/tcp_options.h"
+#include "plugin_fixture.h"
 
 namespace pollux {
 namespace {
-
-namespace control = wire::control;
-
-constexpr wire::Ipv4Address own{192, 168, 0, 1};
-constexpr wire::Ipv4Address peer{192, 0, 2, 1};
-constexpr std::uint16_t own_port = 8080;
-constexpr std::uint16_t peer_port = 30'000;
-
-sockaddr_in address_of(wire::Ipv4Address address, std::uint16_t port) {
-  sockaddr_in out{};
-  out.sin_family = AF_INET;
-  out.sin_port = htons(port);
-  out.sin_addr.s_addr = htonl(address.value());
-  return out;
-}
-
-struct Heard {
-  std::uint8_t control = 0;
-  wire::SeqNum seq{};
-  wire::SeqNum ack{};
-  std::string text;
-  wire::TcpOptions options;
-  long long usecs = 0;
-};
-
-class Plugin : public testing::Test {
- protected:
-  explicit Plugin(const char* flags = "iw=10,ts=0,sack=0") {
-    library_ = dlopen(std::getenv("POLLUX_PLUGIN"), RTLD_NOW | RTLD_LOCAL);
-    if (library_ == nullptr) {
-      ADD_FAILURE() << dlerror();
-      std::abort();
-    }
-    void* const init = dlsym(library_, "packetdrill_interface_init");
-    reinterpret_cast<void (*)(const char*, packetdrill_interface*)>(init)(flags, &calls);
-    self = calls.userdata;
-  }
-  ~Plugin() override {
-    calls.free(self);
-    dlclose(library_);
-  }
-
-  int listening_socket() {
-    const int fd = calls.socket(self, AF_INET, SOCK_STREAM, IPPROTO_TCP);
-    EXPECT_GE(fd, 0);
-    const sockaddr_in at = address_of(own, own_port);
-    EXPECT_EQ(calls.bind(self, fd, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
-    EXPECT_EQ(calls.listen(self, fd, 1), 0);
-    return fd;
-  }
-  /// From the peer, as its numbers stand.
-  void send(std::uint8_t bits, const std::string& text = {}, wire::TcpOptions options = {}) {
-    const std::size_t more = wire::options_size(options);
-    std::vector<std::byte> datagram(wire::Ipv4Fields::size + wire::TcpFields::size + more +
-                                    text.size());
-    const std::span tcp = std::span{datagram}.subspan(wire::Ipv4Fields::size);
-    wire::TcpFields fields;
-    fields.source_port = peer_port;
-    fields.destination_port = stack_port;
-    fields.seq = seq;
-    fields.ack = ack;
-    fields.control = bits;
-    fields.window = 65'535;
-    fields.options_length = static_cast<std::uint8_t>(more);
-    fields.write(tcp);
-    wire::write_options(options, tcp.subspan(wire::TcpFields::size));
-    if (!text.empty()) {
-      std::memcpy(tcp.data() + wire::TcpFields::size + more, text.data(), text.size());
-    }
-    const auto pseudo =
-        wire::pseudo_header(peer, own, wire::protocol::tcp, static_cast<std::uint16_t>(tcp.size()));
-    wire::store_u16(tcp.data() + wire::TcpView::checksum_offset,
-                    wire::fold(wire::add(pseudo, wire::Sum{tcp})));
-    wire::Ipv4Fields ip;
-    ip.source = peer;
-    ip.destination = own;
-    ip.protocol = wire::protocol::tcp;
-    ip.total_length = static_cast<std::uint16_t>(datagram.size());
-    ip.write(datagram);
-    EXPECT_EQ(calls.netdev_send(self, datagram.data(), datagram.size()), 0);
-    seq += static_cast<std::uint32_t>(text.size() + ((bits & (control::syn | control::fin)) != 0));
-  }
-  Heard hear() {
-    std::array<std::byte, 2'000> buffer;
-    std::size_t n = buffer.size();
-    Heard out;
-    if (calls.netdev_receive(self, buffer.data(), &n, &out.usecs) != 0) {
-      ADD_FAILURE() << "nothing was sent";
-      return out;
-    }
-    wire::Ipv4View ip;
-    wire::TcpView tcp;
-    EXPECT_EQ(wire::Ipv4View::parse(std::span{buffer}.first(n), ip), Drop::none);
-    EXPECT_EQ(wire::TcpView::parse(ip.payload(), tcp), Drop::none);
-    EXPECT_TRUE(tcp.checksum_ok(ip.pseudo_header()));
-    stack_port = tcp.source_port();
-    out.control = tcp.control();
-    out.seq = tcp.seq();
-    out.ack = tcp.ack();
-    out.options = wire::parse_options(tcp.options());
-    const auto text = tcp.text();
-    out.text.assign(reinterpret_cast<const char*>(text.data()), text.size());
-    return out;
-  }
-  /// The peer opens; ack and seq stand behind the SYNs then.
-  void establish() {
-    send(control::syn, {}, {.mss = std::uint16_t{1'000}});
-    const Heard answer = hear();
-    EXPECT_EQ(answer.control, control::syn | control::ack);
-    EXPECT_EQ(answer.ack, seq);
-    ack = answer.seq + 1;
-    send(control::ack);
-  }
-  long long now() {
-    timeval time{};
-    EXPECT_EQ(calls.gettimeofday(self, &time, nullptr), 0);
-    return time.tv_sec * 1'000'000LL + time.tv_usec;
-  }
-  int accept(int fd) { return calls.accept(self, fd, nullptr, nullptr); }
-  void be_nonblocking(int fd) { EXPECT_EQ(calls.fcntl(self, fd, F_SETFL, O_RDWR | O_NONBLOCK), 0); }
-
-  packetdrill_interface calls{};
-  void* self = nullptr;
-  wire::SeqNum seq{1'000};
-  wire::SeqNum ack{};
-  std::uint16_t stack_port = own_port;
-
- private:
-  void* library_ = nullptr;
-};
 
 TEST_F(Plugin, CarriesAConnectionFromSynToFin) {
   const int listener = listening_socket();
@@ -279,16 +135,6 @@ TEST_F(Plugin, ASegmentForNobodyIsReset) {
   EXPECT_EQ(answer.ack, seq);
 }
 
-TEST_F(Plugin, ALingerOfNothingResets) {
-  const int listener = listening_socket();
-  establish();
-  const int fd = accept(listener);
-  const linger none{.l_onoff = 1, .l_linger = 0};
-  EXPECT_EQ(calls.setsockopt(self, fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
-  EXPECT_EQ(calls.close(self, fd), 0);
-  EXPECT_NE(hear().control & control::rst, 0);
-}
-
 TEST_F(Plugin, PollTellsOfAll) {
   const int listener = listening_socket();
   std::array<pollfd, 2> fds{{{listener, POLLIN, 0}, {-1, 0, 0}}};
@@ -304,6 +150,87 @@ TEST_F(Plugin, PollTellsOfAll) {
   EXPECT_EQ(fds[0].revents, POLLIN | POLLOUT);
   char byte = 0;
   EXPECT_EQ(calls.read(self, fd, &byte, 1), 0);
+}
+
+TEST_F(Plugin, ACallThatWaitsForWhatCannotComeEnds) {
+  const int listener = listening_socket();
+  EXPECT_EQ(accept(listener), -1);
+  EXPECT_EQ(errno, EINTR);
+}
+
+TEST_F(Plugin, DatagramsComeAndGo) {
+  const int fd = calls.socket(self, AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+  const sockaddr_in here = address_of(own, own_port);
+  EXPECT_EQ(calls.bind(self, fd, reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
+  const sockaddr_in to = address_of(peer, peer_port);
+  const auto* const where = reinterpret_cast<const sockaddr*>(&to);
+  EXPECT_EQ(calls.sendto(self, fd, "hello", 5, 0, where, sizeof to), 5);
+  std::array<std::byte, 2'000> buffer;
+  std::size_t n = buffer.size();
+  long long usecs = 0;
+  ASSERT_EQ(calls.netdev_receive(self, buffer.data(), &n, &usecs), 0);
+  EXPECT_EQ(n, wire::Ipv4Fields::size + 8 + 5);
+  // Back to where it came from.
+  wire::Ipv4Fields ip;
+  ip.source = peer;
+  ip.destination = own;
+  ip.protocol = wire::protocol::udp;
+  ip.total_length = static_cast<std::uint16_t>(n);
+  ip.write(std::span{buffer}.first(n));
+  const std::span udp = std::span{buffer}.subspan(wire::Ipv4Fields::size, n - 20);
+  wire::store_u16(udp.data(), peer_port);
+  wire::store_u16(udp.data() + 2, own_port);
+  wire::store_u16(udp.data() + 6, 0);  // no checksum
+  EXPECT_EQ(calls.netdev_send(self, buffer.data(), n), 0);
+  pollfd ready{fd, POLLIN, 0};
+  EXPECT_EQ(calls.poll(self, &ready, 1, 0), 1);
+  std::array<char, 16> text{};
+  sockaddr_in from{};
+  socklen_t size = sizeof from;
+  EXPECT_EQ(calls.recv(self, fd, text.data(), text.size(), MSG_PEEK), 5);
+  EXPECT_EQ(calls.recvfrom(self, fd, text.data(), text.size(), 0,
+                           reinterpret_cast<sockaddr*>(&from), &size),
+            5);
+  EXPECT_EQ(std::string(text.data(), 5), "hello");
+  EXPECT_EQ(ntohs(from.sin_port), peer_port);
+  EXPECT_EQ(calls.recv(self, fd, text.data(), text.size(), MSG_DONTWAIT), -1);
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST_F(Plugin, APeekSeesAllThatIsThere) {
+  const int listener = listening_socket();
+  establish();
+  const int fd = accept(listener);
+  for (const char* const text : {"to ", "you, ", "and more"}) send(control::ack, text);
+  std::array<char, 64> text{};
+  EXPECT_EQ(calls.recv(self, fd, text.data(), text.size(), MSG_PEEK), 16);
+  EXPECT_EQ(std::string(text.data(), 16), "to you, and more");
+  EXPECT_EQ(calls.recv(self, fd, text.data(), 4, MSG_PEEK), 4);
+  EXPECT_EQ(calls.read(self, fd, text.data(), text.size()), 16);
+}
+
+TEST_F(Plugin, WhoStopsListeningResetsWhomItHasNotAccepted) {
+  const int listener = listening_socket();
+  establish();
+  const auto established = ack;
+  peer_port = 30'001;
+  seq = wire::SeqNum{5'000};
+  ack = {};
+  send(control::syn, {}, {.mss = std::uint16_t{1'000}});
+  const wire::SeqNum half_open = hear().seq + 1;
+  EXPECT_EQ(calls.close(self, listener), 0);
+  for (int i = 0; i < 2; ++i) {
+    const Heard reset = hear();
+    EXPECT_EQ(reset.control, control::rst | control::ack);
+    EXPECT_EQ(reset.seq, reset.to_port == 30'000 ? established : half_open);
+  }
+  ack = half_open;
+  send(control::ack);
+  EXPECT_EQ(hear().control, control::rst) << "nobody knows of it any more";
+  const int again = listening_socket();
+  EXPECT_GE(again, 0);
+  establish();
+  EXPECT_GE(accept(again), 0);
 }
 
 class PluginWithAll : public Plugin {

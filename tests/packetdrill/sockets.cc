@@ -162,7 +162,8 @@ int Sockets::listen(int fd, int /*backlog*/) {
   if (socket->state == State::listening) return 0;
   if (socket->state != State::fresh) return -EINVAL;
   if (socket->local.port == 0) socket->local.port = free_port(true);
-  if (const auto done = host_.stack().listen(socket->local.port, {.nagle = nagle(*socket)});
+  if (const auto done = host_.stack().listen(socket->local.port,
+                                             {.nagle = nagle(*socket), .limits = socket->limits});
       !done) {
     return -error_of(done.error());
   }
@@ -178,7 +179,7 @@ int Sockets::accept(int fd, sockaddr* address, socklen_t* size) {
   if (socket->state != State::listening) return -EINVAL;
   if (socket->accepted.empty()) {
     if (socket->nonblocking) return -EAGAIN;
-    block(lock, [&] { return !socket->accepted.empty(); });
+    if (!block(lock, [&] { return !socket->accepted.empty(); })) return -EINTR;
   }
   const std::uint64_t number = socket->accepted.front();
   socket->accepted.pop_front();
@@ -217,7 +218,8 @@ int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
   }
   const auto opened = host_.stack().connect(remote, {.local_address = socket->local.address,
                                                      .local_port = socket->local.port,
-                                                     .nagle = nagle(*socket)});
+                                                     .nagle = nagle(*socket),
+                                                     .limits = socket->limits});
   if (!opened) return -error_of(opened.error());
   socket->state = State::connecting;
   socket->connect_told = false;
@@ -229,7 +231,7 @@ int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
   take_options(*socket);
   host_.settle();
   if (socket->state == State::connecting && socket->nonblocking) return -EINPROGRESS;
-  block(lock, [&] { return socket->state != State::connecting; });
+  if (!block(lock, [&] { return socket->state != State::connecting; })) return -EINTR;
   socket->connect_told = true;
   return socket->state == State::connected ? 0 : -std::exchange(socket->error, 0);
 }
@@ -245,8 +247,8 @@ ssize_t Sockets::receive(int fd, std::span<std::byte> to, int flags, sockaddr* f
   };
   const ssize_t result = attempt();
   if (result != -EAGAIN || socket->nonblocking || (flags & MSG_DONTWAIT) != 0) return result;
-  block(lock, [&] { return (events(fd) & (POLLIN | POLLERR | POLLHUP)) != 0; });
-  return attempt();
+  const bool ready = block(lock, [&] { return (events(fd) & (POLLIN | POLLERR | POLLHUP)) != 0; });
+  return ready ? attempt() : -EINTR;
 }
 
 ssize_t Sockets::receive_text(Socket& socket, std::span<std::byte> to, int flags) {
@@ -255,10 +257,7 @@ ssize_t Sockets::receive_text(Socket& socket, std::span<std::byte> to, int flags
   std::size_t got = 0;
   if (auto s = stream(socket)) {
     if ((flags & MSG_PEEK) != 0) {
-      // What is lent lies in pieces, and only the first can be seen without taking it.
-      const auto piece = s->readable();
-      got = std::min(piece.size(), to.size());
-      if (got != 0) std::memcpy(to.data(), piece.data(), got);
+      got = s->peek(to);
     } else {
       while (got < to.size()) {
         const auto piece = s->readable();
@@ -303,7 +302,7 @@ ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std
   const bool waits = !socket->nonblocking && (flags & MSG_DONTWAIT) == 0;
   if (socket->state == State::connecting) {
     if (!waits) return -EAGAIN;
-    block(lock, [&] { return socket->state != State::connecting; });
+    if (!block(lock, [&] { return socket->state != State::connecting; })) return -EINTR;
   }
   std::size_t sent = 0;
   while (true) {
@@ -321,10 +320,11 @@ ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std
     }
     host_.settle();
     if (sent == bytes.size() || !waits) break;
-    block(lock, [&] {
+    const bool ready = block(lock, [&] {
       auto now = stream(*socket);
       return socket->state != State::connected || !now || now->writable() != 0;
     });
+    if (!ready) return sent != 0 ? static_cast<ssize_t>(sent) : -EINTR;
   }
   return sent == 0 && !bytes.empty() ? -EAGAIN : static_cast<ssize_t>(sent);
 }
@@ -357,9 +357,7 @@ int Sockets::close(int fd) {
   descriptors_.erase(fd);
   ::close(fd);
   socket->open = false;
-  for (const std::uint64_t waiting : socket->accepted) {
-    if (auto s = stream(*sockets_.at(waiting))) s->abort();
-  }
+  if (socket->state == State::listening) stop_listening(*socket);
   const bool hard = socket->lingering.l_onoff != 0 && socket->lingering.l_linger == 0;
   if (auto s = stream(*socket)) {
     if (hard) {
@@ -382,13 +380,25 @@ int Sockets::close(int fd) {
   return 0;
 }
 
-/// Listeners stay, since the stack's do: what comes to a closed one is reset as it is accepted. So
-/// does what accept() has yet to take.
+/// What nobody has accepted is reset.
+void Sockets::stop_listening(Socket& socket) {
+  host_.stack().unlisten(socket.local.port);
+  socket.state = State::over;
+  for (const std::uint64_t waiting : std::exchange(socket.accepted, {})) {
+    if (auto s = stream(*sockets_.at(waiting))) {
+      s->abort();
+    } else {
+      sockets_.erase(waiting);
+    }
+  }
+}
+
+/// What accept() has yet to take stays.
 void Sockets::forget_if_over(std::uint64_t number) {
   const auto at = sockets_.find(number);
   if (at == sockets_.end()) return;
   const Socket& socket = *at->second;
-  if (socket.open || socket.state == State::listening || stream(socket)) return;
+  if (socket.open || stream(socket)) return;
   const bool waiting = std::any_of(sockets_.begin(), sockets_.end(), [&](const auto& each) {
     const auto& queue = each.second->accepted;
     return std::find(queue.begin(), queue.end(), number) != queue.end();
@@ -470,120 +480,24 @@ int Sockets::poll(std::span<pollfd> fds, int timeout_ms) {
   return look();
 }
 
-int Sockets::netdev_send(std::span<const std::byte> datagram) {
-  Lock lock = enter();
-  host_.arrive(datagram);
-  wake_blocked(lock);
-  return 0;
-}
-
-int Sockets::netdev_receive(std::span<std::byte> to, std::size_t& n, long long& usecs) {
-  Lock lock = enter();
-  const Instant limit = host_.now() + std::chrono::seconds(10);
-  while (!host_.has_sent()) {
-    if (!host_.step(limit)) break;
-    wake_blocked(lock);
-  }
-  const auto sent = host_.take_sent();
-  n = 0;
-  usecs = host_.now().time_since_epoch() / 1us;
-  if (sent) {
-    silences_ = 0;
-    n = std::min(to.size(), sent->datagram.size());
-    std::memcpy(to.data(), sent->datagram.data(), n);
-    usecs = sent->when.time_since_epoch() / 1us;
-    return 0;
-  }
-  run_until(lock, limit);
-  // packetdrill asks again after an error, for ever; of a datagram that is none it tells its user.
-  if (++silences_ == 1 || to.empty()) return -ETIMEDOUT;
-  std::fprintf(stderr, "pollux: nothing was sent within %d virtual seconds\n", 10 * silences_);
-  to[0] = std::byte{0};
-  n = 1;
-  return 0;
-}
-
-int Sockets::usleep(std::uint32_t usecs) {
-  Lock lock = enter();
-  run_until(lock, host_.now() + std::chrono::microseconds(usecs));
-  return 0;
-}
-
-std::int64_t Sockets::gettimeofday() {
-  Lock lock = enter();
-  if (just_left_ == std::this_thread::get_id()) {
-    just_left_.reset();
-    changed_.notify_all();
-  } else {
-    run_until(lock, host_.now() + 1us);
-  }
-  return host_.now().time_since_epoch() / 1us;
-}
-
-Sockets::Lock Sockets::enter() {
-  Lock lock(mutex_);
-  ++entries_;
-  return lock;
-}
-
-bool Sockets::block(Lock& lock, const std::function<bool()>& ready, std::optional<Instant> limit) {
-  if (ready()) return true;
-  Blocked self{ready, limit};
-  blocked_ = &self;
-  while (!self.over(host_.now())) {
-    const std::uint64_t before = entries_;
-    if (changed_.wait_for(lock, std::chrono::milliseconds(300)) == std::cv_status::timeout &&
-        before == entries_) {
-      // The script waits for this very call: time goes on with it alone.
-      if (!host_.step(limit.value_or(Instant::max())) && limit) host_.advance_to(*limit);
-    }
-  }
-  blocked_ = nullptr;
-  just_left_ = std::this_thread::get_id();
-  changed_.notify_all();
-  return ready();
-}
-
-/// A call that waited for what has just happened ends at this very moment of virtual time: the
-/// clock stands until its thread has left, and has looked at it.
-void Sockets::wake_blocked(Lock& lock) {
-  if (blocked_ == nullptr || !blocked_->over(host_.now())) return;
-  changed_.notify_all();
-  changed_.wait_for(lock, std::chrono::seconds(1), [&] { return blocked_ == nullptr; });
-  changed_.wait_for(lock, std::chrono::milliseconds(250), [&] { return !just_left_; });
-  just_left_.reset();
-}
-
-void Sockets::run_until(Lock& lock, Instant when) {
-  while (true) {
-    wake_blocked(lock);
-    const Instant limit =
-        blocked_ != nullptr && blocked_->limit ? std::min(when, *blocked_->limit) : when;
-    if (host_.step(limit)) continue;
-    host_.advance_to(limit);
-    wake_blocked(lock);
-    if (limit == when) return;
-  }
-}
-
 void Sockets::accepted(application::StreamId id, std::uint16_t port, Session& session) {
-  for (auto& [number, each] : sockets_) {
-    if (each->state != State::listening || each->local.port != port) continue;
-    auto s = host_.stack().stream(id);
-    if (!each->open) return s->abort();
-    Socket fresh{.state = State::connected,
-                 .open = false,
-                 .id = id,
-                 .local = s->local(),
-                 .remote = s->remote()};
-    fresh.lingering = each->lingering;
-    fresh.stream_options = each->stream_options;
-    fresh.options = each->options;
-    session.socket = add(std::move(fresh));
-    take_options(*sockets_.at(session.socket));
-    each->accepted.push_back(session.socket);
-    return;
-  }
+  auto s = host_.stack().stream(id);
+  const auto listener = std::find_if(sockets_.begin(), sockets_.end(), [&](const auto& each) {
+    return each.second->state == State::listening && each.second->local.port == port;
+  });
+  if (listener == sockets_.end()) return s->abort();  // closed a moment ago
+  Socket& from = *listener->second;
+  session.socket = add({.state = State::connected,
+                        .open = false,
+                        .id = id,
+                        .local = s->local(),
+                        .remote = s->remote(),
+                        .options = from.options,
+                        .lingering = from.lingering,
+                        .limits = from.limits,
+                        .stream_options = from.stream_options});
+  take_options(*sockets_.at(session.socket));
+  from.accepted.push_back(session.socket);
 }
 
 void Sockets::connected(std::uint64_t socket) { sockets_.at(socket)->state = State::connected; }

@@ -84,6 +84,7 @@ class Sockets final : public SocketEvents {
     std::deque<Message> messages{};
     std::map<std::pair<int, int>, std::vector<std::byte>> options{};  // as they were set
     linger lingering{};
+    application::Limits limits{};
     application::StreamOptions stream_options{};
   };
   using Handle = std::shared_ptr<Socket>;  // a call that blocks outlives its socket's close
@@ -94,6 +95,7 @@ class Sockets final : public SocketEvents {
   int add_descriptor(std::uint64_t number);
   Handle find(int fd);
   std::optional<Stream> stream(const Socket& socket);
+  void stop_listening(Socket& socket);
   void forget_if_over(std::uint64_t number);
   bool taken(std::uint16_t port, bool stream) const;
   std::uint16_t free_port(bool stream);
@@ -101,6 +103,11 @@ class Sockets final : public SocketEvents {
   static bool nagle(const Socket& socket);
   short events(int fd);
   void take_options(Socket& socket);
+  static int take_socket_option(Socket& socket, int name, int number);
+  static int take_tcp_option(Socket& socket, int name, int number);
+  std::optional<int> tcp_option(const Socket& socket, int name);
+  static std::uint8_t state_of(const Socket& socket, bool all_acknowledged);
+  void tcp_info(const Socket& socket, std::span<std::byte> to);
   ssize_t receive_text(Socket& socket, std::span<std::byte> to, int flags);
   ssize_t receive_message(Socket& socket, std::span<std::byte> to, int flags, sockaddr* from,
                           socklen_t* size);
@@ -109,7 +116,8 @@ class Sockets final : public SocketEvents {
                        socklen_t size);
 
   Lock enter();
-  /// Waits, in virtual time, until `ready` or `limit`; false at the limit.
+  /// Waits, in virtual time, until `ready` or `limit`; false at the limit, and where nothing can
+  /// happen any more.
   bool block(Lock& lock, const std::function<bool()>& ready,
              std::optional<Instant> limit = std::nullopt);
   void wake_blocked(Lock& lock);
@@ -125,6 +133,7 @@ class Sockets final : public SocketEvents {
   };
   Blocked* blocked_ = nullptr;
   std::optional<std::thread::id> just_left_;  // has been woken, and not looked at the clock yet
+  std::uint64_t waits_over_ = 0;
   std::uint64_t entries_ = 0;
   int silences_ = 0;  // of netdev_receive, in a row
 

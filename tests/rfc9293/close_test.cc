@@ -176,7 +176,7 @@ TEST(HalfClosed, CloseWithUnreadTextResets) {  // SHLD-3
   Script::established()
       .arrives({.seq = 1_seq, .ack = 1_seq, .text = 10})
       .closes()
-      .sends({.seq = 1_seq, .control = rst})
+      .sends({.seq = 1_seq, .ack = 11_seq, .control = rst})
       .ends(Cause::aborted);
 }
 
@@ -186,7 +186,7 @@ TEST(HalfClosed, TextAfterCloseResets) {  // SHLD-3
       .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
       .arrives({.seq = 1_seq, .ack = 2_seq, .text = 10})
       .drops(Drop::tcp_after_close)
-      .sends({.seq = 2_seq, .control = rst})
+      .sends({.seq = 2_seq, .ack = 1_seq, .control = rst})
       .ends(Cause::aborted);
 }
 
@@ -228,17 +228,17 @@ TEST(FinWait2, LimitBeginsWithClose) {
 // --- 3.10.5, ABORT ---
 
 TEST(Abort, EstablishedSendsReset) {
-  Script::established().aborts().sends({.seq = 1_seq, .control = rst});
+  Script::established().aborts().sends({.seq = 1_seq, .ack = 1_seq, .control = rst});
 }
 TEST(Abort, SynReceivedSendsReset) {
-  Script::simultaneous().aborts().sends({.seq = 1_seq, .control = rst});
+  Script::simultaneous().aborts().sends({.seq = 1_seq, .ack = 1_seq, .control = rst});
 }
 TEST(Abort, FinWait1SendsReset) {
   Script::established()
       .closes()
       .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
       .aborts()
-      .sends({.seq = 2_seq, .control = rst});
+      .sends({.seq = 2_seq, .ack = 1_seq, .control = rst});
 }
 TEST(Abort, FinWait2SendsReset) {
   Script::established()
@@ -246,14 +246,14 @@ TEST(Abort, FinWait2SendsReset) {
       .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
       .arrives({.seq = 1_seq, .ack = 2_seq})
       .aborts()
-      .sends({.seq = 2_seq, .control = rst});
+      .sends({.seq = 2_seq, .ack = 1_seq, .control = rst});
 }
 TEST(Abort, CloseWaitSendsReset) {
   Script::established()
       .arrives({.seq = 1_seq, .ack = 1_seq, .control = fin})
       .sends({.seq = 1_seq, .ack = 2_seq})
       .aborts()
-      .sends({.seq = 1_seq, .control = rst});
+      .sends({.seq = 1_seq, .ack = 2_seq, .control = rst});
 }
 TEST(Abort, ClosingSendsNothing) {
   Script::established()
@@ -281,7 +281,7 @@ TEST(Abort, LastAckWithTextThatWasNotSentSendsReset) {
       .sends_full(1, 1_seq, 2_seq)
       .closes()
       .aborts()
-      .sends({.seq = 1001_seq, .control = rst});
+      .sends({.seq = 1001_seq, .ack = 2_seq, .control = rst});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // RFC 9293 figure 5, TCP Connection State Diagram: a test for each of its arrows, from the top of
-// the figure to its bottom. LISTEN -> CLOSED by CLOSE and LISTEN -> SYN-SENT by SEND do not exist
-// here (docs/decisions/0014). Note 3, a reset in any state, is CheckReset.ExactResetEndsEveryState.
+// the figure to its bottom. LISTEN -> SYN-SENT by SEND does not exist here (docs/decisions/0014),
+// LISTEN -> CLOSED by CLOSE is States.AListenerEndsAndResetsWhoIsHalfOpen, and note 3, a reset in
+// any state, is CheckReset.ExactResetEndsEveryState.
 
 #include <gtest/gtest.h>
 

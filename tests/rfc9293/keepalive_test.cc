@@ -137,6 +137,19 @@ TEST(KeepAlive, SetBeforeTheHandshakeBeginsWithIt) {
       .sends(probe);
 }
 
+TEST(KeepAlive, ItsTimesCountFromWhereTheyChange) {
+  Script::established()
+      .sets({.keepalive = true})
+      .at(7000s)
+      .sets({.nagle = false, .keepalive = true})  // says nothing about them
+      .at(7100s)
+      .sets({.keepalive = true, .keepalive_again = true})
+      .at(7200s)
+      .sends_nothing()
+      .at(14'300s)
+      .sends(probe);
+}
+
 TEST(KeepAlive, APeersProbeIsAnswered) {
   Script::established()
       .at(1000s)

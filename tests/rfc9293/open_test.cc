@@ -81,8 +81,20 @@ TEST(SynSent, UnacceptableAckIsAnsweredByReset) {  // first; also figures 8 and 
   }
 }
 
-TEST(SynSent, AfterTheAnswerOfAnOlderConnectionTheSynGoesAgainSoonAndOnce) {  // figure 9
+TEST(SynSent, TheAnswerOfAnOlderConnectionLeavesTheTimerAsItIs) {  // figure 9
   Script::active()
+      .sends({.seq = 0_seq, .control = syn})
+      .at(10ms)
+      .arrives({.seq = 70_seq, .ack = 50_seq})
+      .sends({.seq = 50_seq, .control = rst})
+      .at(1000ms)
+      .sends({.seq = 0_seq, .control = syn})
+      .at(3000ms)
+      .sends({.seq = 0_seq, .control = syn});
+}
+
+TEST(SynSent, WhereItIsWantedTheSynGoesAgainSoonAndOnce) {  // figure 9, decision 0005
+  Script::active({.config = {.syn_again = 2ms}})
       .sends({.seq = 0_seq, .control = syn})
       .at(10ms)
       .arrives({.seq = 70_seq, .ack = 50_seq})
@@ -318,7 +330,7 @@ TEST(Figure9, HalfOpenConnectionIsDiscovered) {
 
 TEST(Closed, AnythingButAResetIsAnsweredByReset) {  // 3.10.7.1
   const auto over = [](Script&& script) -> Script& {
-    return script.aborts().sends({.seq = 1_seq, .control = rst});
+    return script.aborts().sends({.seq = 1_seq, .ack = 1_seq, .control = rst});
   };
   over(Script::established())
       .arrives({.seq = 9_seq, .ack = 5_seq, .text = 3})

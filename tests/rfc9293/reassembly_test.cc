@@ -35,7 +35,10 @@ TEST(OutOfOrderRanges, AdvanceTakesWhatIsReached) {
   held.add(at(30), at(40));
   EXPECT_EQ(held.advance(at(9)), at(9));
   EXPECT_EQ(held.advance(at(10)), at(20));
+  EXPECT_TRUE(!held.empty() && held.size() == 1);
   EXPECT_EQ(held.advance(at(35)), at(40));
+  EXPECT_FALSE(held.empty()) << "what came twice is still to be told";
+  held.reported();
   EXPECT_TRUE(held.empty());
 }
 

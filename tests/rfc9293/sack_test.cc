@@ -77,6 +77,72 @@ TEST(Sack, DoesNotWaitForTextThatLeavesNoRoomForIt) {
   }
 }
 
+TEST(DuplicateSack, TellsOfTextBeforeTheGapThatCameAgain) {  // RFC 2883 s.4.1.1
+  Script::established(permitted)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 300})
+      .at(40ms)
+      .sends({.seq = 1_seq, .ack = 301_seq, .sack = Blocks{}})
+      .arrives({.seq = 101_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 301_seq, .sack = Blocks{{101_seq, 201_seq}}})
+      .flights(0)
+      // Once is enough.
+      .arrives({.seq = 401_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 301_seq, .sack = Blocks{{401_seq, 501_seq}}});
+}
+
+TEST(DuplicateSack, TellsOfTheOldPartAndKeepsTheNew) {  // RFC 2883 s.4.2.1
+  Script::established(permitted)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 300})
+      .at(40ms)
+      .sends({.seq = 1_seq, .ack = 301_seq})
+      .arrives({.seq = 201_seq, .ack = 1_seq, .text = 200})
+      .sends({.seq = 1_seq, .ack = 401_seq, .sack = Blocks{{201_seq, 301_seq}}})
+      .flights(0)
+      .readable(400);
+}
+
+TEST(DuplicateSack, IsFollowedByTheBlockThatItIsIn) {  // RFC 2883 s.4.1.3
+  Script::established(permitted)
+      .arrives({.seq = 501_seq, .ack = 1_seq, .text = 300})
+      .sends({.seq = 1_seq, .ack = 1_seq, .sack = Blocks{{501_seq, 801_seq}}})
+      .arrives({.seq = 1001_seq, .ack = 1_seq, .text = 300})
+      .sends({.seq = 1_seq, .ack = 1_seq, .sack = Blocks{{1001_seq, 1301_seq}, {501_seq, 801_seq}}})
+      .arrives({.seq = 401_seq, .ack = 1_seq, .text = 200})
+      .sends({.seq = 1_seq,
+              .ack = 1_seq,
+              .sack = Blocks{{501_seq, 601_seq}, {401_seq, 801_seq}, {1001_seq, 1301_seq}}})
+      // Of two overlaps the first, and what only touches is none.
+      .arrives({.seq = 301_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 1_seq, .sack = Blocks{{301_seq, 801_seq}, {1001_seq, 1301_seq}}})
+      .arrives({.seq = 701_seq, .ack = 1_seq, .text = 400})
+      .sends({.seq = 1_seq, .ack = 1_seq, .sack = Blocks{{701_seq, 801_seq}, {301_seq, 1301_seq}}});
+}
+
+TEST(DuplicateSack, TellsOfWhatWasHeldAlready) {
+  Script::established(permitted)
+      .arrives({.seq = 101_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 301_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 150})
+      .sends(
+          {.seq = 1_seq, .ack = 201_seq, .sack = Blocks{{101_seq, 151_seq}, {301_seq, 401_seq}}});
+}
+
+TEST(DuplicateSack, IsNotSentUnlessPermittedAndKeepsNoFlight) {
+  Script::established()
+      .arrives({.seq = 101_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 1_seq})
+      .arrives({.seq = 101_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 1_seq, .sack = Blocks{}})
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 201_seq, .sack = Blocks{}})
+      .flights(0)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 100})
+      .sends({.seq = 1_seq, .ack = 201_seq, .sack = Blocks{}})
+      .flights(0);
+}
+
 TEST(SackReport, NamesRangesThatAreHeldEachOnce) {
   Prng random(7);
   for (int round = 0; round < 200; ++round) {
@@ -87,6 +153,7 @@ TEST(SackReport, NamesRangesThatAreHeldEachOnce) {
       const SeqNum right = left + static_cast<std::uint32_t>(1 + random.below(20));
       const bool taken = held.add(left, right) != tcp::OutOfOrder::Added::full;
       if (random.below(8) == 0) next = held.advance(next + 30);
+      held.reported();  // of duplicates: their tests are above
       std::array<tcp::OutOfOrder::Range, 4> told{};
       const std::uint8_t count = held.report(4, told.data());
       ASSERT_EQ(count, std::min<int>(held.size(), 4));

@@ -215,7 +215,7 @@ TEST(OutOfOrder, AFlightIsGivenBackHoweverItEnds) {
       .sends({.seq = 1_seq, .ack = 1_seq})
       .aborts()
       .flights(0)
-      .sends({.seq = 1_seq, .control = rst});
+      .sends({.seq = 1_seq, .ack = 1_seq, .control = rst});
 }
 
 // --- trimming ---

@@ -37,6 +37,13 @@ TEST(Timestamps, AreInEverySegmentThen) {
       .sends({.seq = 1_seq, .ack = 1_seq, .text = 10, .timestamps = echoes(600)});
 }
 
+TEST(Timestamps, AreInOurResetsToo) {  // RFC 7323 s.3.2
+  Script::established(agreed)
+      .arrives({.seq = 1_seq, .ack = 1_seq, .text = 10, .timestamps = stamp(600)})
+      .aborts()
+      .sends({.seq = 1_seq, .ack = 11_seq, .control = rst, .timestamps = echoes(600)});
+}
+
 TEST(Timestamps, EchoTheFirstThatIsNotAcknowledged) {  // RFC 7323 s.4.3
   Script::established(agreed)
       .hold()

@@ -136,6 +136,7 @@ TEST_F(Open, AnOpenThatFailsLeavesTimeWaitAlone) {
 }
 
 TEST_F(Open, AnOwnTimeWaitGivesWayToNumbersAboveIts) {  // decision 0021
+  config.tcp.syn_again = 2ms;
   start();
   open();
   send(control::ack, text(0, 1000));

@@ -152,6 +152,68 @@ TEST_F(States, WhoStillReadsHasNoLimitInFinWait2) {
   EXPECT_EQ(app.closed, std::vector{Cause::by_us});
 }
 
+TEST_F(States, AListenerEndsAndResetsWhoIsHalfOpen) {  // figure 5, LISTEN -> CLOSED
+  app.listen_port = port;
+  start();
+  establish();
+  peer.heard();
+  RawTcp other{raw, right_mac, {left_address, right_address, 100, port}};
+  knock(other);
+  stack->unlisten(port);
+  run_for(10ms);
+  auto heard = other.heard();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0].control, control::rst | control::ack);
+  EXPECT_EQ(heard[0].seq, other.ack);
+  EXPECT_EQ(heard[0].ack, other.seq);
+  EXPECT_EQ(stack->half_open_in_use(), 0u);
+  other.send_next(control::ack);
+  run_for(10ms);
+  heard = other.heard();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0].control, control::rst);
+  // Who is connected already hears nothing of it.
+  send(control::ack, text(0, 1'000));
+  run_for(50ms);
+  heard = peer.heard();
+  ASSERT_FALSE(heard.empty());
+  EXPECT_EQ(heard.back().ack, seq + 1'000);
+  EXPECT_EQ(app.accepted, 1u);
+  EXPECT_TRUE(stack->listen(port)) << "the port is free again";
+}
+
+TEST_F(States, AHalfOpenEntryKeepsWhatItsListenerSaidThen) {
+  app.listen_port = port;
+  start();
+  ASSERT_TRUE(stack->change_listener(port, {.limits = {.max_segment = 900}}));
+  RawTcp first{raw, right_mac, {left_address, right_address, 100, port}};
+  knock(first);
+  ASSERT_TRUE(stack->change_listener(port, {.limits = {.max_segment = 500}}));
+  first.send_next(control::ack);
+  run_for(10ms);
+  ASSERT_EQ(app.accepted, 1u);
+  EXPECT_EQ(stream().status().max_segment, 900u);
+  establish();
+  EXPECT_EQ(stream().status().max_segment, 500u);
+  EXPECT_FALSE(stack->change_listener(port + 1, {})) << "nobody listens there";
+}
+
+TEST_F(States, ConnectionsThatWantTooMuchOfTheirOwnAreTold) {
+  app.listen_port = port;
+  start();
+  establish();
+  for (std::uint32_t i = 1; i != pipeline::Profiles::most; ++i) {
+    const auto other = static_cast<std::uint16_t>(10'000 + i);
+    ASSERT_TRUE(stack->listen(other, {.limits = {.send_buffer = 1'000 + i}}));
+  }
+  EXPECT_FALSE(stream().options({.send_buffer = 7}));
+  EXPECT_TRUE(stream().options({.send_buffer = 1'001})) << "others want the same";
+  EXPECT_EQ(stream().writable(), 1'001u);
+  stack->unlisten(10'002);
+  EXPECT_TRUE(stream().options({.send_buffer = 7}));
+  EXPECT_EQ(stream().writable(), 7u);
+}
+
 TEST_F(States, HalfOpenEntriesHaveABound) {
   app.listen_port = port;
   config.half_open = 2;

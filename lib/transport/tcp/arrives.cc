@@ -14,9 +14,6 @@ namespace pollux::tcp {
 
 namespace {
 
-/// How long a SYN waits for the reset before it, when what answers is older than it.
-constexpr Duration syn_again_delay = 2ms;
-
 // --- 3.10.7.4, the steps ---
 
 /// Table 6, with three allowances. A segment that spans the whole window is acceptable. So is one
@@ -35,6 +32,7 @@ void trim(Arrival& a) noexcept {
   if (a.seq < tcb.rcv_nxt) {
     const auto old = static_cast<std::uint32_t>(tcb.rcv_nxt - a.seq);
     const std::uint32_t cut = std::min(old, a.text);
+    if (cut != 0) note_duplicate(a, a.seq, a.seq + cut);
     a.offset = cut;
     a.text -= cut;
     a.seq += cut;
@@ -98,6 +96,7 @@ bool check_sequence(Arrival& a) noexcept {
   } else {
     a.verdict.duplicate = segment.text > 0 && segment.seq + length <= tcb.rcv_nxt;
     tcb.ack_now = true;
+    if (a.verdict.duplicate) note_duplicate(a, segment.seq, segment.seq + segment.text);
   }
   if (!ack_counts(tcb, segment)) return discard(a, Drop::tcp_bad_sequence);
   a.seq = tcb.rcv_nxt;
@@ -197,14 +196,15 @@ void take_peer_syn(Arrival& a) noexcept {
   tcb.snd_pos = tcb.iss;
 }
 
-/// Our reset ends what the peer has, so the SYN goes again soon; once, for a peer whom that does
+/// Our reset ends what the peer has, so the SYN may go again soon; once, for a peer whom that does
 /// not help may be hostile.
 void reset_and_ask_again(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   a.verdict.reset_reply = true;
-  if (tcb.retries != 0 || tcb.syn_answered) return;
+  const Duration again = a.config.syn_again;
+  if (again == Duration{0} || tcb.retries != 0 || tcb.syn_answered) return;
   tcb.syn_answered = tcb.syn_due = true;
-  tcb.retransmit_at = later(a.now, syn_again_delay);
+  tcb.retransmit_at = later(a.now, again);
 }
 
 void syn_sent(Arrival& a) noexcept {

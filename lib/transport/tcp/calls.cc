@@ -80,7 +80,8 @@ void set_options(Tcb& tcb, const Config& config, const Options& options, Instant
       std::clamp<std::int64_t>(user_timeout.count(), 0, std::int64_t{1} << 30));
   if (tcb.retransmit_armed) arm_retransmit(tcb, config, now);
   // Only a change may touch the timer, which FIN-WAIT-2 uses too.
-  if (tcb.keepalive != options.keepalive && !tcb.receive_closed) {
+  const bool changed = tcb.keepalive != options.keepalive || options.keepalive_again;
+  if (changed && !tcb.receive_closed) {
     tcb.idle_armed = false;
     if (options.keepalive) arm_idle(tcb, now, config.keepalive_idle);
   }
@@ -160,9 +161,13 @@ std::optional<Segment> abort(Tcb& tcb) noexcept {
     case State::time_wait:
       return std::nullopt;
   }
-  Segment reset;  // <SEQ=SND.NXT><CTL=RST>
+  // <SEQ=SND.NXT><CTL=RST>, and an ACK with it: for a peer in SYN-SENT a reset means nothing else,
+  // and an echo may stand only beside one (RFC 7323 s.3.2, which wants timestamps on resets, too).
+  Segment reset;
   reset.seq = next_seq(tcb);
-  reset.control = control::rst;
+  reset.ack = tcb.rcv_nxt;
+  reset.control = control::rst | control::ack;
+  put_timestamps(tcb, reset);
   return reset;
 }
 

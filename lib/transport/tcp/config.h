@@ -20,11 +20,14 @@ enum class SynCookieUse : std::uint8_t {
 /// for, too.
 enum class Ecn : std::uint8_t { off, accept, on };
 
-/// What all connections of a stack share; fixed at start.
+/// What connections share: all of a stack, or those whose application wants the same.
 struct Config {
-  Duration initial_rto = 1s;    // RFC 6298 (2.1)
-  Duration min_rto = 200ms;     // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
-  Duration max_rto = 60s;       // RFC 6298 (2.5)
+  Duration initial_rto = 1s;  // RFC 6298 (2.1)
+  Duration min_rto = 200ms;   // docs/decisions/0002; RFC 6298 (2.4) asks for 1 s
+  Duration max_rto = 60s;     // RFC 6298 (2.5)
+  /// How long after the reset that answers an older connection's segment the SYN goes again (docs/
+  /// decisions/0005); 0: when its retransmission time-out has passed, as after any loss.
+  Duration syn_again{0};
   Duration msl = 30s;           // TIME-WAIT lasts twice this; at most 10 minutes (RFC 9293
                                 // s.3.4.2 suggests 2)
   Duration delayed_ack = 40ms;  // at most 500 ms, RFC 9293 MUST-59 and s.3.8.6.3; 0: never delayed
@@ -47,6 +50,8 @@ struct Config {
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::cubic;
+
+  friend constexpr bool operator==(const Config&, const Config&) noexcept = default;
 };
 
 }  // namespace pollux::tcp

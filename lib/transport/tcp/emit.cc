@@ -242,21 +242,24 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
   }
 }
 
-/// Tells what has come past the gap (RFC 2018 s.4), where the segment's text leaves room for it.
-void put_sack(const Tcb& tcb, const FlightPool& flights, Segment& out) noexcept {
-  if (!tcb.sack || !holds_text(tcb, flights) || out.has(control::syn)) return;
+/// Tells what has come past the gap (RFC 2018 s.4), or twice, where the segment's text leaves room
+/// for it.
+void put_sack(Tcb& tcb, FlightPool& flights, Segment& out) noexcept {
+  if (!tcb.sack || tcb.flight == FlightPool::none || out.has(control::syn)) return;
   constexpr std::uint32_t block = 8;
   constexpr std::uint32_t header = 4;
   const std::uint32_t room = out.text < tcb.mss ? tcb.mss - out.text : 0;
   if (room < header + block) return;
   const std::uint32_t fit = std::min((room - header) / block, tcb.timestamps ? 3u : 4u);
   std::array<OutOfOrder::Range, OutOfOrder::max_reported> ranges;
-  const std::uint8_t count =
-      flights[tcb.flight].out_of_order.report(static_cast<std::uint8_t>(fit), ranges.data());
+  OutOfOrder& held = flights[tcb.flight].out_of_order;
+  const std::uint8_t count = held.report(static_cast<std::uint8_t>(fit), ranges.data());
+  held.reported();
   for (std::uint8_t i = 0; i < count; ++i) {
     out.options.sack[i] = {ranges[i].left, ranges[i].right};
   }
   out.options.sack_count = count;
+  if (flight_is_idle(tcb, flights)) release(tcb, flights);
 }
 
 void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan, Instant now,

@@ -20,7 +20,7 @@ struct Flight {
 using FlightPool = Slab<Flight>;
 static_assert(FlightPool::none == no_flight);
 
-/// Something has come past a gap.
+/// Something has come past a gap, or twice.
 inline bool holds_text(const Tcb& tcb, const FlightPool& flights) noexcept {
   return tcb.flight != FlightPool::none && !flights[tcb.flight].out_of_order.empty();
 }

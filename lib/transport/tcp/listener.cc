@@ -90,6 +90,15 @@ Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept {
   return out;
 }
 
+Segment reset(const HalfOpen& entry) noexcept {
+  Segment out;
+  out.seq = entry.iss + 1;
+  out.ack = entry.irs + 1;
+  out.control = control::rst | control::ack;
+  put_timestamps(entry, out);
+  return out;
+}
+
 HalfOpenVerdict segment_arrives(HalfOpen& entry, const Config& config, const Segment& segment,
                                 Instant now) noexcept {
   using Action = HalfOpenVerdict::Action;

@@ -23,6 +23,7 @@ struct alignas(64) HalfOpen {
   std::uint16_t peer_mss = default_mss;
   std::uint16_t peer_window = 0;  // of the SYN, not scaled
   std::uint16_t listener = 0;     // the owner's own
+  std::uint8_t profile = 0;       // the owner's own, too
   std::uint8_t retries = 0;       // of our SYN, for want of an answer
   std::uint8_t snd_shift = 0;
   bool scaled = false;               // both sides offer window scaling
@@ -51,6 +52,9 @@ Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept;
 Segment syn_ack_again(HalfOpen& entry, const Config& config) noexcept;
 /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: the answer to an unacceptable segment.
 Segment acknowledgment(const HalfOpen& entry, const Config& config) noexcept;
+
+/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>: the entry ends with its listener (s.3.10.5).
+Segment reset(const HalfOpen& entry) noexcept;
 
 /// What a segment means for a half-open entry, and what its owner does about it.
 struct HalfOpenVerdict {

@@ -23,6 +23,12 @@ OutOfOrder::Added OutOfOrder::add(SeqNum left, SeqNum right) noexcept {
     ++count_;
     return Added::new_text;
   }
+  for (std::uint8_t i = first; i != last; ++i) {
+    const Range twice{max(ranges_[i].left, left), min(ranges_[i].right, right)};
+    if (twice.right <= twice.left) continue;  // they touch
+    note_duplicate(twice.left, twice.right);
+    break;
+  }
   Range& joined = ranges_[first];
   if (joined.left <= left && right <= joined.right) return Added::nothing_new;
   joined = {min(joined.left, left), max(ranges_[last - 1].right, right)};
@@ -42,6 +48,7 @@ void OutOfOrder::note_latest(SeqNum at) noexcept {
 
 std::uint8_t OutOfOrder::report(std::uint8_t most, Range* to) const noexcept {
   std::uint8_t written = 0;
+  if (has_duplicate_ && most != 0) to[written++] = duplicate_;
   std::uint32_t seen = 0;  // a bit for each range
   const auto add = [&](std::uint8_t i) {
     if (written == most || (seen >> i & 1) != 0) return;
@@ -64,6 +71,9 @@ void OutOfOrder::add_fin(SeqNum at) noexcept {
 }
 
 SeqNum OutOfOrder::advance(SeqNum next) noexcept {
+  if (count_ != 0 && ranges_[0].left < next && !has_duplicate_) {
+    note_duplicate(ranges_[0].left, min(ranges_[0].right, next));
+  }
   std::uint8_t passed = 0;
   while (passed < count_ && ranges_[passed].left <= next) {
     next = max(next, ranges_[passed].right);

@@ -60,9 +60,10 @@ enum class Emit : std::uint8_t { none, last, more };
 
 /// A connection's own switches; the defaults are RFC 9293's.
 struct Options {
-  bool nagle = true;         // MUST-17
-  bool keepalive = false;    // MUST-24, MUST-25
-  Duration user_timeout{0};  // s.3.9.1.1; 0: config.data_retries alone decides
+  bool nagle = true;             // MUST-17
+  bool keepalive = false;        // MUST-24, MUST-25
+  Duration user_timeout{0};      // s.3.9.1.1; 0: config.data_retries alone decides
+  bool keepalive_again = false;  // its times have changed: they count from now
 };
 
 /// RFC 9293 s.3.10.1, active OPEN: the Tcb is in SYN-SENT and next_segment() has the SYN. (A

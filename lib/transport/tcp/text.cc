@@ -40,6 +40,7 @@ bool hold_out_of_order(Arrival& a) noexcept {
         return discard(a, Drop::tcp_no_buffer);
     }
   }
+  if (!a.tcb.sack) flight->out_of_order.reported();  // nobody is to be told
   if (a.fin) flight->out_of_order.add_fin(a.seq + a.text);
   return done;
 }
@@ -66,7 +67,9 @@ bool process_text(Arrival& a) noexcept {
   SeqNum next = tcb.rcv_nxt + a.text;
   if (holds_text(tcb, a.flights)) {
     // A segment that fills a gap, or a part of it, is acknowledged at once (RFC 5681 s.4.2).
-    next = a.flights[tcb.flight].out_of_order.advance(next);
+    OutOfOrder& held = a.flights[tcb.flight].out_of_order;
+    next = held.advance(next);
+    if (!tcb.sack) held.reported();
     tcb.ack_now = true;
   }
   tcb.unread += static_cast<std::uint32_t>(next - tcb.rcv_nxt);
@@ -121,6 +124,12 @@ void check_fin(Arrival& a) noexcept {
 }
 
 }  // namespace
+
+void note_duplicate(Arrival& a, SeqNum left, SeqNum right) noexcept {
+  a.tcb.ack_now = true;
+  if (!a.tcb.sack) return;
+  if (Flight* const flight = borrow_flight(a)) flight->out_of_order.note_duplicate(left, right);
+}
 
 void text_and_fin(Arrival& a) noexcept {
   if (process_text(a)) check_fin(a);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <optional>
 #include <set>
@@ -63,6 +64,14 @@ class FakeStack {
         c().input_at = 0;
       }
     }
+    std::size_t peek(std::span<std::byte> to) const noexcept {
+      std::string all;
+      for (const std::string& piece : c().input) all += piece;
+      all.erase(0, c().input_at);
+      const std::size_t n = std::min(to.size(), all.size());
+      if (n != 0) std::memcpy(to.data(), all.data(), n);
+      return n;
+    }
     std::size_t unread() const noexcept {
       std::size_t bytes = 0;
       for (const std::string& piece : c().input) bytes += piece.size();
@@ -106,7 +115,8 @@ class FakeStack {
       if (!c().input.empty()) c().reset = true;
     }
     void abort() noexcept { c().shut = c().closed = c().reset = true; }
-    void options(const StreamOptions&) noexcept {}
+    bool options(const StreamOptions&) noexcept { return true; }
+    StreamStatus status() const noexcept { return {}; }
     FakeStack& stack() noexcept { return stack_; }
 
    private:

@@ -112,6 +112,7 @@ TEST_F(Icmp, EveryCodeHasItsKind) {
   EXPECT_EQ(arrives(icmp({3, 16, 0}, sent(6))).drop, Drop::icmp_unknown_type);
   EXPECT_EQ(arrives(icmp({11, 2, 0}, sent(6))).drop, Drop::icmp_unknown_type);
   EXPECT_TRUE(is_hard(K::port_unreachable) && is_hard(K::protocol_unreachable));
+  EXPECT_TRUE(is_hard(K::prohibited));
   EXPECT_FALSE(is_hard(K::host_unreachable) || is_hard(K::fragmentation_needed));
 }
 

@@ -179,6 +179,22 @@ TEST_F(ReceiveQueueTest, APartlyReadPieceGoesOnWhereItStopped) {
   EXPECT_EQ(read_all(950), expected(13, 950));
 }
 
+TEST_F(ReceiveQueueTest, APeekShowsWhatReadingWillGiveUpToTheGap) {
+  queue_.start_at(start_);
+  insert(0, 600);
+  insert(600, 500);
+  insert(900, 400);
+  insert(2'000, 300);
+  queue_.consume(pieces_, 7);
+  std::array<std::byte, 4'000> to{};
+  ASSERT_EQ(queue_.peek(pieces_, start_ + 1'300, to), 1'293u);
+  std::string seen;
+  for (std::size_t i = 0; i < 1'293; ++i) seen.push_back(static_cast<char>(to[i]));
+  EXPECT_EQ(seen, expected(7, 1'300));
+  EXPECT_EQ(queue_.peek(pieces_, start_ + 1'300, std::span{to}.first(100)), 100u);
+  EXPECT_EQ(read_all(1'300), expected(7, 1'300)) << "nothing was taken";
+}
+
 TEST_F(ReceiveQueueTest, RandomPiecesInRandomOrderGiveTheStream) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     Prng prng{seed};
