@@ -132,7 +132,7 @@ void any_segment(World& world, Peer& peer, Input& in) {
   const auto options = options_of(in.u8(), talk, world.now(), syn, in);
   const auto room = std::size_t{1460} - options.size();
   const std::size_t sent = std::min(text, room);
-  deliver(world, peer.segment(talk, seq, ack, bits, window, sent, options), how);
+  deliver(world, Peer::segment(talk, seq, ack, bits, window, sent, options), how);
   if (syn) {
     talk.nxt = seq + 1 + static_cast<std::uint32_t>(sent);
   } else if (seq == talk.nxt) {
@@ -152,7 +152,7 @@ void sound_segment(World& world, Peer& peer, Input& in) {
   const bool stamped = (what & 64) != 0;
   const auto options = options_of(stamped ? 1 : 0, talk, world.now(), false, in);
   const std::uint16_t window = (what & 128) != 0 ? window_of(more) : 65'535;
-  deliver(world, peer.segment(talk, talk.nxt, talk.stack_nxt, bits, window, text, options), 0);
+  deliver(world, Peer::segment(talk, talk.nxt, talk.stack_nxt, bits, window, text, options), 0);
   talk.nxt += static_cast<std::uint32_t>(text);
 }
 
@@ -165,12 +165,12 @@ void handshake(World& world, Peer& peer, Input& in) {
   if ((what & 8) != 0) talk.iss += 0x0123'0000;
   const auto options = options_of(which == 0xFF ? 0 : which, talk, world.now(), true, in);
   const std::uint8_t bits = active ? control::syn | control::ack : control::syn;
-  deliver(world, peer.segment(talk, talk.iss, talk.stack_nxt, bits, 65'535, 0, options), 0);
+  deliver(world, Peer::segment(talk, talk.iss, talk.stack_nxt, bits, 65'535, 0, options), 0);
   talk.nxt = talk.iss + 1;
   world.poll();
   if (active) return;
   const auto more = options_of(which & 1, talk, world.now(), false, in);
-  deliver(world, peer.segment(talk, talk.nxt, talk.stack_nxt, control::ack, 65'535, 0, more), 0);
+  deliver(world, Peer::segment(talk, talk.nxt, talk.stack_nxt, control::ack, 65'535, 0, more), 0);
 }
 
 /// An ICMP error about the last datagram heard.
@@ -223,6 +223,7 @@ void trouble(World& world, Peer& peer, ProgramApp& app, Input& in) {
     case 6:
       app.reads = (what & 8) != 0;
       app.closes = (what & 16) != 0;
+      app.writes = (what & 32) != 0;
       break;
     case 7:
       world.deliver(Peer::arp(static_cast<std::uint16_t>(1 + what / 8 % 2)));

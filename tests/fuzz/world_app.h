@@ -43,6 +43,7 @@ class ProgramApp {
   // How it behaves by itself.
   bool reads = false;   // all that comes, at once
   bool closes = false;  // when the peer has closed
+  bool writes = false;  // as much as is taken, up to some bound
 
   /// Made in the next poll.
   void call(const Call& call) { calls_.push_back(call); }
@@ -62,12 +63,14 @@ class ProgramApp {
   void on_accepted(auto& stream) {
     live_.push_back({stream.id(), true, false});
     POLLUX_REQUIRE(stream.local().port == listen_port);
-    if (winding_up_) stream.close();
+    if (winding_up_) return stream.close();
+    write_on(stream);
   }
   void on_connected(auto& stream) {
     Entry& entry = find(stream.id());
     POLLUX_REQUIRE(!entry.up);
     entry.up = true;
+    write_on(stream);
   }
   void on_readable(auto& stream) {
     const Entry& entry = find(stream.id());
@@ -77,6 +80,7 @@ class ProgramApp {
   void on_writable(auto& stream) {
     // Before the handshake's end too, where bytes were refused that are to go with it.
     static_cast<void>(find(stream.id()));
+    write_on(stream);
   }
   void on_peer_closed(auto& stream) {
     Entry& entry = find(stream.id());
@@ -121,7 +125,9 @@ class ProgramApp {
           call.which % 8 == 7 ? wire::Ipv4Address{peer_.value() + 8} : peer_;
       const auto made =
           stack.connect({to, static_cast<std::uint16_t>(first_remote_port + number)},
-                        {.local_port = static_cast<std::uint16_t>(first_local_port + number),
+                        {.local_port = call.which % 4 == 2
+                                           ? std::uint16_t{0}
+                                           : static_cast<std::uint16_t>(first_local_port + number),
                          .nagle = call.amount % 2 == 0});
       if (made) live_.push_back({*made, false, false});
       return;
@@ -176,6 +182,14 @@ class ProgramApp {
     if (room.empty()) return;
     for (std::byte& byte : room) byte = stream_byte(stream.session().written++);
     stream.commit(room.size());
+  }
+  void write_on(auto& stream) {
+    if (!writes) return;
+    for (int pieces = 0; pieces < 40 && stream.session().written < 300'000; ++pieces) {
+      const std::uint32_t before = stream.session().written;
+      write(stream, 1000);
+      if (stream.session().written == before) return;
+    }
   }
   static void set(auto& stream, std::uint16_t bits) {
     application::StreamOptions options;

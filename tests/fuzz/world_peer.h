@@ -37,8 +37,17 @@ struct Talk {
   SeqNum expected;                    // the last ACK heard
   std::uint32_t expected_window = 0;  // as in the field
   std::uint32_t timestamp = 0;        // the last heard
-  std::vector<std::byte> datagram;    // the last heard, for ICMP errors to quote
-  std::uint32_t heard = 0;
+  // What the stack may send: the farthest right edge that it can have taken from our segments.
+  SeqNum edge;
+  std::uint8_t shift = 0;          // the largest that we have offered
+  std::uint16_t first_window = 0;  // the largest in a SYN of ours
+  // The right edge that the stack has told since its last SYN, without and with its scale: nobody
+  // here knows which of the two was agreed upon.
+  std::uint8_t stack_shift = 0;
+  std::array<std::optional<SeqNum>, 2> told{};
+  std::array<bool, 2> retreats{};
+  bool fin_sent = false;            // since then: what is told behind it has no meaning
+  std::vector<std::byte> datagram;  // the last heard, for ICMP errors to quote
 };
 
 /// The other end of the wire. It notes what it hears and requires that it is sound: checksums and
@@ -81,6 +90,12 @@ class Peer {
     wire::TcpView tcp;
     POLLUX_REQUIRE(wire::TcpView::parse(ip.payload(), tcp) == Drop::none);
     POLLUX_REQUIRE(tcp.checksum_ok(ip.pseudo_header()));
+    if (tcp.control() == control::syn) {
+      // The stack may have chosen a port by itself.
+      for (std::size_t i = active; i < talks; ++i) {
+        if (talk_[i].port == tcp.destination_port()) talk_[i].stack_port = tcp.source_port();
+      }
+    }
     for (Talk& talk : talk_) {
       if (talk.port == tcp.destination_port() && talk.stack_port == tcp.source_port()) {
         hear(talk, tcp);
@@ -90,10 +105,11 @@ class Peer {
     }
   }
 
-  /// The frame of a segment; its text is what its place in the stream asks for.
-  std::vector<std::byte> segment(const Talk& talk, SeqNum seq, SeqNum ack, std::uint8_t bits,
-                                 std::uint16_t window, std::size_t text,
-                                 std::span<const std::byte> options) const {
+  /// A segment; its text is what its place in the stream asks for.
+  static std::vector<std::byte> segment(Talk& talk, SeqNum seq, SeqNum ack, std::uint8_t bits,
+                                        std::uint16_t window, std::size_t text,
+                                        std::span<const std::byte> options) {
+    note_window(talk, ack, bits, window, options);
     const std::size_t headers = wire::TcpFields::size + options.size();
     std::vector<std::byte> out(headers + text);
     wire::TcpFields fields;
@@ -143,6 +159,17 @@ class Peer {
   }
 
  private:
+  static void note_window(Talk& talk, SeqNum ack, std::uint8_t bits, std::uint16_t window,
+                          std::span<const std::byte> options) {
+    talk.fin_sent = talk.fin_sent || (bits & control::fin) != 0;
+    if ((bits & control::syn) != 0) {
+      talk.first_window = std::max(talk.first_window, window);
+      talk.shift = std::max(talk.shift, wire::parse_options(options).window_scale.value_or(0));
+    }
+    if ((bits & control::ack) == 0 || talk.stack_iss.empty() || ack < talk.stack_iss.back()) return;
+    talk.edge = max(talk.edge, ack + (std::uint32_t{window} << talk.shift));
+  }
+
   void hear_arp(std::span<const std::byte> payload) {
     const auto view = wire::ArpView::parse(payload);
     POLLUX_REQUIRE(view && view->sender_hardware() == own_mac);
@@ -155,6 +182,16 @@ class Peer {
   static bool of_stream(std::span<const std::byte> text, std::uint32_t offset) {
     return std::all_of(text.begin(), text.end(),
                        [&](std::byte byte) { return byte == stream_byte(offset++); });
+  }
+  /// The right edge never retreats but by what is lost in scaling (RFC 7323 s.2.4).
+  static void window_told(Talk& talk, const wire::TcpView& tcp) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      const unsigned shift = i == 0 ? 0 : talk.stack_shift;
+      const SeqNum edge = tcp.ack() + (std::uint32_t{tcp.window()} << shift);
+      if (talk.told[i] && edge + ((1u << shift) - 1) < *talk.told[i]) talk.retreats[i] = true;
+      talk.told[i] = talk.told[i] ? max(*talk.told[i], edge) : edge;
+    }
+    POLLUX_REQUIRE(!talk.retreats[0] || !talk.retreats[1]);
   }
   /// Whether this is the text of a connection whose SYN was heard: the last, or one before it where
   /// several were answered. A SYN that was lost before it left is found out from the text.
@@ -171,7 +208,6 @@ class Peer {
     return false;
   }
   void hear(Talk& talk, const wire::TcpView& tcp) {
-    ++talk.heard;
     const std::uint8_t bits = tcp.control();
     if ((bits & control::rst) != 0) return;
     const wire::TcpOptions options = wire::parse_options(tcp.options());
@@ -181,14 +217,24 @@ class Peer {
     const auto text = tcp.text();
     if ((bits & control::syn) != 0) {
       POLLUX_REQUIRE(text.empty());
+      // A SYN sent again is taken for a new one: within one moment the two may be equal.
       if (talk.stack_iss.empty() || talk.stack_iss.back() != tcp.seq()) {
         talk.stack_iss.push_back(tcp.seq());
-        talk.stack_nxt = tcp.seq() + 1;
       }
+      talk.stack_nxt = tcp.seq() + 1;
+      talk.edge = talk.stack_nxt + talk.first_window;
+      talk.stack_shift = options.window_scale.value_or(0);
+      talk.told = {};
+      talk.retreats = {};
+      talk.fin_sent = false;
       return;
     }
+    if (!loses && !talk.fin_sent && !talk.stack_iss.empty()) window_told(talk, tcp);
     if (text.empty() && (bits & control::fin) == 0) return;
     POLLUX_REQUIRE(explained(talk, tcp.seq(), text));
+    const SeqNum end = tcp.seq() + static_cast<std::uint32_t>(text.size());
+    // A probe of a closed window is one byte past it.
+    if (!loses && talk.stack_iss.size() == 1) POLLUX_REQUIRE(end <= talk.edge + 1);
     talk.stack_nxt = max(talk.stack_nxt, tcp.seq() + static_cast<std::uint32_t>(text.size()) +
                                              ((bits & control::fin) != 0 ? 1u : 0u));
   }
