@@ -28,7 +28,8 @@ std::vector<std::byte> with_sum(std::vector<std::byte> segment, wire::Ipv4Addres
 
 std::string_view name(Hostility hostility) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Hostility::count_)> names{
-      "falls-silent", "shrinks-window", "acks-unsent", "sacks-unreceived", "random-fields"};
+      "falls-silent",     "shrinks-window", "acks-unsent",
+      "sacks-unreceived", "floods",         "random-fields"};
   return names[static_cast<std::size_t>(hostility)];
 }
 
@@ -106,6 +107,14 @@ std::vector<std::byte> HostileHost::syn_options() {
 void HostileHost::say_unasked() {
   Peer* const peer = peers_.empty() ? nullptr : &peers_[prng_.below(peers_.size())];
   if (options_.kind == Hostility::random_fields) return wild(peer);
+  if (options_.kind == Hostility::floods) {
+    return send({.to = place_.target,
+                 .source = static_cast<std::uint16_t>(1024 + prng_.below(60'000)),
+                 .destination = place_.port,
+                 .seq = wire::SeqNum{prng_.next32()},
+                 .control = control::syn,
+                 .options = syn_options()});
+  }
   if (options_.kind == Hostility::shrinks_window && peer != nullptr && peer->up && !peer->over) {
     send(*peer, control::ack, random_window());
   }
@@ -232,6 +241,8 @@ void HostileHost::answer(Peer& peer, const wire::TcpView& tcp) {
       return take(peer, tcp, liars_window);
     case Hostility::sacks_unreceived:
       if (peer.lies != 0 && prng_.chance(0.4)) return report(peer);
+      return take(peer, tcp, 65'535);
+    case Hostility::floods:
       return take(peer, tcp, 65'535);
     case Hostility::random_fields:
       // In the end it falls silent, or it could go on like this for hours.

@@ -24,6 +24,7 @@ enum class Hostility : std::uint8_t {
   shrinks_window,    // takes back what it offered, again and again
   acks_unsent,       // acknowledges what was never sent
   sacks_unreceived,  // reports what never came, or what it has thrown away (RFC 2018 s.8)
+  floods,            // sends SYNs and answers no answer to them
   random_fields,     // sends any value in any field, with sums that are right
   count_
 };

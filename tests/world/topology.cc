@@ -194,13 +194,23 @@ void hostile(TransferPlan& plan, Hostility kind, Prng& prng) {
   }
 }
 
+/// More SYNs than there are half-open entries: those of the others are answered with cookies.
+void flood(TransferPlan& plan, Prng& prng) {
+  hostile(plan, Hostility::floods, prng);
+  slow_down(plan);
+  plan.stack.half_open = 16;
+  plan.hostile->connections = 0;
+  plan.hostile->unasked = 5000;
+  plan.hostile->every = 1ms;
+}
+
 }  // namespace
 
 std::string_view name(Topology topology) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Topology::count_)> names{
       "two-hosts",   "many-to-one",      "bottleneck",     "asymmetric",   "flapping",
       "nat",         "strips-options",   "shifts-numbers", "falls-silent", "shrinks-window",
-      "acks-unsent", "sacks-unreceived", "random-fields"};
+      "acks-unsent", "sacks-unreceived", "floods",         "random-fields"};
   return names[static_cast<std::size_t>(topology)];
 }
 
@@ -264,6 +274,9 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
       break;
     case Topology::sacks_unreceived:
       hostile(plan, Hostility::sacks_unreceived, prng);
+      break;
+    case Topology::floods:
+      flood(plan, prng);
       break;
     case Topology::random_fields:
       hostile(plan, Hostility::random_fields, prng);

@@ -22,6 +22,7 @@ enum class Topology : std::uint8_t {
   shrinks_window,
   acks_unsent,
   sacks_unreceived,
+  floods,
   random_fields,
   count_
 };

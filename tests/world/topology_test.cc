@@ -98,6 +98,10 @@ TEST(Topologies, WhoReportsWhatNeverCameGetsAllOfItsStream) {
   EXPECT_EQ(over_seeds(Topology::sacks_unreceived, "complete"), seeds * 30);
 }
 
+TEST(Topologies, AFloodOfSynsKeepsNobodyOut) {
+  EXPECT_GT(over_seeds(Topology::floods, "tcp_syn_cookies_accepted"), 0u);
+}
+
 TEST(Topologies, AnyValueInAnyFieldHarmsNobodyElse) {
   EXPECT_GT(over_seeds(Topology::random_fields, "tcp_bad_sequence"), 0u);
 }
