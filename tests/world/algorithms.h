@@ -8,8 +8,7 @@
 namespace pollux::world {
 
 /// What seeds draw from, and what throughput is measured of.
-inline constexpr std::array congestion_algorithms{tcp::Congestion::reno,
-                                                  tcp::Congestion::cubic};
+inline constexpr std::array congestion_algorithms{tcp::Congestion::reno, tcp::Congestion::cubic};
 
 inline std::string_view name(tcp::Congestion congestion) {
   switch (congestion) {
