@@ -44,6 +44,9 @@ struct TransferOptions {
   std::uint16_t local_ports = 0;
   /// A connection may fail for reasons of the world, not of the stack: not a finding.
   bool may_fail = false;
+  /// A copy that comes late, with an ACK of a SYN cookie, may open a connection that has ended once
+  /// more: who keeps no state cannot know (RFC 4987 s.3.6).
+  bool may_repeat = false;
   /// An open may find no next hop: it then ends with no_neighbor, as it should.
   bool may_not_open = false;
   /// Somebody to open `stranger_opens` connections to, too.
@@ -395,7 +398,9 @@ class TransferApp {
     session.got += static_cast<std::uint32_t>(bytes.size());
     if (session.in_total != 0 && session.got == session.in_total && !session.complete) {
       session.complete = true;
-      ledger_.complete(session.in_number);
+      if (!options_.may_repeat || !ledger_.look_up(session.in_number)->received) {
+        ledger_.complete(session.in_number);
+      }
     }
   }
   void read_header(Session& session) {

@@ -240,6 +240,7 @@ TEST(Transfers, EveryConnectionByASynCookie) {  // RFC 4987, on a link that lose
     plan.stack.tcp.keepalive_idle = 60s;
     plan.stack.tcp.keepalive_interval = 10s;
     plan.transfers.may_fail = true;
+    plan.transfers.may_repeat = true;
     plan.stack.tcp.syn_cookies = tcp::SynCookieUse::always;
     const TransferReport report = run(plan);
     EXPECT_TRUE(report.ok()) << told(plan, report);
