@@ -3,6 +3,7 @@
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
+#include "transport/tcp/timestamps.h"
 
 /// RFC 9293 s.3.10.8, timeouts; TIME-WAIT's is in time_wait.h.
 namespace pollux::tcp {
@@ -36,6 +37,23 @@ bool waits(const Tcb& tcb) noexcept {
   return tcb.in_flight() == 0 || refused;
 }
 
+/// Where long segments vanish and no ICMP says why, shorter ones may arrive (RFC 4821 s.7.7, a
+/// black hole). Said only after some retransmissions, which most losses are mended by.
+void suspect_black_hole(Tcb& tcb, const Config& config) noexcept {
+  constexpr std::uint16_t headers = 40;
+  constexpr std::uint16_t steps[] = {1024 - headers, 576 - headers};  // s.7.2; RFC 1122 s.3.3.3
+  constexpr std::uint8_t suspicious = 4;  // retransmissions; and two more for the next step
+  if (!config.path_probing || tcb.in_flight() < tcb.mss) return;
+  if (tcb.retries < suspicious || tcb.retries % 2 != 0) return;
+  for (const std::uint16_t step : steps) {
+    const std::uint16_t mss = tcb.timestamps ? text_beside_timestamps(step) : step;
+    if (mss >= tcb.mss) continue;
+    tcb.mss = mss;
+    tcb.cwnd = mss;  // one segment, as after any time-out
+    return;
+  }
+}
+
 /// The RETRANSMISSION TIMEOUT, which also probes a closed window and overrides silly-window
 /// avoidance.
 void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
@@ -67,6 +85,7 @@ void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now
   if (closed_window || !waiting) {  // silly-window avoidance overridden is no retransmission
     if (tcb.retries < 255) ++tcb.retries;
     tcb.backoff = std::min<std::uint8_t>(tcb.backoff + 1, max_backoff);
+    if (tcb.syn_acked && !closed_window) suspect_black_hole(tcb, config);
   }
   arm_retransmit(tcb, config, now);  // RFC 6298 (5.5), (5.6)
 }
