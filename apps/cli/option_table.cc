@@ -388,6 +388,10 @@ const std::vector<OptionRow>& option_table() {
        serving, "128", take_body},
       {{"--keep-alive", "on|off", "on: as the client asks; off: close after each reply", "Server"},
        serving, "on", take_keep_alive},
+      {{"--head-timeout", "S", "a request's head is in within S seconds (60), or 408; 0: no limit",
+        "Server"},
+       serving, "60",
+       [](D& d, V& v) { return keep(d.server.head_timeout, parse_seconds(v, 0, longest)); }},
 
       {{"--target", "A:P", "ask here", "Client"},
        load, "10.0.0.1:80", take_target},

@@ -54,6 +54,7 @@ struct ServerOptions {
   std::uint32_t body_bytes = 128;        // of a made-up body
   std::optional<std::string> body_file;  // the content of the file, instead of a made-up body
   bool keep_alive = true;                // as the client asks; false: close after each reply
+  Duration head_timeout = 60s;           // from a head's first byte to its last; 0: no limit
 };
 
 enum class Close : std::uint8_t { server, client, reset };

@@ -12,6 +12,7 @@ Result<std::unique_ptr<Responder>> make_responder(const cli::ServerOptions& opti
   application::HttpOptions http;
   http.ports = options.listen;
   http.keep_alive = options.keep_alive;
+  http.head_timeout = options.head_timeout;
   if (options.body_file) {
     const auto bytes = std::as_bytes(std::span{*options.body_file});
     http.body.assign(bytes.begin(), bytes.end());
@@ -37,6 +38,7 @@ void add_replies(cli::Summary& summary, const application::HttpCounters& counter
   };
   add(200, Reply::ok);
   add(400, Reply::bad_request);
+  add(408, Reply::request_timeout);
   add(431, Reply::head_too_large);
   add(501, Reply::not_implemented);
   add(503, Reply::unavailable);

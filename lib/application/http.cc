@@ -14,13 +14,14 @@ HttpCounters HttpCounters::since(const HttpCounters& earlier) const noexcept {
 
 std::uint64_t HttpCounters::answered() const noexcept {
   const HttpCounters& self = *this;
-  return self[Count::ok] + self[Count::bad_request] + self[Count::head_too_large] +
-         self[Count::not_implemented] + self[Count::unavailable];
+  return self[Count::ok] + self[Count::bad_request] + self[Count::request_timeout] +
+         self[Count::head_too_large] + self[Count::not_implemented] + self[Count::unavailable];
 }
 
 std::uint64_t HttpCounters::bad() const noexcept {
   const HttpCounters& self = *this;
-  return self[Count::bad_request] + self[Count::head_too_large] + self[Count::cut_off];
+  return self[Count::bad_request] + self[Count::request_timeout] + self[Count::head_too_large] +
+         self[Count::cut_off];
 }
 
 Result<HttpResponder> HttpResponder::make(HttpOptions options) {
@@ -124,6 +125,8 @@ HttpCounters::Count HttpResponder::count_of(Kind kind) noexcept {
       return Count::ok;
     case Kind::bad_request:
       return Count::bad_request;
+    case Kind::request_timeout:
+      return Count::request_timeout;
     case Kind::head_too_large:
       return Count::head_too_large;
     case Kind::not_implemented:

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "application/application.h"
+#include "application/http_parsers.h"
 #include "application/http_reply.h"
 #include "application/http_request.h"
 #include "base/cause.h"
 #include "base/result.h"
-#include "base/slab.h"
 #include "base/time.h"
 
 namespace pollux::application {
@@ -27,6 +27,7 @@ class HttpCounters {
   enum class Count : std::uint8_t {
     ok,               // 200, the whole reply queued
     bad_request,      // 400
+    request_timeout,  // 408: a head that did not end in time
     head_too_large,   // 431
     not_implemented,  // 501
     unavailable,      // 503: no memory for another request that comes in pieces
@@ -47,7 +48,7 @@ class HttpCounters {
   HttpCounters since(const HttpCounters& earlier) const noexcept;
   /// Replies queued whole, of any status.
   std::uint64_t answered() const noexcept;
-  /// Requests that broke HTTP: 400, 431 and those that were cut off.
+  /// Requests that broke HTTP: 400, 408, 431 and those that were cut off.
   std::uint64_t bad() const noexcept;
 
  private:
@@ -63,6 +64,9 @@ struct HttpOptions {
   /// How many requests may be half read at one time: heads that came in pieces, bodies that are
   /// chunked or thrown away. About 250 bytes each, taken when used.
   std::uint32_t parsers = 65'536;
+  /// How long a head may take from its first byte to its last, so that nobody keeps a parser by
+  /// sending a byte now and then; 0: for ever.
+  Duration head_timeout = 60s;
   /// How many connections may wait for one of them.
   std::uint32_t waiting = 4'096;
   /// Equal heads are not parsed again. Off only to test that this changes nothing.
@@ -76,7 +80,8 @@ struct HttpOptions {
 /// came so, each chunk as it came; POST of any other path is read and gets the fixed body. A body
 /// that comes with GET or HEAD is read and ignored. Expect: 100-continue is obeyed.
 /// A sound request line with another method is answered with 501, as is a transfer coding other
-/// than chunked; a head over 16 KiB with 431; all else that RFC 9112 forbids, versions other than
+/// than chunked; a head over 16 KiB with 431; one that takes longer than the options say with 408;
+/// all else that RFC 9112 forbids, versions other than
 /// 1.x, a request that ends early included, with 400. Each of these ends the connection, without
 /// a reset that might overtake the answer: what still comes is thrown away until nothing has come
 /// for two seconds, or for half a minute in all.
@@ -137,9 +142,10 @@ class HttpResponder {
   void on_writable(Stream auto& stream) noexcept { run(stream); }
   void on_peer_closed(Stream auto& stream) noexcept { run(stream); }
   void on_closed(auto&, StreamId, Session& session, Cause) noexcept { release_parser(session); }
-  /// Looks whether bytes still come behind a refusal.
+  /// Looks whether bytes still come behind a refusal, or wakes a stack for on_poll().
   void on_timer(auto& stack, std::uint64_t token) noexcept;
-  /// Serves connections that wait for a parser, as parsers come back.
+  /// Refuses heads that are late, and serves connections that wait for a parser, as parsers come
+  /// back.
   void on_poll(auto& stack) noexcept;
 
   const HttpCounters& counters() const noexcept { return counters_; }
@@ -149,10 +155,12 @@ class HttpResponder {
  private:
   using Count = HttpCounters::Count;
   using Kind = HttpReplies::Kind;
-  using Parsers = Slab<HttpRequestParser>;
+  using Parsers = HttpParsers;
   static constexpr std::size_t longest_short_cut = 1024;
   static constexpr Duration drain_time = 2s;
   static constexpr std::uint8_t drain_looks = 15;
+  static constexpr std::uint64_t wake_token = 0xFFFF'FFFF;  // of a StreamId that is nobody's
+  static constexpr unsigned most_late_heads = 64;  // refused in one poll, so that none takes long
 
   /// Whether there is more to do at once, or the next callback has to come.
   enum class Go : bool { wait, on };
@@ -174,6 +182,9 @@ class HttpResponder {
   Go drain(Stream auto& stream, Session& session) noexcept;
   Go input_ended(Stream auto& stream, Session& session) noexcept;
   Go wait_for_parser(Stream auto& stream, Session& session) noexcept;
+  void time_head(Stream auto& stream, std::uint32_t parser) noexcept;
+  void refuse_late_heads(auto& stack) noexcept;
+  void serve_waiting(auto& stack) noexcept;
 
   // Writing (http_write.h)
   Go send_reply(Stream auto& stream, Session& session) noexcept;
@@ -210,6 +221,7 @@ class HttpResponder {
   HttpRequestParser fresh_;    // never fed: copied where a request begins
   HttpRequestParser scratch_;  // reads heads that come in one piece
   Parsers parsers_;
+  bool wakes_ = false;  // a timer runs for the head that began first
 
   /// The last head that was parsed, to be recognised by its bytes.
   std::array<std::byte, longest_short_cut> last_head_;

@@ -29,6 +29,7 @@ inline HttpResponder::Go HttpResponder::read_head(Stream auto& stream, Session& 
     if (parser.blank()) release_parser(session);
     return Go::on;
   }
+  parsers_.end_head(session.parser);
   const HttpRequest request = parser.request();
   if (!keeps_parser(request)) release_parser(session);
   begin(session, request);
@@ -44,6 +45,7 @@ inline HttpResponder::Go HttpResponder::read_fresh_head(Stream auto& stream, Ses
   if (head.complete ? keeps_parser(request) : !scratch_.blank()) {
     session.parser = parsers_.acquire(scratch_);
     if (session.parser == Parsers::none) return wait_for_parser(stream, session);
+    if (!head.complete) time_head(stream, session.parser);
   }
   if (head.complete) {
     remember_head(bytes.first(head.used), request);
@@ -67,7 +69,38 @@ inline HttpResponder::Go HttpResponder::wait_for_parser(Stream auto& stream,
   return Go::wait;
 }
 
+inline void HttpResponder::time_head(Stream auto& stream, std::uint32_t parser) noexcept {
+  if constexpr (requires { stream.stack().now(); }) {
+    if (options_.head_timeout == Duration{0}) return;
+    parsers_.begin_head(parser, stream.id(), stream.stack().now());
+  }
+}
+
 void HttpResponder::on_poll(auto& stack) noexcept {
+  refuse_late_heads(stack);
+  serve_waiting(stack);
+}
+
+void HttpResponder::refuse_late_heads(auto& stack) noexcept {
+  if constexpr (requires { stack.now(); }) {
+    for (unsigned n = 0; parsers_.oldest() != Parsers::none; ++n) {
+      const std::uint32_t parser = parsers_.oldest();
+      const Duration left = parsers_.since(parser) + options_.head_timeout - stack.now();
+      if (left > Duration{0} || n == most_late_heads) {
+        // For a stack that polls only when there is something to do.
+        if (!wakes_) wakes_ = stack.after(std::max(left, Duration{1ms}), wake_token);
+        return;
+      }
+      parsers_.end_head(parser);
+      if (auto stream = stack.stream(parsers_.stream(parser))) {
+        refuse(stream->session(), 408);
+        run(*stream);
+      }
+    }
+  }
+}
+
+void HttpResponder::serve_waiting(auto& stack) noexcept {
   if constexpr (requires { stack.stream(StreamId{}); }) {
     for (std::size_t n = waiting_count_; n != 0 && parsers_.available() != 0; --n) {
       const StreamId id = waiting_[waiting_first_];
@@ -153,6 +186,10 @@ inline HttpResponder::Go HttpResponder::input_ended(Stream auto& stream,
 }
 
 void HttpResponder::on_timer(auto& stack, std::uint64_t token) noexcept {
+  if (token == wake_token) {
+    wakes_ = false;
+    return;
+  }
   if constexpr (requires { stack.stream(StreamId{}); }) {
     auto stream = stack.stream(id_of(token));
     if (!stream || stream->session().phase != Phase::drain) return;

@@ -31,6 +31,7 @@ constexpr std::array<std::string_view, HttpReplies::kinds> refusals = {
     "",
     "",
     "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
     "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: "
     "close\r\n\r\n",
     "HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -117,13 +118,14 @@ HttpReplies::Kind HttpReplies::body(HttpPersistence persistence) noexcept {
 }
 
 HttpReplies::Kind HttpReplies::refusal(std::uint16_t status) noexcept {
+  if (status == 408) return Kind::request_timeout;
   if (status == 431) return Kind::head_too_large;
   if (status == 501) return Kind::not_implemented;
   return status == 503 ? Kind::unavailable : Kind::bad_request;
 }
 
 std::uint16_t HttpReplies::status(Kind kind) noexcept {
-  constexpr std::array<std::uint16_t, kinds> statuses = {200, 200, 200, 400, 431, 501, 503};
+  constexpr std::array<std::uint16_t, kinds> statuses = {200, 200, 200, 400, 408, 431, 501, 503};
   return statuses[static_cast<std::size_t>(kind)];
 }
 

@@ -44,18 +44,19 @@ class HttpReplies {
     body_keep_1_0,
     body_close,
     bad_request,      // 400
+    request_timeout,  // 408
     head_too_large,   // 431
     not_implemented,  // 501
     unavailable       // 503
   };
-  static constexpr std::size_t kinds = 7;
+  static constexpr std::size_t kinds = 8;
 
   explicit HttpReplies(std::vector<std::byte> body);
   HttpReplies(HttpReplies&&) noexcept = default;
   HttpReplies& operator=(HttpReplies&&) noexcept = default;
 
   static Kind body(HttpPersistence persistence) noexcept;
-  /// The refusal with this status: 400, 431, 501 or 503.
+  /// The refusal with this status: 400, 408, 431, 501 or 503.
   static Kind refusal(std::uint16_t status) noexcept;
   static std::uint16_t status(Kind kind) noexcept;
 

@@ -17,6 +17,7 @@ import time
 import unittest
 
 PROGRAMS = os.environ.get("POLLUX_PROGRAMS", "")
+HELPERS = os.environ.get("POLLUX_TEST_TOOLS", "")
 # Set by main() when it has made itself root of a user namespace.
 UNSHARED = "POLLUX_INTEROP_UNSHARED"
 REAL_ROOT = os.geteuid() == 0 and UNSHARED not in os.environ
@@ -34,6 +35,14 @@ def program(name):
     path = os.path.join(PROGRAMS, name)
     if not os.access(path, os.X_OK):
         raise unittest.SkipTest(f"{name} is not in '{PROGRAMS}' (POLLUX_PROGRAMS)")
+    return path
+
+
+def helper(name):
+    """The path of a helper that is built with these tests; the test is skipped without it."""
+    path = os.path.join(HELPERS, name)
+    if not os.access(path, os.X_OK):
+        raise unittest.SkipTest(f"{name} is not in '{HELPERS}' (POLLUX_TEST_TOOLS)")
     return path
 
 

@@ -15,6 +15,7 @@
 
 #include "application/application.h"
 #include "base/prng.h"
+#include "base/time.h"
 
 namespace pollux::application {
 
@@ -133,6 +134,7 @@ class FakeStack {
     if (connections[id.index].closed) return std::nullopt;
     return Stream{*this, id.index};
   }
+  Instant now() const noexcept { return clock; }
   bool after(Duration, std::uint64_t token) noexcept {
     if (timers.size() == most_timers) return false;
     timers.push_back(token);
@@ -148,6 +150,7 @@ class FakeStack {
   std::set<std::uint16_t> ports;
   std::vector<std::uint64_t> timers;
   std::size_t most_timers = 100;
+  Instant clock{};
 };
 
 }  // namespace pollux::application

@@ -60,6 +60,7 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(parsed.options->server.body_bytes, 128u);
   EXPECT_FALSE(parsed.options->server.body_file);
   EXPECT_TRUE(parsed.options->server.keep_alive);
+  EXPECT_EQ(parsed.options->server.head_timeout, 60s);
 }
 
 TEST(Options, OfADeviceStandBehindIt) {
@@ -219,11 +220,13 @@ TEST(Options, EverythingOfTheServer) {
   const File body("hello", ".body");
   const Parsed<BenchOptions> parsed =
       bench({"--listen", "8080", "--listen", "81", "--body", "@" + body.path(), "--keep-alive",
-             "off", "--reset", "--hold", "--hold-interval", "1.5", "--cps", "7", "--cps", "max"});
+             "off", "--head-timeout", "2.5", "--reset", "--hold", "--hold-interval", "1.5", "--cps",
+             "7", "--cps", "max"});
   ASSERT_TRUE(parsed.options) << parsed.text;
   EXPECT_THAT(parsed.options->server.listen, ElementsAre(8080, 81));
   EXPECT_EQ(parsed.options->server.body_file, "hello");
   EXPECT_FALSE(parsed.options->server.keep_alive);
+  EXPECT_EQ(parsed.options->server.head_timeout, 2500ms);
   EXPECT_EQ(parsed.options->client.close, Close::reset);
   EXPECT_TRUE(parsed.options->client.hold);
   EXPECT_EQ(parsed.options->client.hold_interval, 1500ms);
