@@ -102,7 +102,7 @@ void Sockets::wake_blocked(Lock& lock) {
   // It may wait for the next thing by the time that this thread has the lock again.
   const std::uint64_t before = waits_over_;
   changed_.wait_for(lock, std::chrono::seconds(1), [&] { return waits_over_ != before; });
-  changed_.wait_for(lock, std::chrono::milliseconds(20), [&] { return !just_left_; });
+  changed_.wait_for(lock, std::chrono::milliseconds(250), [&] { return !just_left_; });
   just_left_.reset();
 }
 

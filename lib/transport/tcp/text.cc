@@ -126,8 +126,8 @@ void check_fin(Arrival& a) noexcept {
 }  // namespace
 
 void note_duplicate(Arrival& a, SeqNum left, SeqNum right) noexcept {
-  a.tcb.ack_now = true;
   if (!a.tcb.sack) return;
+  a.tcb.ack_now = true;
   if (Flight* const flight = borrow_flight(a)) flight->out_of_order.note_duplicate(left, right);
 }
 
