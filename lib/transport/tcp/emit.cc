@@ -168,7 +168,7 @@ void put_sack(Tcb& tcb, FlightPool& flights, Segment& out) noexcept {
     out.options.sack[i] = {ranges[i].left, ranges[i].right};
   }
   out.options.sack_count = count;
-  if (held.empty()) release(tcb, flights);
+  if (flight_is_idle(tcb, flights)) release(tcb, flights);
 }
 
 void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan, Instant now,

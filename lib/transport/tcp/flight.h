@@ -15,4 +15,10 @@ struct Flight {
 /// One core's Flights.
 using FlightPool = Slab<Flight>;
 
+/// Whether what a Tcb has borrowed can be given back: nothing is out of order, and nothing is left
+/// to tell.
+inline bool flight_is_idle(const auto& tcb, const FlightPool& flights) noexcept {
+  return tcb.flight != FlightPool::none && flights[tcb.flight].out_of_order.empty();
+}
+
 }  // namespace pollux::tcp
