@@ -33,6 +33,8 @@ inline constexpr std::uint8_t fin = wire::control::fin;
 inline constexpr std::uint8_t syn = wire::control::syn;
 inline constexpr std::uint8_t rst = wire::control::rst;
 inline constexpr std::uint8_t urg = wire::control::urg;
+inline constexpr std::uint8_t ece = wire::control::ece;
+inline constexpr std::uint8_t cwr = wire::control::cwr;
 
 /// A segment as a script writes it. What is left out is, when it arrives, the ordinary thing, and
 /// is not looked at when it is sent.
@@ -45,13 +47,23 @@ struct Seg {
   std::optional<std::uint16_t> mss{};
   std::optional<std::uint8_t> window_scale{};
   std::optional<bool> push{};
-  std::optional<wire::Timestamps> timestamps{};                  // sent: the echo is looked at
-  std::optional<std::vector<std::pair<SeqNum, SeqNum>>> sack{};  // sent: all blocks, in order
+  std::optional<std::uint8_t> ecn{};  // the datagram's field
+  /// Sent: the echo is looked at. Arriving: the echo is in milliseconds of the script's time.
+  std::optional<wire::Timestamps> timestamps{};
+  /// Sent: all blocks, in order, as the peer counts. Arriving: as we count.
+  std::optional<std::vector<std::pair<SeqNum, SeqNum>>> sack{};
 };
+
+/// The defaults, but for the windows: those of Reno are easier to follow by hand than CUBIC's.
+constexpr tcp::Config reno() {
+  tcp::Config config;
+  config.congestion = tcp::Congestion::reno;
+  return config;
+}
 
 /// What the two ends of a script are.
 struct Setup {
-  tcp::Config config{};
+  tcp::Config config = reno();
   std::uint16_t peer_window = 65535;
   std::optional<std::uint16_t> peer_mss = 1000;  // smaller than ours, so it is the one in force
   std::optional<std::uint8_t> peer_scale{};

@@ -67,10 +67,19 @@ Segment Run::to_wire(const Seg& segment) const {
   out.control |= segment.control;
   if (segment.push.value_or(false)) out.control |= wire::control::psh;
   out.text = segment.text;
+  out.ecn = segment.ecn.value_or(0);
   out.window = segment.window.value_or(setup_.peer_window);
   out.options.mss = segment.mss;
   out.options.window_scale = segment.window_scale;
   out.options.timestamps = segment.timestamps;
+  if (out.options.timestamps) out.options.timestamps->echo += Millis32{start_}.raw();
+  if (segment.sack) {
+    out.options.sack_count = static_cast<std::uint8_t>(segment.sack->size());
+    for (std::size_t i = 0; i < segment.sack->size(); ++i) {
+      const auto& [left, right] = (*segment.sack)[i];
+      out.options.sack[i] = {iss_ + left.value(), iss_ + right.value()};
+    }
+  }
   if ((segment.control & syn) != 0) {
     if (!segment.mss) out.options.mss = setup_.peer_mss;
     if (!segment.window_scale) out.options.window_scale = setup_.peer_scale;
@@ -401,6 +410,7 @@ void Run::sends(const Seg& expected) {
     wanted.control |= wire::control::psh;
   }
   if (expected.window) wanted.window = *expected.window;
+  if (expected.ecn) wanted.ecn = *expected.ecn;
   if (expected.mss) wanted.options.mss = expected.mss;
   if (expected.window_scale) wanted.options.window_scale = expected.window_scale;
   if (expected.timestamps) {
@@ -415,7 +425,8 @@ void Run::sends(const Seg& expected) {
   }
   const bool same = wanted.seq == actual.seq && wanted.control == actual.control &&
                     (!expected.ack || wanted.ack == actual.ack) && wanted.text == actual.text &&
-                    wanted.window == actual.window && wanted.options == actual.options;
+                    wanted.window == actual.window && wanted.ecn == actual.ecn &&
+                    wanted.options == actual.options;
   if (!same) fail("sent:     " + describe(actual) + "\nexpected: " + describe(wanted));
 }
 
@@ -471,7 +482,7 @@ void Run::examine() {
     if (pool_.size() != 0) fail("a Flight was not given back");
     return;
   }
-  if (const auto broken = tcp::check(tcb_, setup_.config); !broken.empty()) {
+  if (const auto broken = tcp::check(tcb_, setup_.config, pool_); !broken.empty()) {
     fail("an invariant does not hold: " + std::string(broken));
   }
   if (tcb_.state == State::syn_sent) return;

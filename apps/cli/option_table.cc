@@ -149,6 +149,20 @@ Status take_switch(bool& out, const std::string& value) {
                            std::pair{std::string_view{"off"}, false}});
 }
 
+Status take_ecn(Draft& draft, const std::string& value) {
+  return choose(draft.shared.tcp.ecn, value,
+                std::array{std::pair{std::string_view{"on"}, tcp::Ecn::on},
+                           std::pair{std::string_view{"accept"}, tcp::Ecn::accept},
+                           std::pair{std::string_view{"off"}, tcp::Ecn::off}});
+}
+
+Status take_congestion(Draft& draft, const std::string& value) {
+  using tcp::Congestion;
+  return choose(draft.shared.tcp.congestion, value,
+                std::array{std::pair{std::string_view{"cubic"}, Congestion::cubic},
+                           std::pair{std::string_view{"reno"}, Congestion::reno}});
+}
+
 Status take_syn_cookies(Draft& draft, const std::string& value) {
   return choose(draft.shared.tcp.syn_cookies, value,
                 std::array{std::pair{std::string_view{"auto"}, tcp::SynCookieUse::automatic},
@@ -338,6 +352,10 @@ const std::vector<OptionRow>& option_table() {
        all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.timestamps, v); }},
       {{"--sack", "on|off", "offer selective acknowledgments (on)", "TCP"},
        all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.sack, v); }},
+      {{"--ecn", "HOW", "on, accept (when the peer asks) or off: congestion is marked", "TCP"},
+       all, "on", take_ecn},
+      {{"--congestion", "HOW", "cubic or reno: how fast text may leave (cubic)", "TCP"},
+       all, "cubic", take_congestion},
       {{"--syn-cookies", "WHEN", "auto (when half-open entries run out), always or never", "TCP"},
        all, "auto", take_syn_cookies},
       {{"--initial-window", "N", "first congestion window, segments (10)", "TCP"},

@@ -100,6 +100,7 @@ constexpr std::array<std::string_view, event_count> event_names = {
     "tcp_timed_out",
     "tcp_retransmitted",
     "tcp_fast_retransmits",
+    "tcp_recoveries_undone",
     "tcp_out_of_order",
     "tcp_duplicate",
     "tcp_challenge_acks",

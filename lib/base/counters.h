@@ -116,6 +116,7 @@ enum class Event : std::uint8_t {
   tcp_timed_out,
   tcp_retransmitted,
   tcp_fast_retransmits,
+  tcp_recoveries_undone,
   tcp_out_of_order,
   tcp_duplicate,
   tcp_challenge_acks,

@@ -139,7 +139,10 @@ void make_echo_reply(std::span<std::byte> message) noexcept {
   const std::uint16_t before = wire::load_u16(at);
   wire::store_u8(at, wire::icmp_type::echo_reply);
   std::byte* const checksum = at + wire::IcmpView::checksum_offset;
-  wire::store_u16(checksum, wire::update(wire::load_u16(checksum), before, wire::load_u16(at)));
+  const std::uint16_t updated = wire::update(wire::load_u16(checksum), before, wire::load_u16(at));
+  // All that is left may be zeros, whose checksum is not 0; and for all else both zeros of one's
+  // complement are right.
+  wire::store_u16(checksum, updated == 0 ? 0xFFFF : updated);
 }
 
 bool may_send_error_about(const wire::Ipv4View& datagram, const wire::AddressSet& own,

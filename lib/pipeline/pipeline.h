@@ -110,6 +110,12 @@ class Pipeline {
   std::uint32_t time_wait_in_use() const noexcept { return time_wait_.size(); }
   /// Frames held in reassembly: received, neither delivered nor dropped yet.
   std::uint32_t frames_held() const noexcept { return reassembly_.frames_held(); }
+  /// Of all other tables that connections and applications fill: four-tuples, flights, pieces and
+  /// timers. 0 once there is no connection, half-open or TIME-WAIT entry, and no timer is set.
+  std::uint64_t entries_in_use() const noexcept {
+    return std::uint64_t{table_.size()} + flights_.size() + send_pieces_.size() +
+           receive_pieces_.size() + wheel_.size() + half_open_wheel_.size() + app_timers_.size();
+  }
   /// Memory per connection in bytes, by the sizes of its parts.
   static constexpr std::size_t bytes_per_connection() noexcept {
     return sizeof(Connection) + tcp::ConnectionTable::bytes_per_entry + TimerWheel::bytes_per_entry;

@@ -82,7 +82,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
       if ((c.pending & pending::closed) != 0) break;
     }
   }
-  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c)).empty());
+  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c), flights_).empty());
   return true;
 }
 
@@ -199,7 +199,7 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t ha
       offload ? pseudo.partial() : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
   counters_.count(Event::tcp_segments_sent);
   return transmit_.send(std::move(packet),
-                        {.tos = 0,
+                        {.tos = segment.ecn,
                          .protocol = wire::protocol::tcp,
                          .source = tuple.local,
                          .destination = tuple.remote,

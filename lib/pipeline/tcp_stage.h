@@ -24,6 +24,7 @@ Drop Pipeline<D, A>::read_segment(const wire::Ipv4View& ip, bool verified, Arriv
   arrival.segment.text = static_cast<std::uint32_t>(text.size());
   arrival.segment.window = view.window();
   arrival.segment.control = view.control();
+  arrival.segment.ecn = ip.ecn();
   arrival.segment.options =
       view.options().empty() ? wire::TcpOptions{} : wire::parse_options(view.options());
   if (auto& timestamps = arrival.segment.options.timestamps) {
@@ -207,7 +208,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   count_verdict(verdict);
   if (news != 0) make_ready(index, news);
   arm(index);
-  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c)).empty());
+  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c), flights_).empty());
 }
 
 template <link::Device D, application::Application A>
@@ -216,6 +217,7 @@ void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
   if (verdict.duplicate) counters_.count(Event::tcp_duplicate);
   if (verdict.out_of_order) counters_.count(Event::tcp_out_of_order);
   if (verdict.fast_retransmit) counters_.count(Event::tcp_fast_retransmits);
+  if (verdict.recovery_undone) counters_.count(Event::tcp_recoveries_undone);
   if (verdict.zero_window_probe) counters_.count(Event::tcp_zero_window_probes);
   if (verdict.keepalive) counters_.count(Event::tcp_keepalives_sent);
   if (verdict.flights_exhausted) counters_.count(Event::tcp_flights_exhausted);

@@ -60,7 +60,7 @@ void take_flag(tcp::Config& config, std::string_view flag) {
     config.sack = value(0, 1) != 0;
   } else if (name == "cc") {
     if (text != "reno" && text != "cubic") bad_flag(flag, "neither reno nor cubic");
-    if (text == "cubic") std::fprintf(stderr, "pollux: cc=cubic: not yet in this version\n");
+    config.congestion = text == "cubic" ? tcp::Congestion::cubic : tcp::Congestion::reno;
   } else {
     bad_flag(flag, "no such flag");
   }

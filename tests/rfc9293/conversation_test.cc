@@ -320,7 +320,7 @@ class End {
   }
 
   void examine() {
-    if (const auto broken = check(tcb_, config_); !broken.empty()) fail(std::string(broken));
+    if (const auto broken = check(tcb_, config_, pool_); !broken.empty()) fail(std::string(broken));
   }
 
   const int side_;
@@ -411,6 +411,9 @@ class Conversation {
   void pick_up() {
     for (std::size_t side : {0u, 1u}) {
       for (Packet& packet : ends_[side].outbox) {
+        if (auto& timestamps = packet.segment.options.timestamps) {
+          timestamps->value = Millis32{now_}.raw();
+        }
         const int copies = scene_.random.chance(scene_.duplication) ? 2 : 1;
         for (int i = 0; i < copies; ++i) {
           if (scene_.random.chance(scene_.loss)) continue;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -43,6 +44,14 @@ struct TransferOptions {
   std::uint16_t local_ports = 0;
   /// A connection may fail for reasons of the world, not of the stack: not a finding.
   bool may_fail = false;
+  /// A copy that comes late, with an ACK of a SYN cookie, may open a connection that has ended once
+  /// more: who keeps no state cannot know (RFC 4987 s.3.6).
+  bool may_repeat = false;
+  /// An open may find no next hop: it then ends with no_neighbor, as it should.
+  bool may_not_open = false;
+  /// Somebody to open `stranger_opens` connections to, too.
+  std::optional<wire::Ipv4Address> stranger{};
+  std::uint32_t stranger_opens = 10;
 };
 
 /// Both ends of many connections: sends streams that a Ledger knows of, verifies each byte that it
@@ -51,6 +60,12 @@ class TransferApp {
  public:
   static constexpr std::uint16_t first_port = 7000;
   static constexpr std::size_t header_size = 12;
+  /// Whoever is at the other end of a connection to this port is no TransferApp: it gets these
+  /// bytes of the Ledger's pattern, what it says is read and forgotten, and how it ends is not
+  /// looked at.
+  static constexpr std::uint16_t stranger_port = first_port - 1;
+  static constexpr std::uint32_t stranger_stream = 0xFFFF'FFFF;
+  static constexpr std::uint32_t stranger_bytes = 60'000;
 
   struct Session {
     std::uint32_t number = 0;  // of the stream that this side sends
@@ -67,6 +82,7 @@ class TransferApp {
     bool complete = false;
     bool shut = false;
     bool paused = false;
+    bool stranger = false;
   };
 
   TransferApp(TransferOptions options, Ledger& ledger, std::uint64_t seed)
@@ -78,14 +94,31 @@ class TransferApp {
         ledger_.find(Wrong::connect_failed, 0, i);
       }
     }
+    if (!stack.listen(stranger_port)) ledger_.find(Wrong::connect_failed, 0, stranger_port);
+    for (std::uint32_t i = 0; options_.stranger && i < options_.stranger_opens; ++i) {
+      const auto opened = stack.connect({*options_.stranger, stranger_port});
+      opened ? strangers_.push_back(*opened) : ledger_.find(Wrong::connect_failed, 0, i);
+    }
     for (std::uint32_t i = 0; i < options_.concurrency; ++i) open_next(stack);
   }
-  void on_accepted(auto& stream) { begin(stream, false, stream.local().port); }
-  void on_connected(auto& stream) { begin(stream, true, stream.remote().port); }
-  void on_readable(auto& stream) { read(stream); }
-  void on_writable(auto& stream) { write(stream); }
+  void on_accepted(auto& stream) {
+    if (stream.local().port == stranger_port) return receive_stranger(stream);
+    begin(stream, false, stream.local().port);
+  }
+  void on_connected(auto& stream) {
+    if (stream.remote().port == stranger_port) return receive_stranger(stream);
+    begin(stream, true, stream.remote().port);
+  }
+  void on_readable(auto& stream) {
+    if (!stream.session().stranger) return read(stream);
+    while (!stream.readable().empty()) stream.consume(stream.readable().size());
+  }
+  void on_writable(auto& stream) {
+    stream.session().stranger ? serve_stranger(stream) : write(stream);
+  }
   void on_peer_closed(auto& stream) {
     Session& session = stream.session();
+    if (session.stranger) return stream.close();
     if (!session.up || session.peer_end || !stream.readable().empty()) {
       ledger_.find(Wrong::callback_order, session.number, 1);
     }
@@ -95,11 +128,16 @@ class TransferApp {
     }
     write(stream);
   }
-  void on_closed(auto& stack, application::StreamId, Session& session, Cause cause) {
+  void on_closed(auto& stack, application::StreamId id, Session& session, Cause cause) {
+    if (session.stranger || std::erase(strangers_, id) != 0) return;
     ledger_.closed(cause);
     ++closed_;
+    ++progress_;
     const bool orderly = cause == Cause::by_us || cause == Cause::by_peer;
-    if (!options_.may_fail) {
+    const bool unopened = options_.may_not_open && !session.up && cause == Cause::no_neighbor;
+    if (unopened) ++unopened_;
+    if (!orderly) ++failed_;
+    if (!options_.may_fail && !unopened) {
       if (!orderly) {
         ledger_.find(Wrong::bad_cause, session.number, static_cast<std::uint64_t>(cause));
       }
@@ -126,6 +164,12 @@ class TransferApp {
   std::uint32_t opened() const { return opened_; }
   /// on_closed() calls, for either kind.
   std::uint32_t closed() const { return closed_; }
+  /// Those that may_not_open was said for.
+  std::uint32_t unopened() const { return unopened_; }
+  /// Those of them that were not in good order.
+  std::uint32_t failed() const { return failed_; }
+  /// Changes with each connection that comes up or ends, and with each byte that is read.
+  std::uint64_t progress() const { return progress_; }
 
  private:
   static constexpr std::uint64_t retry_open = ~std::uint64_t{0};
@@ -168,6 +212,7 @@ class TransferApp {
     Session& session = stream.session();
     if (session.up) ledger_.find(Wrong::callback_order, session.number, 0);
     session.up = true;
+    ++progress_;
     session.opener = opener;
     session.manner = static_cast<Manner>(port - first_port);
     if (options_.keepalive) stream.options({.keepalive = true});
@@ -313,7 +358,31 @@ class TransferApp {
     write(stream);
   }
 
+  void receive_stranger(auto& stream) {
+    Session& session = stream.session();
+    session.stranger = true;
+    std::erase(strangers_, stream.id());
+    session.total = stranger_bytes;
+    // One that goes away without a word is to be noticed.
+    stream.options({.keepalive = true});
+    serve_stranger(stream);
+  }
+  void serve_stranger(auto& stream) {
+    Session& session = stream.session();
+    while (session.sent < session.total) {
+      const std::size_t n = std::min(
+          {stream.writable(), Pattern::longest, std::size_t{session.total} - session.sent});
+      const auto bytes = ledger_.pattern().bytes(stranger_stream, session.sent, n);
+      if (n == 0 || !stream.send({bytes.data(), static_cast<std::uint32_t>(n)})) return;
+      session.sent += static_cast<std::uint32_t>(n);
+    }
+    if (session.shut) return;
+    session.shut = true;
+    prng_.chance(0.5) ? stream.close() : stream.shutdown_send();
+  }
+
   void take(Session& session, std::span<const std::byte> bytes) {
+    progress_ += bytes.size();
     while (!bytes.empty() && session.got < header_size) {
       session.header[session.got++] = bytes.front();
       bytes = bytes.subspan(1);
@@ -329,7 +398,9 @@ class TransferApp {
     session.got += static_cast<std::uint32_t>(bytes.size());
     if (session.in_total != 0 && session.got == session.in_total && !session.complete) {
       session.complete = true;
-      ledger_.complete(session.in_number);
+      if (!options_.may_repeat || !ledger_.look_up(session.in_number)->received) {
+        ledger_.complete(session.in_number);
+      }
     }
   }
   void read_header(Session& session) {
@@ -349,6 +420,10 @@ class TransferApp {
   std::uint32_t ended_ = 0;
   std::uint32_t next_port_ = 0;
   std::uint32_t closed_ = 0;
+  std::uint32_t failed_ = 0;
+  std::uint32_t unopened_ = 0;
+  std::uint64_t progress_ = 0;
+  std::vector<application::StreamId> strangers_;  // that this side opened and that are not up yet
 };
 
 static_assert(application::Application<TransferApp>);

@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 
+#include "report.h"
 #include "transfer_world.h"
 
 namespace {
@@ -31,14 +32,6 @@ void operator delete[](void* at, std::size_t) noexcept { std::free(at); }
 namespace pollux::world {
 namespace {
 
-std::string told(const TransferPlan& plan, const TransferReport& report) {
-  std::string out = "seed " + std::to_string(plan.seed) + "\n";
-  out += to_string(plan);
-  for (const std::string& problem : report.problems) out += "\n  problem: " + problem;
-  out += "\n  " + report.ledger + report.counters;
-  return out;
-}
-
 /// A plan like the seed's, on a link that does no harm.
 TransferPlan clean_plan(std::uint64_t seed, std::uint32_t connections) {
   TransferPlan plan = rough_plan(seed, connections);
@@ -47,17 +40,6 @@ TransferPlan clean_plan(std::uint64_t seed, std::uint32_t connections) {
   plan.stack.tcp.delayed_ack = 40ms;
   plan.stack.tcp.min_rto = 200ms;
   return plan;
-}
-
-/// The value of `name=` in the counters of a report, added up over its stacks.
-std::uint64_t count_of(const TransferReport& report, const std::string& name) {
-  const std::string key = " " + name + "=";
-  std::uint64_t sum = 0;
-  for (std::size_t at = report.counters.find(key); at != std::string::npos;
-       at = report.counters.find(key, at + 1)) {
-    sum += std::strtoull(report.counters.c_str() + at + key.size(), nullptr, 10);
-  }
-  return sum;
 }
 
 TEST(Transfers, ACleanLinkNeedsNoRetransmission) {
@@ -136,8 +118,7 @@ TEST(Transfers, LossesInBursts) {
 TEST(Transfers, ALinkThatIsDownForAWhile) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     TransferPlan plan = clean_plan(seed, 300);
-    plan.down_at = 20ms;
-    plan.up_at = 25s;
+    plan.happenings = {{20ms, Happening::Kind::down}, {25s, Happening::Kind::up}};
     const TransferReport report = run(plan);
     EXPECT_TRUE(report.ok()) << told(plan, report);
     EXPECT_GT(count_of(report, "down"), 0u);
@@ -259,6 +240,7 @@ TEST(Transfers, EveryConnectionByASynCookie) {  // RFC 4987, on a link that lose
     plan.stack.tcp.keepalive_idle = 60s;
     plan.stack.tcp.keepalive_interval = 10s;
     plan.transfers.may_fail = true;
+    plan.transfers.may_repeat = true;
     plan.stack.tcp.syn_cookies = tcp::SynCookieUse::always;
     const TransferReport report = run(plan);
     EXPECT_TRUE(report.ok()) << told(plan, report);

@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "pipeline/pipeline.h"
 #include "sim/pcap.h"
+#include "sim/world.h"
 #include "text.h"
 
 namespace pollux::world {
@@ -33,17 +34,14 @@ struct Host {
     polling = 0;
   }
   std::optional<Instant> next_event() const { return stack->next_event(); }
+  const std::string& name() const { return device.options().name; }
 };
 
+wire::MacAddress mac_of(std::uint32_t host) {
+  return {{2, 0, 0, 0, 0, static_cast<std::uint8_t>(host + 1)}};
+}
 wire::Ipv4Address address_of(std::uint32_t host) {
   return wire::Ipv4Address{wire::Ipv4Address{10, 0, 0, 1}.value() + host};
-}
-
-std::string to_string(const sim::LinkOptions& link) {
-  return text(link.bits_per_second, " bit/s, queue ", link.queue_bytes, ", delay ", link.delay,
-              ", jitter ", link.jitter, ", reorder ", link.reorder, " by ", link.reorder_delay,
-              ", loss ", link.loss, link.burst_loss ? " and bursts" : "", ", duplicate ",
-              link.duplicate, ", corrupt ", link.corrupt);
 }
 
 std::string to_string(const Counters& counters) {
@@ -99,7 +97,12 @@ class Run {
   void build() {
     const std::uint32_t count = plan_.clients + plan_.servers;
     for (std::uint32_t i = 0; i < count; ++i) add_host(i);
-    if (count == 2) {
+    for (const Host& host : hosts_) {
+      if (!host.stack) return;
+    }
+    if (plan_.middlebox) {
+      connect_by_middlebox();
+    } else if (count == 2 && !plan_.hostile) {
       cables_.push_back(
           world_.connect(hosts_[0].device, hosts_[1].device, plan_.there, plan_.back));
     } else {
@@ -107,22 +110,56 @@ class Run {
       for (Host& host : hosts_) {
         cables_.push_back(world_.connect(host.device, middle, plan_.there, plan_.back));
       }
+      if (plan_.hostile) add_hostile(middle);
     }
     for (Host& host : hosts_) {
-      if (!host.stack) return;
-      world_.add_host(host, {&host.device},
-                      {.name = host.device.options().name, .wake_delay = plan_.wake_delay});
+      world_.add_host(host, {&host.device}, {.name = host.name(), .wake_delay = plan_.wake_delay});
     }
+  }
+
+  void connect_by_middlebox() {
+    sim::Device& left = world_.add_device({.name = "box, left", .mac = mac_of(0xF0)});
+    sim::Device& right = world_.add_device({.name = "box, right", .mac = mac_of(0xF1)});
+    sim::Switch& clients = world_.add_switch();
+    sim::Switch& servers = world_.add_switch();
+    Middlebox& box = middlebox_.emplace(left, right, *plan_.middlebox);
+    cables_.push_back(world_.connect(left, clients, plan_.back, plan_.edge));
+    cables_.push_back(world_.connect(right, servers, plan_.there, plan_.edge));
+    for (std::uint32_t i = 0; i < hosts_.size(); ++i) {
+      const bool client = i < plan_.clients;
+      cables_.push_back(
+          world_.connect(hosts_[i].device, client ? clients : servers, plan_.edge, plan_.edge));
+      client ? box.add_left({address_of(i), mac_of(i)}) : box.add_right({address_of(i), mac_of(i)});
+    }
+    world_.add_host(box, {&left, &right}, {.name = "box"});
+  }
+
+  void add_hostile(sim::Switch& middle) {
+    const auto own = static_cast<std::uint32_t>(hosts_.size());
+    sim::Device& device = world_.add_device({.name = "hostile", .mac = mac_of(own)});
+    hostile_.emplace(
+        device,
+        HostileHost::Place{.own = address_of(own),
+                           .target = {address_of(plan_.clients), mac_of(plan_.clients)},
+                           .port = TransferApp::stranger_port,
+                           .pattern_stream = TransferApp::stranger_stream,
+                           .stream_bytes = TransferApp::stranger_bytes},
+        *plan_.hostile, ledger_, seeds_.next());
+    world_.connect(device, middle, {.delay = 100us}, {.delay = 100us});
+    world_.add_host(*hostile_, {&device}, {.name = "hostile"});
   }
 
   void add_host(std::uint32_t number) {
     const bool client = number < plan_.clients;
     sim::DeviceOptions device = plan_.device;
     device.name = text(client ? "client" : "server", number);
-    device.mac = {{2, 0, 0, 0, 0, static_cast<std::uint8_t>(number + 1)}};
+    device.mac = mac_of(number);
     TransferOptions transfers = plan_.transfers;
     const std::uint32_t first = client ? plan_.clients : 0;
     const std::uint32_t last = client ? plan_.clients + plan_.servers : plan_.clients;
+    if (number == 0 && plan_.hostile) {
+      transfers.stranger = address_of(plan_.clients + plan_.servers);
+    }
     if (client || plan_.two_way) {
       for (std::uint32_t i = first; i < last; ++i) transfers.targets.push_back({address_of(i), 0});
     } else {
@@ -132,6 +169,7 @@ class Run {
     pipeline::Config config = plan_.stack;
     config.interface.addresses = {{.prefix = {address_of(number), 24}, .count = 1}};
     config.seed = seeds_.next();
+    if (!client && plan_.server_tcp) config.tcp = *plan_.server_tcp;
     auto stack = Stack::make(config, host.device, host.app, world_.now());
     if (!stack) return problem(stack.error().what + ": " + stack.error().why);
     host.stack = std::move(*stack);
@@ -147,37 +185,78 @@ class Run {
     return good(world_.capture(&*writer_));
   }
 
+  bool apps_done() const {
+    for (const Host& host : hosts_) {
+      if (!host.app.done()) return false;
+    }
+    return true;
+  }
   bool done() const {
+    if (hostile_ && !hostile_->done()) return false;
     for (const Host& host : hosts_) {
       if (!host.app.done() || host.stack->connections_in_use() != 0) return false;
     }
     return true;
   }
+  std::uint64_t progress() const {
+    std::uint64_t sum = 0;
+    for (const Host& host : hosts_) sum += host.app.progress();
+    return sum;
+  }
 
   void transfer() {
-    if (plan_.up_at > plan_.down_at) {
-      if (!good(world_.run_until(Instant{plan_.down_at}))) return;
-      for (sim::Cable& cable : cables_) cable.set_up(false);
-      if (!good(world_.run_until(Instant{plan_.up_at}))) return;
-      for (sim::Cable& cable : cables_) cable.set_up(true);
+    for (const Happening& happening : plan_.happenings) {
+      if (!good(world_.run_until(Instant{happening.at}))) return;
+      happen(happening.kind);
     }
+    Instant last = world_.now();
+    std::uint64_t seen = progress();
     while (!done() && world_.now() < Instant{plan_.limit}) {
       if (!good(world_.run_for(200ms))) return;
+      const std::uint64_t now_seen = progress();
+      if (seen != now_seen) last = world_.now();
+      seen = now_seen;
+      if (!plan_.transfers.may_fail && !apps_done() &&
+          world_.now() - last > longest_silence(plan_.stack.tcp)) {
+        problem(text("nothing has happened since ", last.time_since_epoch()));
+        break;
+      }
     }
     report_.ended = world_.now();
     for (const Host& host : hosts_) {
       if (!host.app.done()) {
-        problem(text(host.device.options().name, ": opened ", host.app.opened(),
-                     ", not all ended in ", plan_.limit));
+        problem(
+            text(host.name(), ": opened ", host.app.opened(), ", not all ended in ", plan_.limit));
       } else if (host.stack->connections_in_use() != 0) {
-        problem(text(host.device.options().name, ": ", host.stack->connections_in_use(),
-                     " connections left over"));
+        problem(
+            text(host.name(), ": ", host.stack->connections_in_use(), " connections left over"));
       }
+    }
+    if (hostile_ && !hostile_->done()) problem("the hostile peer was not done");
+  }
+
+  void happen(Happening::Kind kind) {
+    switch (kind) {
+      case Happening::Kind::down:
+      case Happening::Kind::up:
+        for (sim::Cable& cable : cables_) cable.set_up(kind == Happening::Kind::up);
+        return;
+      case Happening::Kind::forget:
+        for (std::uint32_t i = 0; i < plan_.clients; ++i) {
+          may_be_lost_ += hosts_[i].stack->connections_in_use();
+        }
+        middlebox_->forget();
+        return;
     }
   }
 
   /// TIME-WAIT and what is still on the way come to their end.
-  void settle() { static_cast<void>(good(world_.run_for(2 * plan_.stack.tcp.msl + 20min))); }
+  void settle() {
+    if (!good(world_.run_for(2 * plan_.stack.tcp.msl + 20min))) return;
+    // Then no timer is left: of neighbours alone some may still be asked after.
+    const Result<bool> idle = world_.run_until_idle(world_.now() + 1h);
+    if (!idle || !*idle) problem("a host still wants something in the end");
+  }
 
   void check() {
     for (const Host& host : hosts_) check(host);
@@ -191,22 +270,25 @@ class Run {
     }
     std::uint32_t opened = 0;
     std::uint32_t closed = 0;
+    std::uint32_t unopened = 0;
     for (const Host& host : hosts_) {
       opened += host.app.opened();
       closed += host.app.closed();
-      report_.counters +=
-          text("\n  ", host.device.options().name, ":", to_string(host.stack->counters()),
-               " device_sent=", host.device.counts().sent,
-               " device_received=", host.device.counts().received);
+      unopened += host.app.unopened();
+      report_.counters += text("\n  ", host.name(), ":", to_string(host.stack->counters()),
+                               " device_sent=", host.device.counts().sent,
+                               " device_received=", host.device.counts().received);
       report_.frames += host.device.counts().sent;
     }
-    if (!plan_.transfers.may_fail && closed != 2 * opened) {
+    if (!plan_.transfers.may_fail && closed != 2 * opened - unopened) {
       problem(text(opened, " connections had ", closed, " ends"));
     }
     for (const sim::Cable& cable : cables_) {
       report_.counters += text("\n  there: ", to_string(cable.there.counts()));
       report_.counters += text("\n  back:  ", to_string(cable.back.counts()));
     }
+    if (middlebox_) check_middlebox();
+    if (hostile_) check_hostile();
     report_.ledger = ledger_.to_string();
     report_.connections = opened;
     report_.streams = ledger_.begun();
@@ -215,9 +297,39 @@ class Run {
     report_.trace = world_.trace_hash();
   }
 
+  void check_middlebox() {
+    report_.counters +=
+        text("\n  box: passed=", middlebox_->passed(), " changed=", middlebox_->changed());
+    if (!middlebox_->nat()) return;
+    report_.counters += text(" translated=", middlebox_->nat()->translated(),
+                             " refused=", middlebox_->nat()->refused());
+    std::uint32_t failed = 0;
+    for (std::uint32_t i = 0; i < plan_.clients; ++i) failed += hosts_[i].app.failed();
+    if (failed > may_be_lost_) {
+      problem(text(failed, " clients' connections failed, and ", may_be_lost_,
+                   " were there when the table was lost"));
+    }
+  }
+
+  void check_hostile() {
+    report_.counters +=
+        text("\n  hostile: opened=", hostile_->opened(), " complete=", hostile_->complete(),
+             " reset=", hostile_->reset(), " lies=", hostile_->lies(),
+             " lies_answered=", hostile_->lies_answered(), " bytes=", hostile_->bytes());
+    const Hostility kind = plan_.hostile->kind;
+    if (kind != Hostility::falls_silent && kind != Hostility::random_fields &&
+        hostile_->complete() != hostile_->opened()) {
+      problem(text(hostile_->opened() - hostile_->complete(), " hostile connections not complete"));
+    }
+    // One answer in half a second is enough (RFC 5961 s.7), and it may ride on text.
+    if (kind == Hostility::acks_unsent && 2 * hostile_->lies_answered() < hostile_->opened()) {
+      problem("acknowledgments of what was never sent were not answered");
+    }
+  }
+
   void check(const Host& host) {
     const Counters& counters = host.stack->counters();
-    const std::string& who = host.device.options().name;
+    const std::string& who = host.name();
     const auto equal = [&](const char* what, std::uint64_t a, std::uint64_t b) {
       if (a != b) problem(text(who, ": ", what, ": ", a, " != ", b));
     };
@@ -229,7 +341,13 @@ class Run {
     equal("half-open entries left", host.stack->half_open_in_use(), 0);
     equal("TIME-WAIT entries left", host.stack->time_wait_in_use(), 0);
     equal("frames held by reassembly", host.stack->frames_held(), 0);
-    if (!plan_.transfers.may_fail) equal("timed out", counters[Event::tcp_timed_out], 0);
+    equal("other entries left", host.stack->entries_in_use(), 0);
+    equal("opened = ended", counters[Event::tcp_active_opens] + counters[Event::tcp_passive_opens],
+          counters[Event::tcp_closed] + counters[Event::tcp_aborted]);
+    // What a hostile peer leaves behind ends in this way, and rightly.
+    if (!plan_.transfers.may_fail && !plan_.hostile) {
+      equal("timed out", counters[Event::tcp_timed_out], 0);
+    }
   }
 
   const TransferPlan& plan_;
@@ -239,72 +357,14 @@ class Run {
   sim::World world_;
   std::optional<sim::PcapWriter> writer_;
   std::vector<sim::Cable> cables_;
-  std::deque<Host> hosts_;  // after the world: they hold its frames
+  std::uint64_t may_be_lost_ = 0;  // clients' connections when a table was forgotten
+  // After the world: they hold its frames.
+  std::deque<Host> hosts_;
+  std::optional<Middlebox> middlebox_;
+  std::optional<HostileHost> hostile_;
 };
 
 }  // namespace
-
-TransferPlan rough_plan(std::uint64_t seed, std::uint32_t connections) {
-  Prng prng{seed ^ 0x9E3779B97F4A7C15};
-  const auto one_of = [&prng](auto... choices) {
-    const std::array all{choices...};
-    return all[prng.below(all.size())];
-  };
-  TransferPlan plan;
-  plan.seed = seed;
-  plan.transfers.connections = connections;
-  plan.transfers.concurrency = one_of(5u, 50u, 200u, 500u);
-  plan.transfers.chunk = one_of(100u, 1460u, 4000u, 20000u);
-  plan.transfers.pause = one_of(0.0, 0.02, 0.2);
-  sim::LinkOptions link;
-  link.bits_per_second =
-      one_of(0ull, 10'000'000ull, 100'000'000ull, 1'000'000'000ull, 10'000'000'000ull);
-  link.queue_bytes = one_of(std::size_t{64} << 10, std::size_t{256} << 10, std::size_t{4} << 20);
-  link.delay = one_of(Duration{0}, Duration{10us}, Duration{200us}, Duration{5ms}, Duration{40ms});
-  link.jitter = one_of(Duration{0}, Duration{100us}, Duration{3ms});
-  link.reorder = one_of(0.01, 0.05, 0.2);
-  link.reorder_delay = one_of(Duration{100us}, Duration{2ms}, Duration{20ms});
-  link.loss = 0.05;
-  link.duplicate = 0.02;
-  link.corrupt = 0.01;
-  plan.there = plan.back = link;
-  plan.wake_delay = one_of(Duration{0}, Duration{20us}, Duration{1ms});
-  plan.device.mtu = one_of(std::uint16_t{1500}, std::uint16_t{1500}, std::uint16_t{576});
-  pipeline::Config& stack = plan.stack;
-  stack.connections = 4096;
-  stack.half_open = 4096;
-  stack.time_wait = 4096;
-  stack.flights = one_of(64u, 4096u);
-  stack.send_pieces = 16'384;
-  stack.receive_pieces = 16'384;
-  stack.neighbors = 64;
-  // All are enough for any run of losses: a peer that found TIME-WAIT or FIN-WAIT-2 over would be
-  // reset, and rightly; one whose half-open entry was given up would wait for ever.
-  stack.tcp.syn_ack_retries = 12;
-  stack.tcp.msl = 2min;
-  stack.tcp.fin_wait_2_timeout = 15min;
-  stack.tcp.receive_buffer = one_of(4096u, 32'768u, 262'144u);
-  stack.tcp.send_buffer = one_of(2048u, 32'768u, 262'144u);
-  stack.tcp.delayed_ack = one_of(Duration{0}, Duration{40ms}, Duration{200ms});
-  stack.tcp.initial_window = one_of(std::uint8_t{1}, std::uint8_t{4}, std::uint8_t{10});
-  stack.tcp.window_scale = one_of(std::uint8_t{0}, std::uint8_t{3}, std::uint8_t{7});
-  stack.tcp.offer_window_scale = prng.chance(0.7);
-  stack.tcp.min_rto = one_of(Duration{50ms}, Duration{200ms}, Duration{1s});
-  return plan;
-}
-
-std::string to_string(const TransferPlan& plan) {
-  const tcp::Config& tcp = plan.stack.tcp;
-  return text("  hosts: ", plan.clients, " clients, ", plan.servers, " servers, wake delay ",
-              plan.wake_delay, ", mtu ", plan.device.mtu, "\n  link: ", to_string(plan.there),
-              "\n  transfers: ", plan.transfers.connections, " a side, ",
-              plan.transfers.concurrency, " at once, chunk ", plan.transfers.chunk, ", pause ",
-              plan.transfers.pause, "\n  tcp: receive buffer ", tcp.receive_buffer,
-              ", send buffer ", tcp.send_buffer, ", delayed ACK ", tcp.delayed_ack,
-              ", initial window ", int{tcp.initial_window}, ", scale ",
-              tcp.offer_window_scale ? int{tcp.window_scale} : -1, ", min RTO ", tcp.min_rto,
-              ", flights ", plan.stack.flights);
-}
 
 TransferReport run(const TransferPlan& plan, const std::string& capture) {
   TransferReport report;

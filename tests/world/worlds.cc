@@ -1,7 +1,10 @@
-// Runs simulated networks by seed: worlds [--seed N | --from N --count N] [--connections N]
-// [--verbose] [--capture FILE]. A seed that fails is run again with a capture.
+// Runs simulated networks by seed: worlds [--seed N | --from N --count N] [--topology NAME]
+// [--connections N] [--verbose] [--capture FILE]. A seed that fails is run again with a capture.
+
+#include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -9,21 +12,33 @@
 #include <string>
 #include <string_view>
 
+#include "topology.h"
 #include "transfer_world.h"
+
+/// Of the sanitizers, where they are built in.
+extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak));
 
 namespace {
 
-using pollux::world::rough_plan;
+using pollux::world::draw_plan;
+using pollux::world::Topology;
+using pollux::world::topology_of;
 using pollux::world::TransferPlan;
 using pollux::world::TransferReport;
 
-/// Seeds that once found a bug: they run first, always.
-constexpr std::uint64_t regressions[] = {20};
+/// Worlds that once found a bug: they run first, always.
+struct Regression {
+  Topology topology;
+  std::uint64_t seed;
+  std::uint32_t connections;
+};
+constexpr Regression regressions[] = {{Topology::two_hosts, 20, 500}};
 
 struct Options {
   std::uint64_t from = 1;
   std::uint64_t count = 200;
-  std::uint32_t connections = 500;
+  std::uint32_t connections = 100;
+  std::optional<Topology> topology;
   bool verbose = false;
   bool regressions = true;
   std::string capture;
@@ -50,6 +65,9 @@ std::optional<Options> parse(int argc, char** argv) {
       options.count = number;
     } else if (option == "--connections") {
       options.connections = static_cast<std::uint32_t>(number);
+    } else if (option == "--topology") {
+      options.topology = topology_of(std::string_view{value});
+      if (!options.topology) return std::nullopt;
     } else if (option == "--capture") {
       options.capture = value;
     } else {
@@ -59,20 +77,38 @@ std::optional<Options> parse(int argc, char** argv) {
   return options;
 }
 
-/// Where a failed seed's capture goes.
-std::string capture_path(std::uint64_t seed) {
+/// Where a failed world's capture goes.
+std::string capture_path(const TransferPlan& plan) {
   const char* const folder = std::getenv("TMPDIR");
-  return std::string{folder != nullptr ? folder : "/tmp"} + "/pollux-world-" +
-         std::to_string(seed) + ".pcapng";
+  return std::string{folder != nullptr ? folder : "/tmp"} + "/pollux-world-" + plan.topology + "-" +
+         std::to_string(plan.seed) + ".pcapng";
 }
 
-void print(const TransferPlan& plan, const TransferReport& report) {
-  std::printf("seed %llu%s\n%s\n  %s%s\n", static_cast<unsigned long long>(plan.seed),
-              report.ok() ? "" : " FAILED", to_string(plan).c_str(), report.ledger.c_str(),
-              report.counters.c_str());
+std::string replay(const TransferPlan& plan, std::uint32_t connections) {
+  return "worlds --topology " + plan.topology + " --seed " + std::to_string(plan.seed) +
+         " --connections " + std::to_string(connections) + " --verbose";
+}
+
+void print(const TransferPlan& plan, const TransferReport& report, std::uint32_t connections) {
+  std::printf("seed %llu, %s%s\n%s\n  %s%s\n", static_cast<unsigned long long>(plan.seed),
+              plan.topology.c_str(), report.ok() ? "" : " FAILED", to_string(plan).c_str(),
+              report.ledger.c_str(), report.counters.c_str());
   std::printf("  trace %016llx\n", static_cast<unsigned long long>(report.trace));
   for (const std::string& problem : report.problems)
     std::printf("  problem: %s\n", problem.c_str());
+  std::printf("  replay: %s\n", replay(plan, connections).c_str());
+}
+
+/// What is said of the world under way when an assertion or a sanitizer ends the program.
+std::string last_words;
+
+void say_last_words() {
+  static_cast<void>(!write(STDERR_FILENO, last_words.data(), last_words.size()));
+}
+
+void prepare_for_death() {
+  static_cast<void>(std::signal(SIGABRT, [](int) { say_last_words(); }));
+  if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(say_last_words);
 }
 
 struct Totals {
@@ -83,22 +119,23 @@ struct Totals {
   std::uint64_t bytes = 0;
 };
 
-void run_seed(std::uint64_t seed, const Options& options, Totals& totals) {
-  const TransferPlan plan = rough_plan(seed, options.connections);
+void run_world(Topology topology, std::uint64_t seed, std::uint32_t connections,
+               const Options& options, Totals& totals) {
+  const TransferPlan plan = draw_plan(topology, seed, connections);
+  last_words = "died in seed " + std::to_string(seed) + ", " + plan.topology + "\n" +
+               to_string(plan) + "\n  replay: " + replay(plan, connections) + "\n";
   const TransferReport report = run(plan, options.capture);
   ++totals.seeds;
   totals.connections += report.connections;
   totals.frames += report.frames;
   totals.bytes += report.bytes;
   if (!report.ok()) ++totals.failed;
-  if (!report.ok() || options.verbose) print(plan, report);
+  if (!report.ok() || options.verbose) print(plan, report, connections);
   if (!report.ok() && options.capture.empty()) {
-    const std::string path = capture_path(seed);
+    const std::string path = capture_path(plan);
     const bool again = !run(plan, path).ok();
     std::printf("  %s with a capture: %s\n", again ? "failed again" : "DID NOT FAIL AGAIN",
                 path.c_str());
-    std::printf("  replay: worlds --seed %llu --connections %u --verbose\n",
-                static_cast<unsigned long long>(seed), options.connections);
   }
   std::fflush(stdout);
 }
@@ -109,17 +146,26 @@ int main(int argc, char** argv) {
   const std::optional<Options> options = parse(argc, argv);
   if (!options) {
     std::fprintf(stderr,
-                 "usage: worlds [--seed N | --from N --count N] [--connections N] [--verbose]"
-                 " [--capture FILE]\n");
+                 "usage: worlds [--seed N | --from N --count N] [--topology NAME]"
+                 " [--connections N] [--verbose] [--capture FILE]\ntopologies:");
+    for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Topology::count_); ++i) {
+      std::fprintf(stderr, " %s", std::string{name(static_cast<Topology>(i))}.c_str());
+    }
+    std::fprintf(stderr, "\n");
     return 2;
   }
+  prepare_for_death();
   const auto begin = std::chrono::steady_clock::now();
   Totals totals;
   if (options->regressions) {
-    for (const std::uint64_t seed : regressions) run_seed(seed, *options, totals);
+    for (const auto& [topology, seed, connections] : regressions) {
+      run_world(topology, seed, connections, *options, totals);
+    }
   }
   for (std::uint64_t i = 0; i < options->count; ++i) {
-    run_seed(options->from + i, *options, totals);
+    const std::uint64_t seed = options->from + i;
+    run_world(options->topology.value_or(topology_of(seed)), seed, options->connections, *options,
+              totals);
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   std::printf("%llu worlds, %llu failed: %llu connections, %llu frames, %llu bytes, %.1f s\n",

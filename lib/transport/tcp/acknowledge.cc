@@ -2,6 +2,7 @@
 
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/ecn.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/rtt.h"
 #include "transport/tcp/timers.h"
@@ -33,8 +34,8 @@ void sample_echo(Tcb& tcb, std::uint32_t echo, Instant now) noexcept {
   sample_round_trip(tcb, std::max<std::chrono::microseconds>(since, 1ms));
 }
 
-/// SND.UNA < SEG.ACK =< SND.NXT.
-void take_new_ack(Arrival& a) noexcept {
+/// SND.UNA < SEG.ACK =< SND.NXT. Returns how many bytes of text it acknowledges.
+std::uint32_t advance(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const SeqNum ack = a.segment.ack;
   auto text = static_cast<std::uint32_t>(ack - tcb.snd_una);
@@ -51,8 +52,12 @@ void take_new_ack(Arrival& a) noexcept {
              tcb.timestamps && a.segment.options.timestamps) {
     sample_echo(tcb, a.segment.options.timestamps->echo, a.now);
   }
-  Restart restart = Restart::yes;
-  if (text > 0) restart = recover_on_new_ack(tcb, text);
+  return text;
+}
+
+/// What a new ACK ends, once recovery has made of it what it can.
+void settle(Arrival& a, Restart restart) noexcept {
+  Tcb& tcb = a.tcb;
   tcb.retries = 0;
   tcb.soft_cause = Cause::none;
   tcb.probe = false;
@@ -63,6 +68,33 @@ void take_new_ack(Arrival& a) noexcept {
     tcb.sent_at = Millis32{a.now};
     arm_retransmit(tcb, a.config, a.now);  // (5.3)
   }
+}
+
+/// The scoreboard that the ACK is for, begun when it is the first that has a block.
+Sending* scoreboard_for(Arrival& a, SeqNum before) noexcept {
+  if (!a.tcb.sack || before == a.tcb.snd_nxt) return nullptr;
+  if (Sending* const sending = scoreboard_of(a.tcb, a.flights)) return sending;
+  if (a.segment.options.sack_count == 0 || !a.tcb.syn_acked) return nullptr;
+  return begin_scoreboard(a.tcb, a.flights, before, a.now);
+}
+
+/// With a scoreboard: SND.UNA has moved there from `before`, or has not moved.
+void recover_and_wait(Arrival& a, Sending& sending, SeqNum before) noexcept {
+  Tcb& tcb = a.tcb;
+  a.verdict.fast_retransmit = recover_by_scoreboard(a, sending, before);
+  if (tcb.snd_una != before) settle(a, Restart::yes);
+  // What a probe would have told is known now.
+  const bool probing = tcb.retransmit_armed && tcb.timer == Timer::tail_probe;
+  if (probing && (tcb.no_tail_probe || tcb.in_episode())) arm_retransmit(tcb, a.config, a.now);
+  const auto wait = reordering_wait(tcb, sending, a.now);
+  if (wait.count() > 0) arm_reordering(tcb, wait, a.now);
+}
+
+void recover_without_scoreboard(Arrival& a, SeqNum before, std::uint32_t text) noexcept {
+  if (Sending* const sending = sending_of(a.tcb, a.flights)) {
+    a.verdict.recovery_undone = undo_if_spurious(a, *sending, before);
+  }
+  settle(a, text > 0 ? recover_on_new_ack(a, text) : Restart::yes);
 }
 
 }  // namespace
@@ -105,10 +137,18 @@ void take_ack(Arrival& a) noexcept {
   // s.3.8.6 refines it: a window is counted from its own ACK, and would be too large from a later
   // one that came with an old sequence number, in a retransmission.
   const bool take = tcb.snd_una < segment.ack || tcb.snd_wl1 <= segment.seq;
-  if (tcb.snd_una < segment.ack) {
-    take_new_ack(a);
-  } else if (duplicate_ack(tcb, segment)) {
-    a.verdict.fast_retransmit = recover_on_duplicate_ack(tcb);
+  const SeqNum before = tcb.snd_una;
+  const bool duplicate = duplicate_ack(tcb, segment);
+  const std::uint32_t text = before < segment.ack ? advance(a) : 0;
+  if (Sending* const sending = scoreboard_for(a, before)) {
+    recover_and_wait(a, *sending, before);
+  } else if (before != tcb.snd_una) {
+    recover_without_scoreboard(a, before, text);
+  } else if (duplicate) {
+    a.verdict.fast_retransmit = recover_on_duplicate_ack(a);
+  }
+  if (tcb.ecn && segment.has(control::ece) && !segment.has(control::syn)) {
+    react_to_echo(tcb, a.config, a.flights, a.now);
   }
   if (take) take_window(a, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {

@@ -49,8 +49,8 @@ void enter_established(Arrival& a) noexcept;
 void take_ack(Arrival& a) noexcept;
 /// Fifth, check the ACK field.
 bool check_ack(Arrival& a) noexcept;
-/// Text that was taken before has come again: a peer who wants to know is told at once which it was
-/// (RFC 2883).
+/// Text that was taken before has come again, alone or with what is new: where both sides permit
+/// it, the peer is told at once which it was (RFC 2883).
 void note_duplicate(Arrival& a, SeqNum left, SeqNum right) noexcept;
 /// Seventh, process the segment text, and eighth, check the FIN bit.
 void text_and_fin(Arrival& a) noexcept;

@@ -2,6 +2,8 @@
 
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/challenge.h"
+#include "transport/tcp/ecn.h"
+#include "transport/tcp/recovery.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
@@ -145,6 +147,7 @@ bool check_syn(Arrival& a) noexcept {
 void other_states(Arrival& a) noexcept {
   if (!(check_sequence(a) && check_reset(a) && check_syn(a) && check_ack(a))) return;
   note_timestamp(a.tcb, a.segment, a.now);
+  note_mark(a.tcb, a.segment);
   text_and_fin(a);
 }
 
@@ -172,6 +175,11 @@ void take_peer_syn(Arrival& a) noexcept {
   tcb.rcv_nxt = segment.seq + 1;
   tcb.rcv_adv = tcb.rcv_nxt + syn_window(a.config);
   take_options(tcb, a.config, segment.options, a.now);
+  if (segment.has(control::ack)) {
+    tcb.ecn = asks_for_ecn(tcb, a.config) && grants_ecn(segment);
+  } else {
+    tcb.ecn = accepts_ecn(a.config, segment);
+  }
   take_window(a, segment.seq, segment.window);
   if (segment.has(control::ack)) {
     enter_established(a);
@@ -273,7 +281,8 @@ Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, 
     tcb.ack_now = true;
     discard(a, Drop::tcp_no_buffer);
   }
-  if (a.verdict.closed) release(tcb, flights);
+  if (a.verdict.closed || flight_is_idle(tcb, flights)) release(tcb, flights);
+  if (tcb.sack) update_mend(tcb, flights);
   update_deadline(tcb);
   a.verdict.send = (!a.verdict.closed || a.verdict.time_wait) && may_send_something(tcb);
   return a.verdict;

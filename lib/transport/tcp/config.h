@@ -6,8 +6,8 @@
 
 namespace pollux::tcp {
 
-/// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582).
-enum class Congestion : std::uint8_t { reno };
+/// What decides how much may be in flight: NewReno (RFC 5681, RFC 6582) or CUBIC (RFC 9438).
+enum class Congestion : std::uint8_t { reno, cubic };
 
 /// When a listener answers a SYN without keeping anything of it (RFC 4987 s.3.6).
 enum class SynCookieUse : std::uint8_t {
@@ -15,6 +15,10 @@ enum class SynCookieUse : std::uint8_t {
   always,
   never  // then such a SYN is dropped
 };
+
+/// Explicit congestion notification (RFC 3168): not at all, where the peer asks for it, or asked
+/// for, too.
+enum class Ecn : std::uint8_t { off, accept, on };
 
 /// What connections share: all of a stack, or those whose application wants the same.
 struct Config {
@@ -40,11 +44,12 @@ struct Config {
   bool offer_window_scale = true;
   bool timestamps = true;  // offered, RFC 7323 s.3
   bool sack = true;        // offered, RFC 2018 s.2
+  Ecn ecn = Ecn::accept;
   bool nagle = true;
   SynCookieUse syn_cookies = SynCookieUse::automatic;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
-  Congestion congestion = Congestion::reno;
+  Congestion congestion = Congestion::cubic;
 
   friend constexpr bool operator==(const Config&, const Config&) noexcept = default;
 };

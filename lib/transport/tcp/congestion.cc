@@ -16,6 +16,13 @@ std::uint32_t initial_window(const Tcb& tcb, const Config& config) noexcept {
   return std::min(segments * tcb.mss, std::max(2u * tcb.mss, segments * ordinary_mss));
 }
 
+/// L of RFC 3465, as RFC 9406 s.4.3 has it for a sender that does not pace.
+constexpr std::uint32_t most_segments_by_ack = 8;
+
+bool uses_cubic(const Config& config, const Sending* sending) noexcept {
+  return config.congestion == Congestion::cubic && sending != nullptr;
+}
+
 }  // namespace
 
 void open_congestion_window(Tcb& tcb, const Config& config) noexcept {
@@ -23,19 +30,52 @@ void open_congestion_window(Tcb& tcb, const Config& config) noexcept {
   tcb.ssthresh = max_cwnd;
 }
 
-void grow_congestion_window(Tcb& tcb, std::uint32_t acked) noexcept {
+void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
+                            const Growth& ack) noexcept {
+  const bool by_cubic = uses_cubic(config, sending);
   if (tcb.cwnd < tcb.ssthresh) {
-    // Equation (2): no more than SMSS, so that a peer who acknowledges bytes one by one, or many
-    // at once, gains nothing by it.
-    tcb.cwnd += std::min<std::uint32_t>(acked, tcb.mss);
+    if (ack.flight < tcb.cwnd / 2) return;
+    // A peer who acknowledges bytes one by one gains nothing by it, nor does one who acknowledges
+    // many at once gain a burst without end; what fills a hole was in flight for long.
+    tcb.cwnd += std::min(ack.acked, (ack.mended ? 1 : most_segments_by_ack) * tcb.mss);
+  } else if (ack.flight + tcb.mss <= tcb.cwnd) {
+    if (by_cubic) sending->cubic.pause();
+  } else if (by_cubic) {
+    tcb.cwnd = sending->cubic.grow(tcb.cwnd, ack.acked, tcb.mss, tcb.srtt_8 / 8, ack.now);
   } else {
-    tcb.acked_bytes += acked;
+    tcb.acked_bytes += ack.acked;
     if (tcb.acked_bytes >= tcb.cwnd) {
       tcb.acked_bytes -= tcb.cwnd;
       tcb.cwnd += tcb.mss;
     }
   }
   tcb.cwnd = std::min(tcb.cwnd, max_cwnd);
+}
+
+void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, Instant now) noexcept {
+  // Equation (4) of RFC 5681. What limited transmit sent beyond cwnd does not count (s.3.2 step 2).
+  const std::uint32_t flight = std::min(tcb.in_flight(), tcb.cwnd);
+  const std::uint32_t least = 2u * tcb.mss;
+  if (sending != nullptr) {
+    sending->undo_cwnd = tcb.cwnd;
+    sending->undo_ssthresh = tcb.ssthresh;
+    sending->undo_cubic = sending->cubic;
+    sending->undo_una = tcb.snd_una;
+    sending->undo_at = Millis32{now};
+    sending->undo_pending = 0;
+    sending->may_undo = true;
+    sending->eventful = true;
+  }
+  tcb.cwr_due = tcb.ecn;  // whatever the reason is (RFC 3168 s.6.1.2)
+  tcb.ssthresh = uses_cubic(config, sending) ? sending->cubic.reduce(tcb.cwnd, flight, least)
+                                             : std::max(flight / 2, least);
+}
+
+void restore_windows(Tcb& tcb, Sending& sending) noexcept {
+  sending.may_undo = false;
+  sending.cubic = sending.undo_cubic;
+  tcb.cwnd = std::max(tcb.cwnd, sending.undo_cwnd);
+  tcb.ssthresh = std::max(tcb.ssthresh, sending.undo_ssthresh);
 }
 
 void restart_after_idle(Tcb& tcb, const Config& config, Instant now) noexcept {

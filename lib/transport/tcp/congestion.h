@@ -4,10 +4,11 @@
 
 #include "base/time.h"
 #include "transport/tcp/config.h"
+#include "transport/tcp/sending.h"
 #include "transport/tcp/tcb.h"
 
-/// The congestion window (RFC 5681 s.3.1, s.4.1; RFC 9293 MUST-19). What a loss does to it is in
-/// recovery.h.
+/// The congestion window (RFC 5681 s.3.1, s.4.1; RFC 9438; RFC 9293 MUST-19). What a loss does to
+/// it is in recovery.h.
 namespace pollux::tcp {
 
 /// The largest window that a peer can offer (RFC 7323 s.2.3): more would change nothing.
@@ -17,9 +18,25 @@ inline constexpr std::uint32_t max_cwnd = 1u << 30;
 /// Tcb's mss is known by then.
 void open_congestion_window(Tcb& tcb, const Config& config) noexcept;
 
-/// An ACK of `acked` new bytes of text, outside of fast recovery: slow start, or congestion
-/// avoidance by counting bytes.
-void grow_congestion_window(Tcb& tcb, std::uint32_t acked) noexcept;
+/// An ACK outside of fast recovery.
+struct Growth {
+  std::uint32_t acked;   // bytes of new text
+  std::uint32_t flight;  // bytes that were in flight before it
+  bool mended;           // a time-out had been, and it acknowledges what was sent before that
+  Instant now;
+};
+
+/// Slow start by counting bytes (RFC 3465, with the limit of RFC 9406 s.4.3), or congestion
+/// avoidance as CUBIC or Reno have it. A window that was not used does not grow (RFC 7661 s.4.4.1).
+void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
+                            const Growth& ack) noexcept;
+
+/// A congestion event: sets ssthresh by the algorithm in force, and notes in `sending`, where there
+/// is one, what it was before. CUBIC without a Sending is Reno.
+void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, Instant now) noexcept;
+
+/// Takes back what the last congestion event has done to the windows.
+void restore_windows(Tcb& tcb, Sending& sending) noexcept;
 
 /// Before text is sent when none is in flight: back to the initial window after a pause of more
 /// than one RTO.

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/ecn.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -16,21 +17,49 @@ namespace {
 
 /// The next segment, before its bookkeeping.
 struct Plan {
-  enum class What : std::uint8_t { nothing, syn, stream, first_again, probe, ack, keepalive };
+  enum class What : std::uint8_t {
+    nothing,
+    syn,
+    stream,
+    first_again,  // once more, from snd_una
+    lost_again,   // once more, from within what is in flight
+    probe,
+    ack,
+    keepalive
+  };
   What what = What::nothing;
   SeqNum seq;
   std::uint32_t text = 0;
   bool fin = false;
 };
 
-/// The segment at snd_una once more: no more of it than was sent, and than the peer now takes
-/// (SHLD-16).
+/// What is in flight once more, from `left` on and up to `right`: no more of it than the peer now
+/// takes (SHLD-16), which may be nothing.
+Plan plan_again(const Tcb& tcb, Plan::What what, SeqNum left, SeqNum right) noexcept {
+  const auto before = static_cast<std::uint32_t>(left - tcb.snd_una);
+  const std::uint32_t usable = tcb.snd_wnd > before ? tcb.snd_wnd - before : 0;
+  const SeqNum end_of_text = min(min(tcb.snd_end, tcb.snd_nxt), right);
+  const auto text = static_cast<std::uint32_t>(max(end_of_text, left) - left);
+  Plan plan{.what = what, .seq = left};
+  plan.text = std::min({text, std::uint32_t{tcb.mss}, usable});
+  plan.fin =
+      tcb.fin_sent() && right == tcb.snd_nxt && plan.text == text && (text == 0 || text < usable);
+  return plan.text != 0 || plan.fin ? plan : Plan{};
+}
+
+/// The segment at snd_una once more. One byte of it goes into a closed window, too.
 Plan plan_first_again(const Tcb& tcb) noexcept {
-  const auto text = static_cast<std::uint32_t>(min(tcb.snd_end, tcb.snd_nxt) - tcb.snd_una);
-  Plan plan{.what = Plan::What::first_again, .seq = tcb.snd_una};
-  plan.text = std::min({text, std::uint32_t{tcb.mss}, std::max(tcb.snd_wnd, 1u)});
-  plan.fin = tcb.fin_sent() && plan.text == text && (text == 0 || text < tcb.snd_wnd);
-  return plan;
+  const Plan plan = plan_again(tcb, Plan::What::first_again, tcb.snd_una, tcb.snd_nxt);
+  if (plan.what != Plan::What::nothing) return plan;
+  return {.what = Plan::What::first_again, .seq = tcb.snd_una, .text = 1};
+}
+
+/// What the scoreboard says is lost, where cwnd takes it (RFC 6675 s.5 (C)).
+Plan plan_lost_again(const Tcb& tcb, const Sending& sending) noexcept {
+  const auto lost = sending.board.first_lost();
+  if (!lost) return {};
+  const Plan plan = plan_again(tcb, Plan::What::lost_again, lost->left, lost->right);
+  return sending.board.pipe() + plan.text <= tcb.cwnd ? plan : Plan{};
 }
 
 /// One byte, or a lone FIN, into a closed window (s.3.8.6.1); and what fits where the window is
@@ -56,33 +85,62 @@ bool worth_sending(const Tcb& tcb, const Plan& plan, std::uint32_t usable) noexc
   return idle_or_eager && (all || plan.text >= tcb.max_snd_wnd / 2);
 }
 
-/// What comes next from the queue at snd_pos, and the FIN behind it.
-Plan plan_stream(const Tcb& tcb) noexcept {
-  if (tcb.snd_pos == tcb.stream_end()) return {};
+/// What cwnd takes from snd_pos on. With a scoreboard, and nothing to go back to, it is what is
+/// believed to be in the network that counts.
+std::uint32_t congestion_room(const Tcb& tcb, const Sending* board) noexcept {
+  const bool by_board = board != nullptr && tcb.snd_pos == tcb.snd_nxt;
+  const std::uint32_t used =
+      by_board ? board->board.pipe() : static_cast<std::uint32_t>(tcb.snd_pos - tcb.snd_una);
+  const std::uint32_t window = tcb.cwnd + (by_board ? 0 : limited_transmit(tcb));
+  return window > used ? window - used : 0;
+}
+
+std::uint32_t peer_room(const Tcb& tcb) noexcept {
   const auto sent = static_cast<std::uint32_t>(tcb.snd_pos - tcb.snd_una);
-  const auto room = [&](std::uint32_t window) { return window > sent ? window - sent : 0; };
-  const std::uint32_t usable = room(tcb.snd_wnd);
-  const std::uint32_t allowed = std::min(usable, room(tcb.cwnd + limited_transmit(tcb)));
+  return tcb.snd_wnd > sent ? tcb.snd_wnd - sent : 0;
+}
+
+/// What comes next from the queue at snd_pos, and the FIN behind it.
+Plan plan_stream(const Tcb& tcb, std::uint32_t congestion_room) noexcept {
+  if (tcb.snd_pos == tcb.stream_end()) return {};
+  const std::uint32_t usable = peer_room(tcb);
   const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
 
   Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
-  plan.text = std::min({queued, std::uint32_t{tcb.mss}, allowed});
+  plan.text = std::min({queued, std::uint32_t{tcb.mss}, usable, congestion_room});
   plan.fin = tcb.fin_queued && plan.text == queued && plan.text < usable;
   return worth_sending(tcb, plan, usable) ? plan : Plan{};
 }
 
-Plan make_plan(const Tcb& tcb) noexcept {
+/// A tail loss probe (RFC 8985 s.7.3): new text whatever cwnd says, else the last segment again,
+/// which begins a whole number of segments from the front.
+Plan plan_tail_probe(const Tcb& tcb) noexcept {
+  const Plan fresh = plan_stream(tcb, tcb.mss);
+  if (fresh.what != Plan::What::nothing) return fresh;
+  const std::uint32_t text = tcb.in_flight() - (tcb.fin_sent() ? 1 : 0);
+  const std::uint32_t before = text == 0 ? 0 : (text - 1) / tcb.mss * tcb.mss;
+  return plan_again(tcb, Plan::What::lost_again, tcb.snd_una + before, tcb.snd_nxt);
+}
+
+Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
   if (tcb.state == State::closed) return {};
   if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
   if (tcb.state == State::syn_sent) return {};
   if (tcb.synchronized()) {
     // Full segments would leave no room to tell of what has come past a gap.
-    if (tcb.ack_now && tcb.sack && tcb.flight != FlightPool::none) {
+    if (tcb.ack_now && tcb.sack && holds_text(tcb, flights)) {
       return {.what = Plan::What::ack, .seq = next_seq(tcb)};
     }
     if (tcb.resend_first) return plan_first_again(tcb);
     if (tcb.probe) return plan_probe(tcb);
-    if (const Plan plan = plan_stream(tcb); plan.what != Plan::What::nothing) return plan;
+    const Sending* const board = scoreboard_of(tcb, flights);
+    if (tcb.mend && board != nullptr) {
+      Plan plan = board->probe_due ? plan_tail_probe(tcb) : Plan{};
+      if (plan.what == Plan::What::nothing) plan = plan_lost_again(tcb, *board);
+      if (plan.what != Plan::What::nothing) return plan;
+    }
+    const Plan plan = plan_stream(tcb, congestion_room(tcb, board));
+    if (plan.what != Plan::What::nothing) return plan;
   }
   if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb)};
   // s.3.8.4: no text, and a number that the peer has already acknowledged, so that it answers.
@@ -105,15 +163,42 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
   const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
   if (tcb.scale_offered && agreed) out.options.window_scale = offered_scale(config);
   if (tcb.state == State::syn_sent && offers_timestamps(config)) out.options.timestamps.emplace();
+  if (tcb.state == State::syn_sent) {
+    if (asks_for_ecn(tcb, config)) out.control |= control::ece | control::cwr;
+  } else if (tcb.ecn) {
+    out.control |= control::ece;
+  }
   out.options.sack_permitted = tcb.sack || (tcb.state == State::syn_sent && config.sack);
 }
 
+/// Notes in the scoreboard what leaves. One begins where something is on its way that was sent in
+/// an earlier burst: of a single burst all is known from the segment that is timed.
+void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, Instant now) noexcept {
+  if (!tcb.sack || !tcb.syn_acked) return;
+  Sending* sending = scoreboard_of(tcb, flights);
+  if (sending == nullptr) {
+    const bool second_burst = tcb.in_flight() > 0 && !(tcb.timing && tcb.timed_at == Micros32{now});
+    if (second_burst) sending = begin_scoreboard(tcb, flights, tcb.snd_una, now);
+    if (sending == nullptr) return;
+  }
+  const bool again = left < tcb.snd_nxt;
+  sending->board.sent(left, right, Micros32{now}, std::chrono::microseconds{tcb.srtt_8 / 256});
+  if (tcb.recovering) sending->prr_out += static_cast<std::uint32_t>(right - left);
+  if (again) sending->undo_pending += static_cast<std::uint32_t>(right - left);
+  if (!sending->probe_due) return;
+  sending->probe_due = false;
+  sending->probe_out = true;
+  sending->probe_again = again;
+  sending->probe_end = max(tcb.snd_nxt, right);
+}
+
 /// Accounts for sequence numbers that leave.
-void sent(Tcb& tcb, const Config& config, const Plan& plan, const Segment& out,
+void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan, const Segment& out,
           Instant now) noexcept {
   const SeqNum end = out.seq + out.len();
   const bool again = out.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
+  note_sent(tcb, flights, out.seq, end, now);
   // Nothing before it is on its way: a timer that runs was started for something else, a closed
   // window or silly-window avoidance.
   const bool alone =
@@ -142,13 +227,19 @@ void sent(Tcb& tcb, const Config& config, const Plan& plan, const Segment& out,
       break;
     case Plan::What::syn:
     case Plan::What::stream:
+      tcb.snd_pos = end;
+      break;
+    case Plan::What::lost_again:
     case Plan::What::nothing:
     case Plan::What::ack:
     case Plan::What::keepalive:
-      tcb.snd_pos = end;
       break;
   }
-  if (alone || !tcb.retransmit_armed) arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
+  if (alone || !tcb.retransmit_armed) {
+    arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
+  } else if (!again) {
+    arm_tail_probe(tcb, retransmission_timeout(tcb, config), now);  // RFC 8985 s.7.2
+  }
 }
 
 /// Tells what has come past the gap (RFC 2018 s.4), or twice, where the segment's text leaves room
@@ -181,6 +272,7 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
   } else {
     out.window = advertise(tcb, config);
     if (plan.fin) out.control |= control::fin;
+    put_ecn(tcb, out);
     // Everything that is queued is in flight with this: the peer need not wait for more.
     if (plan.text > 0 && plan.seq + plan.text == tcb.snd_end) out.control |= control::psh;
   }
@@ -193,7 +285,7 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
     tcb.ack_pending = 0;
     tcb.ack_armed = false;
   }
-  if (out.len() > 0) sent(tcb, config, plan, out, now);
+  if (out.len() > 0) sent(tcb, config, flights, plan, out, now);
   // Text asks as well as a probe does; an ACK alone asks for nothing.
   if (plan.what != Plan::What::ack) tcb.keepalive_due = false;
 }
@@ -205,9 +297,10 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
     restart_after_idle(tcb, config, now);
   }
-  const Plan plan = make_plan(tcb);
+  const Plan plan = make_plan(tcb, flights);
   if (plan.what != Plan::What::nothing) write(tcb, config, flights, plan, now, out);
-  const bool more = may_send_something(tcb) && make_plan(tcb).what != Plan::What::nothing;
+  if (tcb.mend) update_mend(tcb, flights);
+  const bool more = may_send_something(tcb) && make_plan(tcb, flights).what != Plan::What::nothing;
   if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
       tcb.snd_pos != tcb.stream_end()) {
     // Something waits and nothing is in flight whose ACK would call us back: the window is closed

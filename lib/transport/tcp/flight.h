@@ -2,23 +2,35 @@
 
 #include "base/slab.h"
 #include "transport/tcp/reassembly.h"
+#include "transport/tcp/sending.h"
+#include "transport/tcp/tcb.h"
 
 namespace pollux::tcp {
 
-/// What a connection needs only while something is out of order, borrowed from a core's pool and
-/// named by its index in the Tcb. A connection that gets none does without: text past a gap is
-/// dropped and counted, and the peer sends it again.
+/// What a connection needs only while something is out of order, or in flight in several bursts,
+/// or once something was lost: borrowed from a core's pool and named by its index in the Tcb. A
+/// connection that gets none does without: text past a gap is dropped and counted, and the peer
+/// sends it again; what was lost is found by duplicate ACKs and the retransmission timer.
 struct Flight {
   OutOfOrder out_of_order;
+  Sending sending;
 };
 
 /// One core's Flights.
 using FlightPool = Slab<Flight>;
+static_assert(FlightPool::none == no_flight);
 
-/// Whether what a Tcb has borrowed can be given back: nothing is out of order, and nothing is left
-/// to tell.
-inline bool flight_is_idle(const auto& tcb, const FlightPool& flights) noexcept {
-  return tcb.flight != FlightPool::none && flights[tcb.flight].out_of_order.empty();
+/// Something has come past a gap, or twice.
+inline bool holds_text(const Tcb& tcb, const FlightPool& flights) noexcept {
+  return tcb.flight != FlightPool::none && !flights[tcb.flight].out_of_order.empty();
+}
+
+/// The Flight can be given back: nothing is out of order, all is acknowledged, and there was no
+/// congestion to remember.
+inline bool flight_is_idle(const Tcb& tcb, const FlightPool& flights) noexcept {
+  if (tcb.flight == FlightPool::none || tcb.snd_una != tcb.snd_nxt) return false;
+  const Flight& flight = flights[tcb.flight];
+  return flight.out_of_order.empty() && !flight.sending.eventful;
 }
 
 }  // namespace pollux::tcp

@@ -1,5 +1,6 @@
 #include "transport/tcp/invariants.h"
 
+#include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 
 namespace pollux::tcp {
@@ -60,6 +61,20 @@ std::string_view check_timers(const Tcb& tcb) noexcept {
   return met ? std::string_view{} : "the deadline is no timer's";
 }
 
+std::string_view check_board(const Scoreboard& board) noexcept {
+  std::uint32_t sacked = 0;
+  std::uint32_t lost = 0;
+  for (std::uint8_t i = 0; i < board.size(); ++i) {
+    const Scoreboard::Range range = board[i];
+    if (range.right <= range.left) return "a range of the scoreboard is empty";
+    if (range.sacked && range.lost) return "what has arrived is lost";
+    if (range.sacked) sacked += range.size();
+    if (range.lost) lost += range.size();
+  }
+  if (sacked != board.sacked()) return "what has arrived is not what the scoreboard says";
+  return lost == board.lost() ? std::string_view{} : "what is lost is not what the scoreboard says";
+}
+
 std::string_view check_state(const Tcb& tcb) noexcept {
   switch (tcb.state) {
     case State::listen:
@@ -91,6 +106,19 @@ std::string_view check_state(const Tcb& tcb) noexcept {
 }
 
 }  // namespace
+
+std::string_view check(const Tcb& tcb, const Config& config, const FlightPool& flights) noexcept {
+  if (const auto broken = check(tcb, config); !broken.empty()) return broken;
+  const Sending* const sending = scoreboard_of(tcb, flights);
+  if (sending == nullptr) return tcb.mend ? "something is lost, and no scoreboard knows it" : "";
+  if (!tcb.sack) return "a scoreboard without SACK";
+  if (tcb.state == State::closed) return {};
+  const Scoreboard& board = sending->board;
+  if (board.front() != tcb.snd_una) return "the scoreboard does not begin at SND.UNA";
+  if (board.back() != tcb.snd_nxt) return "the scoreboard does not end at SND.NXT";
+  if ((board.lost() != 0 || sending->probe_due) && !tcb.mend) return "what is lost is forgotten";
+  return check_board(board);
+}
 
 std::string_view check(const Tcb& tcb, const Config& config) noexcept {
   if (const auto broken = check_state(tcb); !broken.empty()) return broken;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "transport/tcp/challenge.h"
+#include "transport/tcp/ecn.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
@@ -52,6 +53,7 @@ HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, cons
     entry.snd_shift = std::min(*syn.options.window_scale, wire::TcpOptions::max_window_scale);
   }
   entry.sack = config.sack && syn.options.sack_permitted;
+  entry.ecn = accepts_ecn(config, syn);
   entry.timestamps = offers_timestamps(config) && syn.options.timestamps.has_value();
   if (entry.timestamps) entry.ts_recent = syn.options.timestamps->value;
   entry.deadline = later(now, syn_timeout(entry, config));
@@ -67,6 +69,7 @@ Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept {
   out.options.mss = config.mss;  // MUST-14
   if (entry.scaled) out.options.window_scale = offered_scale(config);
   out.options.sack_permitted = entry.sack;
+  if (entry.ecn) out.control |= control::ece;
   put_timestamps(entry, out);
   return out;
 }
@@ -160,6 +163,7 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
     tcb.rcv_shift = offered_scale(config) & 0xF;
   }
   tcb.sack = entry.sack;
+  tcb.ecn = entry.ecn;
   if (entry.timestamps) agree_on_timestamps(tcb, entry.ts_recent, now);
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};

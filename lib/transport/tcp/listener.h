@@ -30,6 +30,7 @@ struct alignas(64) HalfOpen {
   bool resent = false;               // our SYN: because of that, or because the peer's came again
   bool sack = false;                 // both sides permit it
   bool timestamps = false;           // both sides have them
+  bool ecn = false;                  // asked for, and granted (RFC 3168 s.6.1.1)
   bool from_cookie = false;          // when our SYN was sent is not known
   std::uint32_t ts_recent = 0;       // RFC 7323 s.4.3
   std::uint16_t challenge_slot = 0;  // as a Tcb's

@@ -2,27 +2,48 @@
 
 #include <algorithm>
 
+#include "transport/tcp/arrival.h"
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/ecn.h"
 
+/// Loss where there is no scoreboard, and time-outs; the rest is in sack_recovery.cc.
 namespace pollux::tcp {
 
 namespace {
 
 constexpr std::uint8_t dup_ack_threshold = 3;
 
-/// Equation (4) of RFC 5681. What limited transmit sent beyond cwnd does not count (s.3.2 step 2).
-std::uint32_t half_of_flight(const Tcb& tcb) noexcept {
-  return std::max<std::uint32_t>(std::min(tcb.in_flight(), tcb.cwnd) / 2, 2u * tcb.mss);
-}
-
 }  // namespace
 
-Restart recover_on_new_ack(Tcb& tcb, std::uint32_t acked) noexcept {
+Sending* remember(Tcb& tcb, FlightPool& flights) noexcept {
+  if (tcb.flight == FlightPool::none) tcb.flight = flights.acquire();
+  return sending_of(tcb, flights);
+}
+
+Sending* sending_of(const Tcb& tcb, FlightPool& flights) noexcept {
+  return tcb.flight == FlightPool::none ? nullptr : &flights[tcb.flight].sending;
+}
+
+const Sending* sending_of(const Tcb& tcb, const FlightPool& flights) noexcept {
+  return tcb.flight == FlightPool::none ? nullptr : &flights[tcb.flight].sending;
+}
+
+void update_mend(Tcb& tcb, const FlightPool& flights) noexcept {
+  const Sending* const sending = scoreboard_of(tcb, flights);
+  tcb.mend = sending != nullptr && (sending->probe_due || sending->board.lost() != 0);
+}
+
+Restart recover_on_new_ack(Arrival& a, std::uint32_t acked) noexcept {
+  Tcb& tcb = a.tcb;
   tcb.dup_acks = 0;
   if (!tcb.recovering) {
+    grow_congestion_window(tcb, a.config, sending_of(tcb, a.flights),
+                           {.acked = acked,
+                            .flight = tcb.in_flight() + acked,
+                            .mended = tcb.snd_una <= tcb.recover,
+                            .now = a.now});
     // `recover` is pulled along, so that it is never so old that it seems to lie ahead.
     if (tcb.recover < tcb.snd_una) tcb.recover = tcb.snd_una - 1;
-    grow_congestion_window(tcb, acked);
     return Restart::yes;
   }
   if (tcb.recover <= tcb.snd_una) {  // RFC 6582 s.3.2 step 3, full acknowledgment, option (1)
@@ -46,15 +67,16 @@ Restart recover_on_new_ack(Tcb& tcb, std::uint32_t acked) noexcept {
   return first ? Restart::yes : Restart::no;
 }
 
-bool recover_on_duplicate_ack(Tcb& tcb) noexcept {
-  if (tcb.dup_acks < 255) ++tcb.dup_acks;
+bool recover_on_duplicate_ack(Arrival& a) noexcept {
+  Tcb& tcb = a.tcb;
+  if (tcb.dup_acks < 15) ++tcb.dup_acks;
   if (tcb.recovering) {  // a segment has left the network (RFC 5681 s.3.2 step 4)
     tcb.cwnd = std::min(tcb.cwnd + tcb.mss, max_cwnd);
     return false;
   }
   // An ACK that covers no more than `recover` was caused by segments that we sent twice.
   if (tcb.dup_acks != dup_ack_threshold || tcb.snd_una <= tcb.recover) return false;
-  tcb.ssthresh = half_of_flight(tcb);
+  reduce_threshold(tcb, a.config, remember(tcb, a.flights), a.now);
   tcb.cwnd = tcb.ssthresh + dup_ack_threshold * tcb.mss;
   tcb.recover = tcb.snd_nxt;
   tcb.recovering = true;
@@ -68,16 +90,59 @@ std::uint32_t limited_transmit(const Tcb& tcb) noexcept {
   return std::min<std::uint32_t>(tcb.dup_acks, dup_ack_threshold - 1) * tcb.mss;
 }
 
-void recover_on_timeout(Tcb& tcb) noexcept {
+void recover_on_timeout(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
+  Sending* const sending = remember(tcb, flights);
   // A segment that is lost twice says nothing new about the path (RFC 5681 s.3.1).
-  if (tcb.retries == 0) tcb.ssthresh = half_of_flight(tcb);
+  if (tcb.retries == 0) {
+    reduce_threshold(tcb, config, sending, now);
+    if (sending != nullptr) sending->cubic.forget();
+  }
   tcb.cwnd = tcb.mss;  // LW
   tcb.acked_bytes = 0;
   tcb.recovering = false;
   tcb.dup_acks = 0;
   tcb.recover = tcb.snd_nxt;  // RFC 6582 s.3.2 step 4
-  tcb.snd_pos = tcb.snd_una;
-  tcb.resend_first = true;  // whatever silly-window avoidance says about what fits
+  tcb.resend_first = true;    // whatever silly-window avoidance says about what fits
+  if (begin_scoreboard(tcb, flights, tcb.snd_una, now) != nullptr) {
+    lose_on_timeout(tcb, *sending, now);
+  } else {
+    tcb.snd_pos = tcb.snd_una;
+  }
+}
+
+bool undo_if_spurious(Arrival& a, Sending& sending, SeqNum before) noexcept {
+  Tcb& tcb = a.tcb;
+  if (!sending.may_undo || before != sending.undo_una || tcb.snd_una == before) return false;
+  const auto& timestamps = a.segment.options.timestamps;
+  if (!tcb.timestamps || !timestamps) return false;
+  if (Millis32::from_raw(timestamps->echo) >= sending.undo_at) return false;
+  undo(tcb, sending);
+  return true;
+}
+
+void react_to_echo(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
+  if (tcb.in_episode() || tcb.in_flight() == 0) return;
+  Sending* const sending = remember(tcb, flights);
+  if (sending != nullptr) {
+    if (sending->reduced && tcb.snd_una < sending->reduced_to) return;
+    sending->reduced = true;
+    sending->reduced_to = tcb.snd_nxt;
+  } else if (tcb.cwr_due) {
+    return;
+  }
+  reduce_threshold(tcb, config, sending, now);
+  if (sending != nullptr) sending->may_undo = false;
+  tcb.cwnd = std::min(tcb.cwnd, tcb.ssthresh);
+}
+
+void undo(Tcb& tcb, Sending& sending) noexcept {
+  restore_windows(tcb, sending);
+  if (sending.board.begun()) sending.board.forget_lost();
+  tcb.recovering = false;
+  tcb.recover = tcb.snd_una - 1;
+  tcb.snd_pos = tcb.snd_nxt;
+  tcb.resend_first = false;
+  tcb.backoff = 0;
 }
 
 }  // namespace pollux::tcp

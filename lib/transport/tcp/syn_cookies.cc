@@ -78,6 +78,7 @@ Segment SynCookies::answer(const wire::FourTuple& tuple, const Segment& syn, con
   HalfOpen entry = make_half_open(config, tuple, syn, {}, 0, now);
   entry.iss = cookie(tuple, syn.seq, class_of(entry.peer_mss), last_sent_);
   if (!entry.timestamps) entry.scaled = entry.sack = false;  // they could not be remembered
+  entry.ecn = false;                                         // nor could this
   Segment out = syn_ack(entry, config);
   // The latest time with these low bits, so that the connection's timestamps go on from there.
   if (entry.timestamps) {

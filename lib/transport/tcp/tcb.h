@@ -6,7 +6,6 @@
 
 #include "base/cause.h"
 #include "base/time.h"
-#include "transport/tcp/flight.h"
 #include "wire/seq_num.h"
 
 namespace pollux::tcp {
@@ -31,8 +30,17 @@ enum class State : std::uint8_t {
 
 /// What is assumed of a peer that sends no MSS option (RFC 9293 MUST-15).
 inline constexpr std::uint16_t default_mss = 536;
+/// A Tcb's flight when nothing is borrowed.
+inline constexpr std::uint32_t no_flight = 0xffffffff;
 /// A smaller MSS, or path MTU, is taken for this: it would only make the sender work for nothing.
 inline constexpr std::uint16_t min_mss = 48;
+
+/// What the retransmission timer waits for.
+enum class Timer : std::uint8_t {
+  retransmission,
+  tail_probe,  // RFC 8985 s.7
+  reordering   // RFC 8985 s.6.2 step 5
+};
 
 /// A connection's variables (RFC 9293 s.3.3.1). The functions of tcp.h alone write it; the owner
 /// reads. The send queue holds the bytes from max(snd_una, iss + 1) up to snd_end: the first byte
@@ -52,7 +60,7 @@ struct alignas(64) Tcb {
   std::uint32_t unread = 0;   // bytes in order that the application has not consumed
   Millis32 deadline;          // the earliest of the timers; means something with has_deadline()
   Millis32 ack_at;            // delayed ACK
-  std::uint32_t flight = FlightPool::none;
+  std::uint32_t flight = no_flight;  // index of what is borrowed from the FlightPool
 
   // Timers that run.
   std::uint32_t retransmit_armed : 1 = false;
@@ -84,6 +92,11 @@ struct alignas(64) Tcb {
   std::uint32_t timestamps : 1 = false;
   std::uint32_t ts_day : 6 = 0;
   std::uint32_t sack : 1 = false;  // both sides permit it (RFC 2018 s.2)
+  // ECN (RFC 3168 s.6.1): agreed upon; a mark has come and the peer is told until it has reacted;
+  // we have reacted and tell it with the next new text.
+  std::uint32_t ecn : 1 = false;
+  std::uint32_t ecn_echo : 1 = false;
+  std::uint32_t cwr_due : 1 = false;
 
   State state = State::closed;
   std::uint8_t ack_pending = 0;     // segments with text since the last ACK that we sent
@@ -91,8 +104,11 @@ struct alignas(64) Tcb {
   std::uint8_t snd_shift : 4 = 0;   // of the windows that we are told (RFC 7323 s.2.2)
   std::uint8_t rcv_shift : 4 = 0;   // of those that we tell
   std::uint8_t keepalive_probes = 0;
-  Cause soft_cause = Cause::none;  // why no answer may come (RFC 9293 SHLD-25)
-  std::uint8_t dup_acks = 0;
+  Cause soft_cause = Cause::none;           // why no answer may come (RFC 9293 SHLD-25)
+  std::uint8_t dup_acks : 4 = 0;            // without a scoreboard; stops at 15
+  Timer timer : 2 = Timer::retransmission;  // with retransmit_armed
+  std::uint8_t no_tail_probe : 1 = false;   // one is out, or SACK tells what is lost
+  std::uint8_t mend : 1 = false;            // the scoreboard has something to send
 
   // Line 1: timers, open, close, one segment's send time.
   SeqNum iss;
@@ -114,6 +130,8 @@ struct alignas(64) Tcb {
   std::uint8_t backoff = 0;           // the RTO is doubled so often (RFC 6298 (5.5))
   std::uint32_t ts_recent = 0;        // TS.Recent: the timestamp to echo (RFC 7323 s.4.3)
 
+  /// Losses are being mended: after a fast retransmit (`recovering`), or after a time-out.
+  bool in_episode() const noexcept { return snd_una < recover; }
   bool has_deadline() const noexcept { return retransmit_armed || ack_armed || idle_armed; }
   /// The deadline as an Instant, for a timer wheel; rounded up, and right within 24 days of now.
   Instant deadline_instant(Instant now) const noexcept {

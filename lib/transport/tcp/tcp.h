@@ -7,6 +7,7 @@
 #include "base/counters.h"
 #include "base/time.h"
 #include "transport/tcp/config.h"
+#include "transport/tcp/flight.h"
 #include "transport/tcp/segment.h"
 #include "transport/tcp/tcb.h"
 
@@ -46,6 +47,7 @@ struct Verdict {
   bool duplicate : 1 = false;        // nothing in the segment's text was new
   bool out_of_order : 1 = false;     // its text lies past a gap
   bool fast_retransmit : 1 = false;  // RFC 5681 s.3.2
+  bool recovery_undone : 1 = false;  // nothing was lost (RFC 3522, RFC 2883)
   bool zero_window_probe : 1 = false;
   bool keepalive : 1 = false;
   bool flights_exhausted : 1 = false;  // the pool had none to lend

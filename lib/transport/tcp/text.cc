@@ -65,7 +65,7 @@ bool process_text(Arrival& a) noexcept {
   if (a.text == 0) return go_on;
 
   SeqNum next = tcb.rcv_nxt + a.text;
-  if (tcb.flight != FlightPool::none) {
+  if (holds_text(tcb, a.flights)) {
     // A segment that fills a gap, or a part of it, is acknowledged at once (RFC 5681 s.4.2).
     OutOfOrder& held = a.flights[tcb.flight].out_of_order;
     next = held.advance(next);
@@ -91,10 +91,10 @@ bool process_text(Arrival& a) noexcept {
 void check_fin(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   bool fin = a.fin && a.seq + a.text == tcb.rcv_nxt;
-  if (tcb.flight != FlightPool::none) {
-    const OutOfOrder& held = a.flights[tcb.flight].out_of_order;
+  if (holds_text(tcb, a.flights)) {
+    OutOfOrder& held = a.flights[tcb.flight].out_of_order;
     fin = fin || held.fin_at(tcb.rcv_nxt);
-    if (fin || held.empty()) release(tcb, a.flights);
+    if (fin) held = OutOfOrder{};
   }
   if (!fin) return;
   tcb.rcv_nxt += 1;

@@ -38,7 +38,8 @@ bool waits(const Tcb& tcb) noexcept {
 
 /// The RETRANSMISSION TIMEOUT, which also probes a closed window and overrides silly-window
 /// avoidance.
-void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcept {
+void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+                Verdict& verdict) noexcept {
   tcb.retransmit_armed = false;
   const bool waiting = waits(tcb);
   if (waiting && tcb.snd_pos == tcb.stream_end()) return;
@@ -53,7 +54,7 @@ void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) n
     tcb.resend_first = false;
     verdict.zero_window_probe = closed_window;
   } else if (tcb.syn_acked) {
-    recover_on_timeout(tcb);
+    recover_on_timeout(tcb, config, flights, now);
   } else {
     tcb.snd_pos = tcb.snd_una;
     if (tcb.syn_due) {  // nothing was lost: no back-off, no small window
@@ -68,6 +69,40 @@ void retransmit(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) n
     tcb.backoff = std::min<std::uint8_t>(tcb.backoff + 1, max_backoff);
   }
   arm_retransmit(tcb, config, now);  // RFC 6298 (5.5), (5.6)
+}
+
+/// RFC 8985 s.7.3: next_segment() has the probe.
+void probe_tail(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
+  if (Sending* const sending = begin_scoreboard(tcb, flights, tcb.snd_una, now)) {
+    sending->probe_due = true;
+  }
+  tcb.no_tail_probe = true;
+  arm_retransmit(tcb, config, now);
+}
+
+void detect_loss(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+                 Verdict& verdict) noexcept {
+  Sending* const sending = scoreboard_of(tcb, flights);
+  if (sending != nullptr) {
+    verdict.fast_retransmit = recover_on_reordering_timeout(tcb, config, *sending, now);
+  }
+  arm_retransmit(tcb, config, now);
+  if (sending == nullptr) return;
+  const auto wait = reordering_wait(tcb, *sending, now);
+  if (wait.count() > 0) arm_reordering(tcb, wait, now);
+}
+
+/// What the retransmission timer was armed for.
+void expired(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+             Verdict& verdict) noexcept {
+  switch (tcb.timer) {
+    case Timer::retransmission:
+      return retransmit(tcb, config, flights, now, verdict);
+    case Timer::tail_probe:
+      return probe_tail(tcb, config, flights, now);
+    case Timer::reordering:
+      return detect_loss(tcb, config, flights, now, verdict);
+  }
 }
 
 /// Keep-alive (s.3.8.4), or the limit of FIN-WAIT-2 for a connection that nobody uses any more.
@@ -101,9 +136,11 @@ Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights, Instant now
     tcb.ack_armed = false;
     tcb.ack_now = true;
   }
-  if (tcb.retransmit_armed && tcb.retransmit_at <= time) retransmit(tcb, config, now, verdict);
+  if (tcb.retransmit_armed && tcb.retransmit_at <= time)
+    expired(tcb, config, flights, now, verdict);
   if (tcb.idle_armed && tcb.idle_at <= time) idle(tcb, config, now, verdict);
   if (verdict.closed) release(tcb, flights);
+  if (tcb.sack) update_mend(tcb, flights);
   update_deadline(tcb);
   verdict.send = !verdict.closed && may_send_something(tcb);
   return verdict;

@@ -26,15 +26,51 @@ inline void update_deadline(Tcb& tcb) noexcept {
   consider(tcb.idle_armed, tcb.idle_at);
 }
 
-/// Starts the retransmission timer, or starts it again, with the RTO in force (RFC 6298 s.5). The
-/// user's limit, counted from the last time that something new was sent or answered, may end it
-/// sooner.
+/// PTO (RFC 8985 s.7.2): when the end of what is in flight is probed, for want of what its loss
+/// would be told by. An ACK of a single segment may be delayed.
+inline Duration tail_probe_timeout(const Tcb& tcb) noexcept {
+  constexpr Duration least = 10ms;  // what a busy host or peer takes to answer is no loss
+  constexpr Duration delayed_ack = 200ms;
+  const Duration timeout = std::max<Duration>(std::chrono::microseconds{tcb.srtt_8 / 4}, least);
+  return tcb.in_flight() <= tcb.mss ? timeout + delayed_ack : timeout;
+}
+
+/// Makes the retransmission timer that of a tail loss probe, where one could help and is due
+/// sooner than the RTO.
+inline void arm_tail_probe(Tcb& tcb, Duration rto, Instant now) noexcept {
+  const bool may_probe = tcb.sack && !tcb.no_tail_probe && tcb.syn_acked && tcb.srtt_8 != 0 &&
+                         tcb.retries == 0 && !tcb.in_episode() && tcb.in_flight() > 0 &&
+                         tcb.snd_wnd != 0 && tcb.snd_pos == tcb.snd_nxt;
+  if (!may_probe) return;
+  const Duration timeout = tail_probe_timeout(tcb);
+  if (timeout >= rto) return;
+  tcb.retransmit_at = later(now, timeout);
+  tcb.timer = Timer::tail_probe;
+}
+
+/// Starts the retransmission timer, or starts it again, with the RTO in force (RFC 6298 s.5), or
+/// for a tail loss probe. The user's limit, counted from the last time that something new was sent
+/// or answered, may end it sooner.
 inline void arm_retransmit(Tcb& tcb, const Config& config, Instant now) noexcept {
-  tcb.retransmit_at = later(now, retransmission_timeout(tcb, config));
+  const Duration rto = retransmission_timeout(tcb, config);
+  tcb.retransmit_at = later(now, rto);
   tcb.retransmit_armed = true;
+  tcb.timer = Timer::retransmission;
+  arm_tail_probe(tcb, rto, now);
   if (tcb.user_timeout_ms == 0) return;
   const Millis32 limit = tcb.sent_at + std::chrono::milliseconds{tcb.user_timeout_ms};
-  if (limit < tcb.retransmit_at) tcb.retransmit_at = limit < Millis32{now} ? Millis32{now} : limit;
+  if (tcb.retransmit_at <= limit) return;
+  tcb.retransmit_at = limit < Millis32{now} ? Millis32{now} : limit;
+  tcb.timer = Timer::retransmission;
+}
+
+/// Makes the retransmission timer that of RACK, where that is sooner.
+inline void arm_reordering(Tcb& tcb, std::chrono::microseconds wait, Instant now) noexcept {
+  const Millis32 at = later(now, wait);
+  if (tcb.retransmit_armed && tcb.retransmit_at <= at) return;
+  tcb.retransmit_at = at;
+  tcb.retransmit_armed = true;
+  tcb.timer = Timer::reordering;
 }
 
 inline void arm_idle(Tcb& tcb, Instant now, Duration by) noexcept {
@@ -63,7 +99,7 @@ inline SeqNum next_seq(const Tcb& tcb) noexcept {
 
 /// Whether next_segment() may find something to do.
 inline bool may_send_something(const Tcb& tcb) noexcept {
-  return tcb.ack_now || tcb.resend_first || tcb.probe || tcb.keepalive_due ||
+  return tcb.ack_now || tcb.resend_first || tcb.probe || tcb.mend || tcb.keepalive_due ||
          tcb.snd_pos != tcb.stream_end();
 }
 

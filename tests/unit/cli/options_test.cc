@@ -50,6 +50,8 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(shared.tcp.min_rto, 200ms);
   EXPECT_TRUE(shared.tcp.timestamps);
   EXPECT_TRUE(shared.tcp.sack);
+  EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::cubic);
+  EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::accept);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::automatic);
   EXPECT_EQ(shared.json, "");
   EXPECT_EQ(shared.human(), stdout);
@@ -135,6 +137,10 @@ TEST(Options, EverythingOfTheMachine) {
                                              "off",
                                              "--sack",
                                              "off",
+                                             "--ecn",
+                                             "on",
+                                             "--congestion",
+                                             "reno",
                                              "--syn-cookies",
                                              "never",
                                              "--initial-window",
@@ -164,6 +170,8 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_EQ(shared.tcp.min_rto, 1s);
   EXPECT_FALSE(shared.tcp.timestamps);
   EXPECT_FALSE(shared.tcp.sack);
+  EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::reno);
+  EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::on);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);

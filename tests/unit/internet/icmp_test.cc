@@ -194,6 +194,17 @@ TEST_F(Icmp, EchoReplyChecksumIsRightForEveryRequestChecksum) {
   }
 }
 
+// Found by the fuzzer `ipv4`: a reply that is all zeros has the checksum 0xFFFF.
+TEST_F(Icmp, EchoReplyOfZerosHasAChecksumThatIsRight) {
+  for (const std::size_t size : {0u, 1u, 56u}) {
+    Bytes message = icmp(wire::IcmpFields::echo_request(0, 0), Bytes(size));
+    make_echo_reply(message);
+    wire::IcmpView reply;
+    ASSERT_EQ(wire::IcmpView::parse(message, reply), Drop::none);
+    EXPECT_TRUE(reply.checksum_ok()) << size;
+  }
+}
+
 TEST_F(Icmp, ErrorsQuoteAsMuchAsFitsIn576Bytes) {
   for (const std::size_t size : {0u, 7u, 8u, 520u, 527u, 528u, 529u, 1480u}) {
     const Bytes about = datagram(from_peer(protocol::udp), pattern(size));

@@ -1,0 +1,209 @@
+#include <algorithm>
+
+#include "transport/tcp/arrival.h"
+#include "transport/tcp/congestion.h"
+#include "transport/tcp/recovery.h"
+
+/// Loss where there is a scoreboard.
+namespace pollux::tcp {
+
+namespace {
+
+using std::chrono::microseconds;
+
+Rack::Context context_of(const Tcb& tcb) noexcept {
+  return {.mss = tcb.mss, .srtt_us = tcb.srtt_8 / 8, .recovering = tcb.recovering != 0};
+}
+
+/// When what is in flight was sent, for a scoreboard that begins only now: all in one burst with
+/// the segment that is timed; or, where none is, as late as sent_at can mean.
+Micros32 sent_time(const Tcb& tcb, Instant now) noexcept {
+  if (tcb.timing) return tcb.timed_at;
+  const std::chrono::milliseconds since = Millis32{now} - tcb.sent_at;
+  const auto ago = std::clamp<std::chrono::milliseconds>(since - 1ms, 0ms, 10min);
+  return Micros32{now - ago};
+}
+
+/// A block that tells of text that had arrived before (RFC 2883 s.4): what the ACK covers already,
+/// or a part of the block behind it.
+bool is_duplicate_report(const wire::TcpOptions& options, SeqNum ack) noexcept {
+  if (options.sack_count == 0) return false;
+  const auto& first = options.sack[0];
+  if (first.left < first.right && first.right <= ack) return true;
+  if (options.sack_count < 2) return false;
+  const auto& second = options.sack[1];
+  return second.left <= first.left && first.right <= second.right;
+}
+
+/// The duplicate counts for what was sent again since the congestion event. When all of that was
+/// for nothing, so was the event (RFC 3708 s.3).
+void take_duplicate_report(Arrival& a, Sending& sending) noexcept {
+  Tcb& tcb = a.tcb;
+  const auto& block = a.segment.options.sack[0];
+  sending.rack.duplicated(tcb.snd_una, tcb.snd_nxt);
+  if (!sending.may_undo || block.left < sending.undo_una || sending.undo_pending == 0) return;
+  const auto size = static_cast<std::uint32_t>(block.right - block.left);
+  sending.undo_pending -= std::min(size, sending.undo_pending);
+  if (sending.undo_pending != 0) return;
+  undo(tcb, sending);
+  a.verdict.recovery_undone = true;
+}
+
+/// RFC 8985 s.7.4.2: whether the probe has found a loss, and mended it.
+void end_tail_probe(Arrival& a, Sending& sending, bool duplicate_report) noexcept {
+  Tcb& tcb = a.tcb;
+  if (!sending.probe_out || tcb.snd_una < sending.probe_end) return;
+  const bool bare_duplicate = a.segment.ack == sending.probe_end &&
+                              a.segment.options.sack_count == 0 && a.segment.text == 0 &&
+                              !a.verdict.acknowledged;
+  if (!sending.probe_again || duplicate_report || bare_duplicate) {
+    sending.probe_out = false;
+  } else if (sending.probe_end < tcb.snd_una) {
+    sending.probe_out = false;
+    if (tcb.in_episode()) return;
+    reduce_threshold(tcb, a.config, &sending, a.now);
+    tcb.cwnd = std::min(tcb.cwnd, tcb.ssthresh);
+  }
+}
+
+/// RFC 9937 s.6.2: cwnd such that what leaves is in proportion to what arrives.
+void reduce_in_proportion(Tcb& tcb, Sending& sending, std::uint32_t delivered, bool safe) noexcept {
+  sending.prr_delivered += delivered;
+  const std::uint32_t pipe = sending.board.pipe();
+  std::int64_t more;
+  if (pipe > tcb.ssthresh) {
+    const std::uint64_t due = std::uint64_t{sending.prr_delivered} * tcb.ssthresh;
+    more = static_cast<std::int64_t>((due + sending.prr_flight - 1) / sending.prr_flight) -
+           sending.prr_out;
+  } else {
+    std::int64_t limit =
+        std::max(std::int64_t{sending.prr_delivered} - sending.prr_out, std::int64_t{delivered});
+    if (safe) limit += tcb.mss;
+    more = std::min<std::int64_t>(tcb.ssthresh - pipe, limit);
+  }
+  const std::uint32_t least = sending.prr_out == 0 ? tcb.mss : 0;  // the fast retransmit itself
+  more = std::max<std::int64_t>(more, least);
+  tcb.cwnd = std::clamp<std::uint32_t>(pipe + static_cast<std::uint32_t>(more), tcb.mss, max_cwnd);
+}
+
+void begin_proportion(Tcb& tcb, Sending& sending, SeqNum una) noexcept {
+  sending.prr_delivered = sending.prr_out = 0;
+  sending.prr_flight = std::max(static_cast<std::uint32_t>(tcb.snd_nxt - una), 1u);
+}
+
+void enter_recovery(Tcb& tcb, const Config& config, Sending& sending, SeqNum before,
+                    Instant now) noexcept {
+  reduce_threshold(tcb, config, &sending, now);
+  begin_proportion(tcb, sending, before);
+  tcb.recover = tcb.snd_nxt;
+  tcb.recovering = true;
+}
+
+void leave_episode(Tcb& tcb, Sending& sending) noexcept {
+  if (tcb.recovering) {
+    tcb.cwnd = std::max<std::uint32_t>(tcb.ssthresh, tcb.mss);
+    tcb.acked_bytes = 0;
+    sending.rack.recovered();
+  }
+  tcb.recovering = false;
+  tcb.recover = tcb.snd_una - 1;
+}
+
+}  // namespace
+
+Sending* scoreboard_of(const Tcb& tcb, FlightPool& flights) noexcept {
+  Sending* const sending = sending_of(tcb, flights);
+  return sending != nullptr && sending->board.begun() ? sending : nullptr;
+}
+
+const Sending* scoreboard_of(const Tcb& tcb, const FlightPool& flights) noexcept {
+  const Sending* const sending = sending_of(tcb, flights);
+  return sending != nullptr && sending->board.begun() ? sending : nullptr;
+}
+
+Sending* begin_scoreboard(Tcb& tcb, FlightPool& flights, SeqNum una, Instant now) noexcept {
+  if (!tcb.sack) return nullptr;
+  if (tcb.flight == FlightPool::none) tcb.flight = flights.acquire();
+  Sending* const sending = sending_of(tcb, flights);
+  if (sending == nullptr || sending->board.begun()) return sending;
+  sending->board.begin(una, tcb.snd_nxt, sent_time(tcb, now));
+  sending->rack.begin(una);
+  begin_proportion(tcb, *sending, una);  // a recovery that began without goes on with it
+  tcb.dup_acks = 0;
+  return sending;
+}
+
+bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept {
+  Tcb& tcb = a.tcb;
+  const wire::TcpOptions& options = a.segment.options;
+  Rack::Ack ack{
+      .now = Micros32{a.now}, .echo_age = std::nullopt, .highest = sending.rack.highest()};
+  if (tcb.timestamps && options.timestamps) {
+    ack.echo_age = Millis32{a.now} - Millis32::from_raw(options.timestamps->echo);
+  }
+  Scoreboard& board = sending.board;
+  std::uint32_t delivered = 0;
+  const auto arrived = [&](const Scoreboard::Range& range) noexcept {
+    delivered += range.size();
+    sending.rack.delivered(range, ack);
+  };
+  board.acknowledge(tcb.snd_una, arrived);
+  const bool duplicate = is_duplicate_report(options, tcb.snd_una);
+  for (std::uint8_t i = duplicate ? 1 : 0; i < options.sack_count; ++i) {
+    const auto& block = options.sack[i];
+    if (block.left < block.right && tcb.snd_una <= block.left && block.right <= tcb.snd_nxt) {
+      board.sack(block.left, block.right, arrived);
+    }
+  }
+  if (undo_if_spurious(a, sending, before)) a.verdict.recovery_undone = true;
+  if (duplicate) take_duplicate_report(a, sending);
+  end_tail_probe(a, sending, duplicate);
+
+  const std::uint32_t lost_before = board.lost();
+  sending.rack.detect(board, context_of(tcb), ack.now);
+  const auto acked = static_cast<std::uint32_t>(tcb.snd_una - before);
+  if (acked > 0) sending.probe_due = false;
+  const bool mended = tcb.snd_una <= tcb.recover;
+  const bool was_recovering = tcb.recovering;
+  bool entered = false;
+  if (tcb.recover <= tcb.snd_una) leave_episode(tcb, sending);
+  if (board.lost() > 0 && !tcb.in_episode()) {
+    enter_recovery(tcb, a.config, sending, before, a.now);
+    entered = true;
+  }
+  if (!tcb.recovering) {
+    if (acked > 0 && !was_recovering) {
+      grow_congestion_window(
+          tcb, a.config, &sending,
+          {.acked = acked, .flight = tcb.in_flight() + acked, .mended = mended, .now = a.now});
+    }
+  } else if (delivered > 0 || entered) {
+    reduce_in_proportion(tcb, sending, delivered, acked > 0 && board.lost() <= lost_before);
+  }
+  tcb.no_tail_probe = sending.probe_out || board.sacked() != 0;
+  return entered;
+}
+
+microseconds reordering_wait(const Tcb& tcb, Sending& sending, Instant now) noexcept {
+  return sending.rack.detect(sending.board, context_of(tcb), Micros32{now});
+}
+
+bool recover_on_reordering_timeout(Tcb& tcb, const Config& config, Sending& sending,
+                                   Instant now) noexcept {
+  sending.rack.detect(sending.board, context_of(tcb), Micros32{now});
+  if (sending.board.lost() == 0 || tcb.in_episode()) return false;
+  enter_recovery(tcb, config, sending, tcb.snd_una, now);
+  reduce_in_proportion(tcb, sending, 0, false);
+  return true;
+}
+
+void lose_on_timeout(Tcb& tcb, Sending& sending, Instant now) noexcept {
+  Scoreboard& board = sending.board;
+  // What comes next has arrived, and yet nothing acknowledges it: the peer has thrown it away.
+  if (board.front_is_sacked()) board.forget_sacked();
+  sending.rack.lose_on_timeout(board, context_of(tcb), Micros32{now});
+  sending.probe_out = sending.probe_due = false;
+  tcb.no_tail_probe = true;
+}
+
+}  // namespace pollux::tcp
