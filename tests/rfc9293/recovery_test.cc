@@ -174,12 +174,12 @@ TEST(SackRecovery, AFinIsMendedToo) {
       .flush()
       .sends_full(3, 1_seq, 1_seq)
       .sends({.seq = 3001_seq, .ack = 1_seq, .control = fin, .text = 1000})
-      .at(40ms)  // the tail is probed
+      .at(42ms)  // the tail is probed
       .sends({.seq = 3001_seq, .ack = 1_seq, .control = fin, .text = 1000})
-      .at(60ms)
+      .at(62ms)
       .arrives(ack(1_seq, {{3001_seq, 4002_seq}}))
       .sends_full(1, 1_seq, 1_seq)
-      .at(80ms)
+      .at(82ms)
       .arrives(ack(1001_seq, {{3001_seq, 4002_seq}}))
       .sends_full(2, 1001_seq, 1_seq)
       .arrives(ack(4002_seq))
@@ -288,11 +288,11 @@ TEST(Rack, WhatComesLateShowsThatThePathReorders) {
       .arrives(ack(1_seq, {{1001_seq, 3001_seq}}))
       .sends_full(2, 10'001_seq, 1_seq)
       .arrives(ack(3001_seq))  // it was only late
-      .sends_full(4, 12'001_seq, 1_seq)
+      .sends_full(2, 12'001_seq, 1_seq)
       .at(21ms)
       // From now on three are not enough: the window is a quarter of the round trip.
       .arrives(ack(3001_seq, {{4001_seq, 8001_seq}}))
-      .sends_full(4, 16'001_seq, 1_seq)
+      .sends_full(4, 14'001_seq, 1_seq)
       .check(recovering(false))
       .at(25ms)
       .sends_nothing()
@@ -307,9 +307,9 @@ TEST(TailLossProbe, SendsTheLastSegmentAgainAfterTwoRoundTrips) {
   Script::established(sack())
       .writes(3000)
       .sends_full(3, 1_seq, 1_seq)
-      .at(39ms)
+      .at(41ms)
       .sends_nothing()
-      .at(40ms)
+      .at(42ms)
       .sends_full(1, 2001_seq, 1_seq)
       .check(recovering(false));
 }
@@ -320,8 +320,19 @@ TEST(TailLossProbe, SendsNewTextWhereThereIsSome) {
   Script::established(setup)
       .writes(10'000)
       .sends_full(4, 1_seq, 1_seq)
-      .at(40ms)
+      .at(42ms)
       .sends_full(1, 4001_seq, 1_seq);
+}
+
+TEST(TailLossProbe, OfAFinThatWasSentLaterIsTheFinAlone) {
+  Script::established(sack())
+      .writes(3000)
+      .sends_full(3, 1_seq, 1_seq)
+      .at(10ms)
+      .closes()
+      .sends({.seq = 3001_seq, .ack = 1_seq, .control = fin})
+      .at(52ms)
+      .sends({.seq = 3001_seq, .ack = 1_seq, .control = fin});
 }
 
 TEST(TailLossProbe, WaitsForADelayedAckOfOneSegment) {
@@ -339,11 +350,11 @@ TEST(TailLossProbe, IsFollowedByTheTimeout) {
   Script::established(sack())
       .writes(3000)
       .sends_full(3, 1_seq, 1_seq)
-      .at(40ms)
+      .at(42ms)
       .sends_full(1, 2001_seq, 1_seq)
-      .at(239ms)
+      .at(241ms)
       .sends_nothing()
-      .at(240ms)
+      .at(242ms)
       .sends_full(1, 1_seq, 1_seq)
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 1000u); });
 }
@@ -354,9 +365,9 @@ TEST(TailLossProbe, FindsALossThatNothingElseWouldTell) {
       .sends_full(3, 1_seq, 1_seq)  // the second and the third are lost
       .at(20ms)
       .arrives(ack(1001_seq))
-      .at(60ms)
+      .at(62ms)
       .sends_full(1, 2001_seq, 1_seq)
-      .at(80ms)
+      .at(82ms)
       .arrives(ack(1001_seq, {{2001_seq, 3001_seq}}))
       .sends_full(1, 1001_seq, 1_seq)
       .check(recovering(true));
@@ -379,7 +390,7 @@ TEST(TailLossProbe, ADuplicateShowsThatNothingWasLost) {
   Script::established(sack())
       .writes(3000)
       .sends_full(3, 1_seq, 1_seq)
-      .at(40ms)
+      .at(42ms)
       .sends_full(1, 2001_seq, 1_seq)
       .arrives(ack(3001_seq))  // of the first copy
       .arrives(ack(3001_seq, {{2001_seq, 3001_seq}}))

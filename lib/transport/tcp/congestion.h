@@ -20,7 +20,7 @@ void open_congestion_window(Tcb& tcb, const Config& config) noexcept;
 
 /// An ACK outside of fast recovery.
 struct Growth {
-  std::uint32_t acked;   // bytes of new text
+  std::uint32_t acked;   // bytes that it tells of the arrival of
   std::uint32_t flight;  // bytes that were in flight before it
   bool mended;           // a time-out had been, and it acknowledges what was sent before that
   Instant now;

@@ -112,14 +112,15 @@ Plan plan_stream(const Tcb& tcb, std::uint32_t congestion_room) noexcept {
   return worth_sending(tcb, plan, usable) ? plan : Plan{};
 }
 
-/// A tail loss probe (RFC 8985 s.7.3): new text whatever cwnd says, else the last segment again,
-/// which begins a whole number of segments from the front.
-Plan plan_tail_probe(const Tcb& tcb) noexcept {
+/// A tail loss probe (RFC 8985 s.7.3): new text whatever cwnd says, else the last segment again. It
+/// begins a whole number of segments from the front, or with its burst.
+Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
   const Plan fresh = plan_stream(tcb, tcb.mss);
   if (fresh.what != Plan::What::nothing) return fresh;
   const std::uint32_t text = tcb.in_flight() - (tcb.fin_sent() ? 1 : 0);
   const std::uint32_t before = text == 0 ? 0 : (text - 1) / tcb.mss * tcb.mss;
-  return plan_again(tcb, Plan::What::lost_again, tcb.snd_una + before, tcb.snd_nxt);
+  const SeqNum burst = board.size() == 0 ? tcb.snd_una : board[board.size() - 1].left;
+  return plan_again(tcb, Plan::What::lost_again, max(tcb.snd_una + before, burst), tcb.snd_nxt);
 }
 
 Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
@@ -135,7 +136,7 @@ Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
     if (tcb.probe) return plan_probe(tcb);
     const Sending* const board = scoreboard_of(tcb, flights);
     if (tcb.mend && board != nullptr) {
-      Plan plan = board->probe_due ? plan_tail_probe(tcb) : Plan{};
+      Plan plan = board->probe_due ? plan_tail_probe(tcb, board->board) : Plan{};
       if (plan.what == Plan::What::nothing) plan = plan_lost_again(tcb, *board);
       if (plan.what != Plan::What::nothing) return plan;
     }

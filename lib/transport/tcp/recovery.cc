@@ -35,13 +35,16 @@ void update_mend(Tcb& tcb, const FlightPool& flights) noexcept {
 
 Restart recover_on_new_ack(Arrival& a, std::uint32_t acked) noexcept {
   Tcb& tcb = a.tcb;
+  // Of these the duplicate ACKs have told already that they are not in flight any more.
+  const std::uint32_t told = std::min<std::uint32_t>(tcb.dup_acks * tcb.mss, acked);
   tcb.dup_acks = 0;
   if (!tcb.recovering) {
-    grow_congestion_window(tcb, a.config, sending_of(tcb, a.flights),
-                           {.acked = acked,
-                            .flight = tcb.in_flight() + acked,
-                            .mended = tcb.snd_una <= tcb.recover,
-                            .now = a.now});
+    grow_congestion_window(
+        tcb, a.config, sending_of(tcb, a.flights),
+        {.acked = std::max(acked - told, std::min<std::uint32_t>(acked, tcb.mss)),
+         .flight = tcb.in_flight() + acked,
+         .mended = tcb.snd_una <= tcb.recover,
+         .now = a.now});
     // `recover` is pulled along, so that it is never so old that it seems to lie ahead.
     if (tcb.recover < tcb.snd_una) tcb.recover = tcb.snd_una - 1;
     return Restart::yes;

@@ -175,7 +175,7 @@ bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept
     if (acked > 0 && !was_recovering) {
       grow_congestion_window(
           tcb, a.config, &sending,
-          {.acked = acked, .flight = tcb.in_flight() + acked, .mended = mended, .now = a.now});
+          {.acked = delivered, .flight = tcb.in_flight() + acked, .mended = mended, .now = a.now});
     }
   } else if (delivered > 0 || entered) {
     reduce_in_proportion(tcb, sending, delivered, acked > 0 && board.lost() <= lost_before);

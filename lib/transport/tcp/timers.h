@@ -27,12 +27,13 @@ inline void update_deadline(Tcb& tcb) noexcept {
 }
 
 /// PTO (RFC 8985 s.7.2): when the end of what is in flight is probed, for want of what its loss
-/// would be told by. An ACK of a single segment may be delayed.
+/// would be told by. An ACK of a single segment may be delayed; and two ticks are for the timers of
+/// both ends.
 inline Duration tail_probe_timeout(const Tcb& tcb) noexcept {
-  constexpr Duration least = 10ms;  // what a busy host or peer takes to answer is no loss
+  constexpr Duration ticks = 2ms;
   constexpr Duration delayed_ack = 200ms;
-  const Duration timeout = std::max<Duration>(std::chrono::microseconds{tcb.srtt_8 / 4}, least);
-  return tcb.in_flight() <= tcb.mss ? timeout + delayed_ack : timeout;
+  const Duration two_round_trips = std::chrono::microseconds{tcb.srtt_8 / 4};
+  return two_round_trips + (tcb.in_flight() <= tcb.mss ? delayed_ack : ticks);
 }
 
 /// Makes the retransmission timer that of a tail loss probe, where one could help and is due
