@@ -336,6 +336,7 @@ bool Pipeline<D, A>::set_options(std::uint32_t index,
                         std::chrono::milliseconds{c.tcb.user_timeout_ms}),
                     .keepalive_again = other_times},
                    now_);
+  if (options.push) c.pushes = *options.push;
   if (options.cork == true) c.corked = !c.send_closed;
   if (options.cork == false) uncork(c);
   // What was held back, by this or by Nagle's algorithm, may leave now.

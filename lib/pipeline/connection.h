@@ -44,6 +44,7 @@ struct Connection {
   bool detached : 1 = false;     // no longer in the table: only its reader keeps it
   bool finished : 1 = false;     // on_closed() was called: to be released
   bool armed : 1 = false;        // has a wheel entry
+  bool pushes : 1 = true;        // the PSH bit at the end of what is queued
   bool corked : 1 = false;       // what fills no segment is held back
   Cause cause = Cause::none;
   std::uint8_t profile = Profiles::common;  // what TCP is told of it

@@ -143,10 +143,14 @@ TEST_F(Plugin, WhatIsCorkedLeavesWithNodelayAndWithTheFin) {
   EXPECT_EQ(calls.send(self, fd, "one ", 4, MSG_MORE), 4);
   EXPECT_EQ(calls.send(self, fd, "two", 3, MSG_MORE), 3);
   set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  EXPECT_EQ(hear().text, "one two");
+  const Heard unfinished = hear();
+  EXPECT_EQ(unfinished.text, "one two");
+  EXPECT_EQ(unfinished.control & control::psh, 0) << "more follows";
   EXPECT_EQ(calls.send(self, fd, "three ", 6, MSG_MORE), 6);
   EXPECT_EQ(calls.write(self, fd, "four", 4), 4);
-  EXPECT_EQ(hear().text, "three four");
+  const Heard whole = hear();
+  EXPECT_EQ(whole.text, "three four");
+  EXPECT_NE(whole.control & control::psh, 0);
   set(fd, IPPROTO_TCP, TCP_CORK, 1);
   EXPECT_EQ(calls.write(self, fd, "last", 4), 4);
   EXPECT_EQ(calls.shutdown(self, fd, SHUT_WR), 0);

@@ -322,7 +322,8 @@ ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std
       if (sent != 0) break;
       return socket->error != 0 ? -std::exchange(socket->error, 0) : -EPIPE;
     }
-    if (more) s->options({.cork = true});
+    s->options(more ? application::StreamOptions{.push = false, .cork = true}
+                    : application::StreamOptions{.push = true});
     while (sent < bytes.size()) {
       const auto room = s->reserve(bytes.size() - sent);
       if (room.empty()) break;
