@@ -71,6 +71,8 @@ enum class StackError : std::uint8_t {
 /// Per-connection switches (RFC 9293 s.3.8.4, 3.8.7.1; RFC 5482): what is not given stays as it is.
 struct StreamOptions {
   std::optional<bool> nagle{};
+  std::optional<bool> push{};  // the end of what was queued is pushed (RFC 9293 s.3.9.1.2); true
+  std::optional<bool> cork{};  // holds back what fills no segment, until false or the FIN
   std::optional<bool> keepalive{};
   std::optional<Duration> keepalive_idle{};       // of silence, before the first probe
   std::optional<Duration> keepalive_interval{};   // between probes

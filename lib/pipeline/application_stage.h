@@ -120,13 +120,13 @@ bool Pipeline<D, A>::at_end(std::uint32_t index) noexcept {
 
 template <link::Device D, application::Application A>
 std::size_t Pipeline<D, A>::unacknowledged(std::uint32_t index) const noexcept {
-  const tcp::Tcb& tcb = connections_[index].tcb;
-  return static_cast<std::uint32_t>(tcb.stream_end() - tcb.send_queue_front());
+  const Connection& c = connections_[index];
+  return static_cast<std::uint32_t>(c.tcb.stream_end() - c.tcb.send_queue_front()) + c.held;
 }
 
 template <link::Device D, application::Application A>
 std::size_t Pipeline<D, A>::room_in_send_queue(const Connection& c) const noexcept {
-  const auto queued = static_cast<std::uint32_t>(c.tcb.snd_end - c.tcb.send_queue_front());
+  const auto queued = static_cast<std::uint32_t>(c.tcb.snd_end - c.tcb.send_queue_front()) + c.held;
   const std::uint32_t size = tcp_config(c).send_buffer;
   return queued < size ? size - queued : 0;
 }
@@ -142,9 +142,31 @@ std::size_t Pipeline<D, A>::writable(std::uint32_t index) noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::queued(std::uint32_t index, std::uint32_t n) noexcept {
   Connection& c = connections_[index];
-  tcp::send(c.tcb, n);
+  c.held += n;
+  hand_over(c);
   if (room_in_send_queue(c) < tcp_config(c).send_buffer / 2) c.wants_room = true;
   make_ready(index, pending::send);
+}
+
+/// Gives TCP what is held back: all of it, or of a corked connection what fills segments.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::hand_over(Connection& c) noexcept {
+  std::uint32_t n = c.held;
+  if (c.corked) {
+    const auto unsent =
+        static_cast<std::uint32_t>(c.tcb.snd_end - max(c.tcb.snd_nxt, c.tcb.iss + 1));
+    const std::uint32_t full = (unsent + c.held) / c.tcb.mss * c.tcb.mss;
+    n = full > unsent ? full - unsent : 0;
+  }
+  if (n == 0) return;
+  c.held -= n;
+  tcp::send(c.tcb, n);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::uncork(Connection& c) noexcept {
+  c.corked = false;
+  hand_over(c);
 }
 
 template <link::Device D, application::Application A>
@@ -236,6 +258,7 @@ void Pipeline<D, A>::shutdown_send(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (c.send_closed || (c.pending & pending::closed) != 0) return;
   c.send_closed = true;
+  uncork(c);
   apply(index, tcp::shutdown_send(c.tcb, tcp_config(c), now_));
 }
 
@@ -245,6 +268,7 @@ void Pipeline<D, A>::close(std::uint32_t index) noexcept {
   if (c.closing) return;
   c.closing = c.send_closed = true;
   if ((c.pending & pending::closed) != 0) return make_ready(index, 0);
+  uncork(c);
   const bool unread = !readable(index).empty();
   if (unread) c.receive.clear(receive_pieces_);
   const tcp::Verdict verdict = tcp::close(c.tcb, tcp_config(c), unread, now_);
@@ -312,8 +336,11 @@ bool Pipeline<D, A>::set_options(std::uint32_t index,
                         std::chrono::milliseconds{c.tcb.user_timeout_ms}),
                     .keepalive_again = other_times},
                    now_);
-  // What Nagle's algorithm has held back may leave now.
-  if (options.nagle == false) make_ready(index, pending::send);
+  if (options.push) c.pushes = *options.push;
+  if (options.cork == true) c.corked = !c.send_closed;
+  if (options.cork == false) uncork(c);
+  // What was held back, by this or by Nagle's algorithm, may leave now.
+  if (options.nagle == false || options.cork == false) make_ready(index, pending::send);
   arm(index);
   return true;
 }

@@ -44,11 +44,14 @@ struct Connection {
   bool detached : 1 = false;     // no longer in the table: only its reader keeps it
   bool finished : 1 = false;     // on_closed() was called: to be released
   bool armed : 1 = false;        // has a wheel entry
+  bool pushes : 1 = true;        // the PSH bit at the end of what is queued
+  bool corked : 1 = false;       // what fills no segment is held back
   Cause cause = Cause::none;
   std::uint8_t profile = Profiles::common;  // what TCP is told of it
   std::uint8_t more_acks = 0;               // due beside the one that the Tcb knows of
   std::uint16_t owned = 0;                  // packets in its send queue
-  Millis32 armed_at;                        // what its wheel entry is set to, while it has one
+  std::uint32_t held = 0;  // bytes at the send queue's end that TCP does not know of yet
+  Millis32 armed_at;       // what its wheel entry is set to, while it has one
   SendQueue<P> send;
   ReceiveQueue<P> receive;
   [[no_unique_address]] Session session{};

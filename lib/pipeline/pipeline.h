@@ -309,6 +309,8 @@ class Pipeline {
   std::span<std::byte> reserve(std::uint32_t index, std::size_t n) noexcept;
   void commit(std::uint32_t index, std::size_t n) noexcept;
   void queued(std::uint32_t index, std::uint32_t n) noexcept;
+  void hand_over(Connection& c) noexcept;
+  void uncork(Connection& c) noexcept;
   void give_back(Connection& c, std::uint32_t packets) noexcept;
   void starve(std::uint32_t index) noexcept;
   void shutdown_send(std::uint32_t index) noexcept;

@@ -74,6 +74,9 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     if (segment.text != 0 && ++texts > 1 && emit == tcp::Emit::last) {
       segment.control |= tcp::control::psh;
     }
+    if (!c.pushes && segment.seq + segment.text == c.tcb.snd_end && !c.send_closed) {
+      segment.control &= static_cast<std::uint8_t>(~tcp::control::psh);
+    }
     if (c.more_acks != 0) [[unlikely]]
       send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);

@@ -1,4 +1,5 @@
 // The plug-in by which packetdrill drives the stack: its functions, in C, over Sockets.
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdarg>
@@ -88,8 +89,16 @@ std::span<const std::byte> bytes(const void* from, std::size_t n) {
   return {static_cast<const std::byte*>(from), n};
 }
 
+/// None of the pieces is missing.
+bool all_there(const iovec* pieces, std::size_t count) {
+  return std::none_of(pieces, pieces + count, [](const iovec& each) {
+    return each.iov_base == nullptr && each.iov_len != 0;
+  });
+}
+
 ssize_t gather(void* self, int fd, const iovec* from, std::size_t pieces, int flags,
                const sockaddr* to, socklen_t size) {
+  if (!all_there(from, pieces)) return answer(ssize_t{-EFAULT});
   std::vector<std::byte> all;
   for (std::size_t i = 0; i < pieces; ++i) {
     const auto piece = bytes(from[i].iov_base, from[i].iov_len);
@@ -100,6 +109,7 @@ ssize_t gather(void* self, int fd, const iovec* from, std::size_t pieces, int fl
 
 ssize_t scatter(void* self, int fd, const iovec* to, std::size_t pieces, int flags, sockaddr* from,
                 socklen_t* size) {
+  if (!all_there(to, pieces)) return answer(ssize_t{-EFAULT});
   std::size_t wanted = 0;
   for (std::size_t i = 0; i < pieces; ++i) wanted += to[i].iov_len;
   std::vector<std::byte> all(wanted);

@@ -46,6 +46,13 @@ TEST_F(Plugin, SaysWhatLinuxSays) {
   char byte = 0;
   EXPECT_EQ(calls.read(self, fd, &byte, 1), -1);
   EXPECT_EQ(errno, ENOTCONN);
+  EXPECT_EQ(calls.read(self, fd, nullptr, 1), -1);
+  EXPECT_EQ(errno, EFAULT);
+  EXPECT_EQ(calls.write(self, fd, nullptr, 1), -1);
+  EXPECT_EQ(errno, EFAULT);
+  const iovec missing{nullptr, 1};
+  EXPECT_EQ(calls.writev(self, fd, &missing, 1), -1);
+  EXPECT_EQ(errno, EFAULT);
   EXPECT_EQ(calls.accept(self, fd, nullptr, nullptr), -1);
   EXPECT_EQ(errno, EINVAL);
   const sockaddr_in to = address_of(peer, peer_port);

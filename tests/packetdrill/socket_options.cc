@@ -105,6 +105,7 @@ std::optional<int> Sockets::tcp_option(const Socket& socket, int name) {
   const auto in_seconds = [](Duration time) { return static_cast<int>(time / 1s); };
   switch (name) {
     case TCP_NODELAY:
+    case TCP_CORK:
     case TCP_USER_TIMEOUT:
       return 0;
     case TCP_MAXSEG: {
@@ -181,6 +182,7 @@ int Sockets::setsockopt(int fd, int level, int name, const void* value, socklen_
   const auto* const bytes = static_cast<const std::byte*>(value);
   socket->options[{level, name}].assign(bytes, bytes + size);
   take_options(*socket);
+  if (level == IPPROTO_TCP && name == TCP_NODELAY && number != 0) push(*socket);
   host_.settle();
   return 0;
 }
@@ -217,6 +219,9 @@ int Sockets::take_tcp_option(Socket& socket, int name, int number) {
   switch (name) {
     case TCP_NODELAY:
       options.nagle = number == 0;
+      return 0;
+    case TCP_CORK:
+      options.cork = number != 0;
       return 0;
     case TCP_USER_TIMEOUT:
       if (number < 0) return -EINVAL;

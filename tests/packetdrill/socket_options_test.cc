@@ -113,5 +113,51 @@ TEST_F(Plugin, ALingerOfNothingResets) {
   EXPECT_NE(hear().control & control::rst, 0);
 }
 
+TEST_F(Plugin, ACorkHoldsBackWhatFillsNoSegment) {
+  const int listener = listening_socket();
+  establish();
+  const int fd = accept(listener);
+  set(fd, IPPROTO_TCP, TCP_CORK, 1);
+  EXPECT_EQ(calls.write(self, fd, "some", 4), 4);
+  int queued = 0;
+  EXPECT_EQ(calls.ioctl(self, fd, 0x5411 /* SIOCOUTQ */, &queued), 0);
+  EXPECT_EQ(queued, 4);
+  const std::string text(1'000, 'x');
+  EXPECT_EQ(calls.write(self, fd, text.data(), text.size()), 1'000);
+  EXPECT_EQ(hear().text.size(), 1'000u);
+  ack += 1'000;
+  send(control::ack);
+  const long long begin = now();
+  calls.usleep(self, 50'000);
+  set(fd, IPPROTO_TCP, TCP_CORK, 0);
+  const Heard rest = hear();
+  EXPECT_EQ(rest.text, "xxxx");
+  EXPECT_GE(rest.usecs - begin, 50'000);
+  EXPECT_NE(rest.control & control::psh, 0);
+}
+
+TEST_F(Plugin, WhatIsCorkedLeavesWithNodelayAndWithTheFin) {
+  const int listener = listening_socket();
+  establish();
+  const int fd = accept(listener);
+  EXPECT_EQ(calls.send(self, fd, "one ", 4, MSG_MORE), 4);
+  EXPECT_EQ(calls.send(self, fd, "two", 3, MSG_MORE), 3);
+  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  const Heard unfinished = hear();
+  EXPECT_EQ(unfinished.text, "one two");
+  EXPECT_EQ(unfinished.control & control::psh, 0) << "more follows";
+  EXPECT_EQ(calls.send(self, fd, "three ", 6, MSG_MORE), 6);
+  EXPECT_EQ(calls.write(self, fd, "four", 4), 4);
+  const Heard whole = hear();
+  EXPECT_EQ(whole.text, "three four");
+  EXPECT_NE(whole.control & control::psh, 0);
+  set(fd, IPPROTO_TCP, TCP_CORK, 1);
+  EXPECT_EQ(calls.write(self, fd, "last", 4), 4);
+  EXPECT_EQ(calls.shutdown(self, fd, SHUT_WR), 0);
+  const Heard last = hear();
+  EXPECT_EQ(last.text, "last");
+  EXPECT_NE(last.control & control::fin, 0);
+}
+
 }  // namespace
 }  // namespace pollux

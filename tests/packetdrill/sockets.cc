@@ -241,6 +241,7 @@ ssize_t Sockets::receive(int fd, std::span<std::byte> to, int flags, sockaddr* f
   Lock lock = enter();
   const Handle socket = find(fd);
   if (socket == nullptr) return -EBADF;
+  if (to.data() == nullptr && !to.empty()) return -EFAULT;
   const auto attempt = [&] {
     return socket->stream ? receive_text(*socket, to, flags)
                           : receive_message(*socket, to, flags, from, size);
@@ -293,8 +294,17 @@ ssize_t Sockets::send(int fd, std::span<const std::byte> bytes, int flags, const
   Lock lock = enter();
   const Handle socket = find(fd);
   if (socket == nullptr) return -EBADF;
+  if (bytes.data() == nullptr && !bytes.empty()) return -EFAULT;
   return socket->stream ? send_text(lock, socket, bytes, flags)
                         : send_message(*socket, bytes, to, size);
+}
+
+/// What a cork holds back leaves; the cork stays.
+void Sockets::push(Socket& socket) {
+  auto s = stream(socket);
+  if (!s) return;
+  s->options({.cork = false});
+  s->options({.cork = socket.stream_options.cork.value_or(false)});
 }
 
 ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std::byte> bytes,
@@ -304,6 +314,7 @@ ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std
     if (!waits) return -EAGAIN;
     if (!block(lock, [&] { return socket->state != State::connecting; })) return -EINTR;
   }
+  const bool more = (flags & MSG_MORE) != 0;
   std::size_t sent = 0;
   while (true) {
     auto s = stream(*socket);
@@ -311,6 +322,8 @@ ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std
       if (sent != 0) break;
       return socket->error != 0 ? -std::exchange(socket->error, 0) : -EPIPE;
     }
+    s->options(more ? application::StreamOptions{.push = false, .cork = true}
+                    : application::StreamOptions{.push = true});
     while (sent < bytes.size()) {
       const auto room = s->reserve(bytes.size() - sent);
       if (room.empty()) break;
@@ -318,6 +331,7 @@ ssize_t Sockets::send_text(Lock& lock, const Handle& socket, std::span<const std
       s->commit(room.size());
       sent += room.size();
     }
+    if (!more && socket->stream_options.cork != true) push(*socket);
     host_.settle();
     if (sent == bytes.size() || !waits) break;
     const bool ready = block(lock, [&] {

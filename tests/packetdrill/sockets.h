@@ -111,6 +111,7 @@ class Sockets final : public SocketEvents {
   ssize_t receive_text(Socket& socket, std::span<std::byte> to, int flags);
   ssize_t receive_message(Socket& socket, std::span<std::byte> to, int flags, sockaddr* from,
                           socklen_t* size);
+  void push(Socket& socket);
   ssize_t send_text(Lock& lock, const Handle& socket, std::span<const std::byte> bytes, int flags);
   ssize_t send_message(Socket& socket, std::span<const std::byte> bytes, const sockaddr* to,
                        socklen_t size);

@@ -16,8 +16,9 @@ std::uint32_t initial_window(const Tcb& tcb, const Config& config) noexcept {
   return std::min(segments * tcb.mss, std::max(2u * tcb.mss, segments * ordinary_mss));
 }
 
-/// L of RFC 3465, as RFC 9406 s.4.3 has it for a sender that does not pace.
-constexpr std::uint32_t most_segments_by_ack = 8;
+/// L of RFC 3465: a burst no longer than the one that a connection may begin with (RFC 6928), so
+/// that one ACK of all of that doubles it. RFC 9406 s.4.3 has 8 for a sender that does not pace.
+constexpr std::uint32_t most_segments_by_ack = 10;
 
 bool uses_cubic(const Config& config, const Sending* sending) noexcept {
   return config.congestion == Congestion::cubic && sending != nullptr;

@@ -26,7 +26,7 @@ struct Growth {
   Instant now;
 };
 
-/// Slow start by counting bytes (RFC 3465, with the limit of RFC 9406 s.4.3), or congestion
+/// Slow start by counting bytes (RFC 3465, with a limit), or congestion
 /// avoidance as CUBIC or Reno have it. A window that was not used does not grow (RFC 7661 s.4.4.1).
 void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
                             const Growth& ack) noexcept;

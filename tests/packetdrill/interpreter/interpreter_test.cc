@@ -36,7 +36,7 @@ const std::string good = R"(// flags: ts=1,sack=1
 +0 getsockopt(4, SOL_SOCKET, SO_ERROR, [0], [4]) = 0
 +0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0
 +0 close(4) = 0
-+0 > R 101:101(0)
++0 > R. 101:101(0) ack 101 <nop,nop,TS val 390 ecr 5150>
 )";
 
 std::optional<Failure> run_text(const std::string& text) {
@@ -100,7 +100,8 @@ TEST(Interpreter, FindsASegmentTooMany) {
   // Before one that is expected, and at the script's end.
   expect_failure("+.04 > . 1:1(0) ack 101 <nop,nop,TS val 290 ecr 5150>",
                  "+.045 write(4, ..., 0) = 0", "came . 1:1(0) ack 101", 2);
-  expect_failure("+0 > R 101:101(0)\n", "", "is not in the script: R 101:101(0)", -1);
+  expect_failure("+0 > R. 101:101(0) ack 101 <nop,nop,TS val 390 ecr 5150>\n", "",
+                 "is not in the script: R. 101:101(0)", -1);
 }
 
 TEST(Interpreter, FindsAWrongTime) {
