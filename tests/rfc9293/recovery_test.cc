@@ -441,5 +441,32 @@ TEST(Undo, WhenAllThatWasSentAgainWasADuplicate) {
       .check([](const Tcb& tcb) { EXPECT_GE(tcb.cwnd, 10'000u); });
 }
 
+TEST(Undo, AnAckThatWasOvertakenMayTell) {
+  Script::established(sack())
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(20ms)
+      .arrives(ack(1_seq, {{1001_seq, 4001_seq}}))
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives(ack(10'001_seq))
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 5000u); })
+      .arrives(ack(9001_seq, {{1_seq, 1001_seq}}))
+      .verdict([](const tcp::Verdict& v) { return v.recovery_undone; })
+      .check([](const Tcb& tcb) { EXPECT_GE(tcb.cwnd, 10'000u); });
+}
+
+TEST(SackRecovery, AnAckThatWasOvertakenMayTell) {
+  Script::established(sack())
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(20ms)
+      .arrives(ack(2001_seq))
+      .arrives(ack(1001_seq, {{3001_seq, 6001_seq}}))
+      .sends_full(1, 2001_seq, 1_seq)
+      // A block that is covered by a later ACK is no duplicate of anything.
+      .arrives(ack(1001_seq, {{1001_seq, 2001_seq}}))
+      .check(recovering(true));
+}
+
 }  // namespace
 }  // namespace pollux::test

@@ -72,9 +72,11 @@ void settle(Arrival& a, Restart restart) noexcept {
 
 /// The scoreboard that the ACK is for, begun when it is the first that has a block.
 Sending* scoreboard_for(Arrival& a, SeqNum before) noexcept {
-  if (!a.tcb.sack || before == a.tcb.snd_nxt) return nullptr;
+  if (!a.tcb.sack) return nullptr;
   if (Sending* const sending = scoreboard_of(a.tcb, a.flights)) return sending;
-  if (a.segment.options.sack_count == 0 || !a.tcb.syn_acked) return nullptr;
+  if (a.segment.options.sack_count == 0 || !a.tcb.syn_acked || before == a.tcb.snd_nxt) {
+    return nullptr;
+  }
   return begin_scoreboard(a.tcb, a.flights, before, a.now);
 }
 
@@ -132,7 +134,14 @@ void take_ack(Arrival& a) noexcept {
     tcb.keepalive_probes = 0;
     if (!tcb.receive_closed) arm_idle(tcb, a.now, a.config.keepalive_idle);
   }
-  if (segment.ack < tcb.snd_una) return;
+  if (segment.ack < tcb.snd_una) {
+    // One that was overtaken: what its blocks tell is news nevertheless.
+    if (segment.options.sack_count == 0) return;
+    if (Sending* const sending = scoreboard_for(a, tcb.snd_una)) {
+      recover_and_wait(a, *sending, tcb.snd_una);
+    }
+    return;
+  }
   // SND.WL1 =< SEG.SEQ (see snd_wl1 for why SND.WL2 is not asked), or the highest ACK so far, as
   // s.3.8.6 refines it: a window is counted from its own ACK, and would be too large from a later
   // one that came with an old sequence number, in a retransmission.

@@ -15,13 +15,11 @@ Rack::Context context_of(const Tcb& tcb) noexcept {
   return {.mss = tcb.mss, .srtt_us = tcb.srtt_8 / 8, .recovering = tcb.recovering != 0};
 }
 
-/// When what is in flight was sent, for a scoreboard that begins only now: all in one burst with
-/// the segment that is timed; or, where none is, as late as sent_at can mean.
+/// When what is in flight was sent, for a scoreboard that begins only now: in one burst with the
+/// segment that was timed last, or a scoreboard would have begun with the second.
 Micros32 sent_time(const Tcb& tcb, Instant now) noexcept {
-  if (tcb.timing) return tcb.timed_at;
-  const std::chrono::milliseconds since = Millis32{now} - tcb.sent_at;
-  const auto ago = std::clamp<std::chrono::milliseconds>(since - 1ms, 0ms, 10min);
-  return Micros32{now - ago};
+  const microseconds age = Micros32{now} - tcb.timed_at;
+  return age < 0us || age > 10min ? Micros32{now} : tcb.timed_at;
 }
 
 /// A block that tells of text that had arrived before (RFC 2883 s.4): what the ACK covers already,
@@ -148,7 +146,7 @@ bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept
     sending.rack.delivered(range, ack);
   };
   board.acknowledge(tcb.snd_una, arrived);
-  const bool duplicate = is_duplicate_report(options, tcb.snd_una);
+  const bool duplicate = is_duplicate_report(options, a.segment.ack);
   for (std::uint8_t i = duplicate ? 1 : 0; i < options.sack_count; ++i) {
     const auto& block = options.sack[i];
     if (block.left < block.right && tcb.snd_una <= block.left && block.right <= tcb.snd_nxt) {
