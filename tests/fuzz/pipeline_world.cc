@@ -200,7 +200,7 @@ void call(ProgramApp& app, Input& in) {
 void trouble(World& world, Peer& peer, ProgramApp& app, Input& in) {
   const std::uint8_t what = in.u8();
   sim::DeviceOptions& device = world.device().options();
-  peer.loses = peer.loses || (what % 8 >= 1 && what % 8 <= 3);
+  peer.loses = peer.loses || (what % 8 >= 1 && what % 8 <= 5);
   switch (what % 8) {
     case 0:
       world.mend_device();
