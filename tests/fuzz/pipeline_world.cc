@@ -23,10 +23,8 @@ namespace {
 using World = Stack<ProgramApp, Peer>;
 using Call = ProgramApp::Call;
 
-pipeline::Config config_of(Input& in) {
+pipeline::Config config_of(std::uint8_t first, std::uint8_t second, std::uint8_t third) {
   pipeline::Config config = small_config();
-  const std::uint8_t first = in.u8();
-  const std::uint8_t second = in.u8();
   tcp::Config& tcp = config.tcp;
   tcp.timestamps = (first & 1) != 0;
   tcp.sack = (first & 2) != 0;
@@ -37,6 +35,13 @@ pipeline::Config config_of(Input& in) {
   tcp.send_buffer = buffers[first >> 6 & 3];
   tcp.window_scale = static_cast<std::uint8_t>(second % 15);
   tcp.data_retries = 6;
+  if ((third & 8) != 0) tcp.congestion = tcp::Congestion::reno;
+  constexpr std::array ecn = {tcp::Ecn::accept, tcp::Ecn::on, tcp::Ecn::off, tcp::Ecn::on};
+  tcp.ecn = ecn[third >> 4 & 3];
+  using tcp::SynCookieUse;
+  constexpr std::array cookies = {SynCookieUse::automatic, SynCookieUse::always,
+                                  SynCookieUse::never, SynCookieUse::automatic};
+  tcp.syn_cookies = cookies[third >> 6];
   return config;
 }
 
@@ -93,15 +98,19 @@ std::uint32_t distance(Input& in) {
   }
 }
 
-/// Delivers a segment, whole or in fragments, its checksum broken when told to.
+/// Delivers a segment, whole or in fragments; its checksum broken, or marked by the network, when
+/// told to.
 void deliver(World& world, std::vector<std::byte> segment, std::uint8_t how) {
+  constexpr std::array<std::uint8_t, 4> ecn = {0, 2, 3, 0};
+  const std::uint8_t tos = ecn[how & 3];
   if ((how & 3) == 3) segment[wire::TcpView::checksum_offset] ^= std::byte{0x55};
   if ((how & 12) != 12 || segment.size() <= 32) {
-    return world.deliver(Peer::frame(wire::protocol::tcp, segment));
+    return world.deliver(Peer::frame(wire::protocol::tcp, segment, tos));
   }
   const std::size_t cut = 24;
-  world.deliver(Peer::frame(wire::protocol::tcp, std::span{segment}.first(cut), 0, true));
-  world.deliver(Peer::frame(wire::protocol::tcp, std::span{segment}.subspan(cut), cut));
+  const std::span<const std::byte> bytes{segment};
+  world.deliver(Peer::frame(wire::protocol::tcp, bytes.first(cut), tos, 0, true));
+  world.deliver(Peer::frame(wire::protocol::tcp, bytes.subspan(cut), tos, cut));
 }
 
 std::uint16_t window_of(std::uint8_t which) {
@@ -271,8 +280,10 @@ void step(World& world, Peer& peer, ProgramApp& app, Input& in) {
 }
 
 void run(Input in) {
-  const pipeline::Config config = config_of(in);
+  const std::uint8_t first = in.u8();
+  const std::uint8_t second = in.u8();
   const std::uint8_t end = in.u8();
+  const pipeline::Config config = config_of(first, second, end);
   // At one of the two the milliseconds of 32 bits go round soon.
   const Instant start{(end & 4) != 0 ? 4'294'900s : 1h};
   ProgramApp app{peer_address};

@@ -134,11 +134,13 @@ class Peer {
   }
   /// A frame with this part of an IPv4 payload.
   static std::vector<std::byte> frame(std::uint8_t protocol, std::span<const std::byte> payload,
-                                      std::size_t offset = 0, bool more = false) {
+                                      std::uint8_t tos = 0, std::size_t offset = 0,
+                                      bool more = false) {
     constexpr std::size_t headers = wire::EthernetFields::size + wire::Ipv4Fields::size;
     std::vector<std::byte> out(headers + payload.size());
     wire::EthernetFields{own_mac, peer_mac, wire::ether_type::ipv4}.write(out);
     wire::Ipv4Fields ip;
+    ip.tos = tos;
     ip.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + payload.size());
     ip.identification = 1;
     ip.fragment_offset_bytes = static_cast<std::uint16_t>(offset);
