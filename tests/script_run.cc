@@ -482,7 +482,7 @@ void Run::examine() {
     if (pool_.size() != 0) fail("a Flight was not given back");
     return;
   }
-  if (const auto broken = tcp::check(tcb_, setup_.config, pool_); !broken.empty()) {
+  if (const auto broken = tcp::check(tcb_, pool_); !broken.empty()) {
     fail("an invariant does not hold: " + std::string(broken));
   }
   if (tcb_.state == State::syn_sent) return;

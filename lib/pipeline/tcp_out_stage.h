@@ -85,7 +85,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
       if ((c.pending & pending::closed) != 0) break;
     }
   }
-  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c), flights_).empty());
+  POLLUX_ASSERT(tcp::check(c.tcb, flights_).empty());
   return true;
 }
 

@@ -208,7 +208,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   count_verdict(verdict);
   if (news != 0) make_ready(index, news);
   arm(index);
-  POLLUX_ASSERT(tcp::check(c.tcb, tcp_config(c), flights_).empty());
+  POLLUX_ASSERT(tcp::check(c.tcb, flights_).empty());
 }
 
 template <link::Device D, application::Application A>

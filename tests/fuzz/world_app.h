@@ -197,8 +197,7 @@ class ProgramApp {
     if ((bits & 4) != 0) options.keepalive = (bits & 8) != 0;
     if ((bits & 16) != 0) options.user_timeout = std::chrono::seconds{bits >> 8};
     if ((bits & 32) != 0) options.send_buffer = bits;
-    // Only ever larger: invariants.h takes a buffer that shrinks below the window told for a fault.
-    if ((bits & 64) != 0) options.receive_buffer = 1'100'000;
+    if ((bits & 64) != 0) options.receive_buffer = bits;
     if ((bits & 128) != 0) options.keepalive_idle = std::chrono::seconds{1 + (bits >> 8)};
     stream.options(options);
   }

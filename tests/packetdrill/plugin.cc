@@ -1,5 +1,6 @@
 // The plug-in by which packetdrill drives the stack: its functions, in C, over Sockets.
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdarg>

@@ -320,7 +320,7 @@ class End {
   }
 
   void examine() {
-    if (const auto broken = check(tcb_, config_, pool_); !broken.empty()) fail(std::string(broken));
+    if (const auto broken = check(tcb_, pool_); !broken.empty()) fail(std::string(broken));
   }
 
   const int side_;

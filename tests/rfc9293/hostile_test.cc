@@ -92,7 +92,7 @@ class Hostile {
       }
       take(timeout(tcb_, config_, pool_, now_));
     }
-    if (const auto broken = check(tcb_, config_, pool_); !broken.empty()) fail(std::string(broken));
+    if (const auto broken = check(tcb_, pool_); !broken.empty()) fail(std::string(broken));
     // As after some gigabytes: what it began with means nothing any more.
     if (tcb_.syn_acked && random_.chance(0.02)) tcb_.iss = SeqNum{random_.next32()};
     if (tcb_.syn_acked && random_.chance(0.02)) tcb_.irs = SeqNum{random_.next32()};
@@ -166,11 +166,11 @@ class Hostile {
     if (verdict.drop != Drop::none && verdict.keep_text) fail("discarded, and kept");
     if (verdict.closed != (verdict.cause != Cause::none)) fail("closed without a cause");
     if (verdict.time_wait && !verdict.closed) fail("TIME-WAIT, and goes on");
-    if (const auto broken = check(tcb_, config_, pool_); !broken.empty()) {
+    if (const auto broken = check(tcb_, pool_); !broken.empty()) {
       fail(std::string(broken));
     }
     if (verdict.send) emit();
-    if (const auto broken = check(tcb_, config_, pool_); !broken.empty()) fail(std::string(broken));
+    if (const auto broken = check(tcb_, pool_); !broken.empty()) fail(std::string(broken));
     if (!verdict.closed) return;
     over_ = true;
     if (verdict.time_wait) {
@@ -199,8 +199,7 @@ class Hostile {
       if (out.len() > 0 && (out.seq < tcb_.snd_una || tcb_.stream_end() < end)) {
         fail("what was sent does not lie in the queue");
       }
-      if (const auto broken = check(tcb_, config_, pool_); !broken.empty())
-        fail(std::string(broken));
+      if (const auto broken = check(tcb_, pool_); !broken.empty()) fail(std::string(broken));
       if (emit == Emit::last) return;
     }
     fail("next_segment() does not come to an end");

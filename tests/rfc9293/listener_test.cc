@@ -41,7 +41,7 @@ TEST(Listener, TheTcbIsInSynReceivedWithBothSidesAgreements) {
   const Config config;
   const HalfOpen entry = make_half_open(config, {}, a_syn(), SeqNum{7}, 0, start);
   const Tcb tcb = accept(entry, config, start + 30ms);
-  EXPECT_EQ(check(tcb, config), "");
+  EXPECT_EQ(check(tcb), "");
   EXPECT_EQ(tcb.state, State::syn_received);
   EXPECT_FALSE(tcb.active_open);  // MUST-11
   EXPECT_EQ(tcb.mss, 1200);

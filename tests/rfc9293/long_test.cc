@@ -47,7 +47,7 @@ struct LongRun {
     ASSERT_TRUE(emit(0));
   }
 
-  std::string broken() const { return std::string(check(tcb, config)); }
+  std::string broken() const { return std::string(check(tcb)); }
 };
 
 TEST(LongConversation, SendingGoesOnPastFourGigabytes) {

@@ -157,7 +157,7 @@ void take_ack(Arrival& a) noexcept {
     a.verdict.fast_retransmit = recover_on_duplicate_ack(a);
   }
   if (tcb.ecn && segment.has(control::ece) && !segment.has(control::syn)) {
-    react_to_echo(tcb, a.config, a.flights, a.now);
+    react_to_echo(tcb, a.config, a.flights, before, a.now);
   }
   if (take) take_window(a, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {

@@ -33,6 +33,11 @@ void open_congestion_window(Tcb& tcb, const Config& config) noexcept {
 
 void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
                             const Growth& ack) noexcept {
+  // Nor does one that has just been told to shrink (RFC 3168 s.6.1.2).
+  if (sending != nullptr && sending->reduced) {
+    if (tcb.snd_una <= sending->reduced_to) return;
+    sending->reduced = false;
+  }
   const bool by_cubic = uses_cubic(config, sending);
   if (tcb.cwnd < tcb.ssthresh) {
     if (ack.flight < tcb.cwnd / 2) return;
@@ -53,9 +58,10 @@ void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
   tcb.cwnd = std::min(tcb.cwnd, max_cwnd);
 }
 
-void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, Instant now) noexcept {
+void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, std::uint32_t flight,
+                      Instant now) noexcept {
   // Equation (4) of RFC 5681. What limited transmit sent beyond cwnd does not count (s.3.2 step 2).
-  const std::uint32_t flight = std::min(tcb.in_flight(), tcb.cwnd);
+  flight = std::min(flight, tcb.cwnd);
   const std::uint32_t least = 2u * tcb.mss;
   if (sending != nullptr) {
     sending->undo_cwnd = tcb.cwnd;

@@ -31,9 +31,11 @@ struct Growth {
 void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
                             const Growth& ack) noexcept;
 
-/// A congestion event: sets ssthresh by the algorithm in force, and notes in `sending`, where there
-/// is one, what it was before. CUBIC without a Sending is Reno.
-void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, Instant now) noexcept;
+/// A congestion event that was told when `flight` bytes were in flight, what the ACK that told it
+/// acknowledges included: sets ssthresh by the algorithm in force, and notes in `sending`, where
+/// there is one, what it was before. CUBIC without a Sending is Reno.
+void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, std::uint32_t flight,
+                      Instant now) noexcept;
 
 /// Takes back what the last congestion event has done to the windows.
 void restore_windows(Tcb& tcb, Sending& sending) noexcept;

@@ -55,8 +55,9 @@ inline void put_ecn(Tcb& tcb, Segment& out) noexcept {
   tcb.cwr_due = false;
 }
 
-/// The peer has echoed a mark: as if something was lost, but at most once in a round trip, and
-/// nothing is sent again (s.6.1.2).
-void react_to_echo(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept;
+/// The peer has echoed a mark, with an ACK that has moved SND.UNA from `before`: as if something
+/// was lost, but at most once in a round trip, and nothing is sent again (s.6.1.2).
+void react_to_echo(Tcb& tcb, const Config& config, FlightPool& flights, SeqNum before,
+                   Instant now) noexcept;
 
 }  // namespace pollux::tcp

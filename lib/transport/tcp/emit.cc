@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/assert.h"
 #include "transport/tcp/congestion.h"
 #include "transport/tcp/ecn.h"
 #include "transport/tcp/recovery.h"
@@ -152,7 +153,11 @@ Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
 /// The window field, and the right edge that the peer learns by it (SHLD-14: it never retreats; the
 /// field may say up to 2^rcv_shift - 1 less than the edge as RCV.NXT moves, RFC 7323 s.2.4).
 std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
-  if (tcb.may_receive()) tcb.rcv_adv += right_edge_advance(tcb, config);
+  if (tcb.may_receive()) {
+    const std::uint32_t advance = right_edge_advance(tcb, config);
+    tcb.rcv_adv += advance;
+    POLLUX_ASSERT(advance == 0 || tcb.unread + tcb.rcv_wnd() <= config.receive_buffer);
+  }
   return static_cast<std::uint16_t>(std::min(tcb.rcv_wnd() >> tcb.rcv_shift, max_window_field));
 }
 

@@ -26,13 +26,10 @@ std::string_view check_sending(const Tcb& tcb) noexcept {
   return {};
 }
 
-std::string_view check_windows(const Tcb& tcb, const Config& config) noexcept {
+std::string_view check_windows(const Tcb& tcb) noexcept {
   if (tcb.state == State::syn_sent) return {};
   if (!tcb.syn_acked && tcb.rcv_nxt != tcb.irs + 1) return "RCV.NXT is not after IRS";
   if (tcb.rcv_adv < tcb.rcv_nxt) return "the receive window's edge is before RCV.NXT";
-  if (tcb.may_receive() && config.receive_buffer < tcb.unread + tcb.rcv_wnd()) {
-    return "more is offered than the buffer takes";
-  }
   if (tcb.synchronized() && tcb.syn_acked && tcb.cwnd < tcb.mss && tcb.cwnd != 0) {
     return "cwnd is less than a segment";
   }
@@ -107,8 +104,8 @@ std::string_view check_state(const Tcb& tcb) noexcept {
 
 }  // namespace
 
-std::string_view check(const Tcb& tcb, const Config& config, const FlightPool& flights) noexcept {
-  if (const auto broken = check(tcb, config); !broken.empty()) return broken;
+std::string_view check(const Tcb& tcb, const FlightPool& flights) noexcept {
+  if (const auto broken = check(tcb); !broken.empty()) return broken;
   const Sending* const sending = scoreboard_of(tcb, flights);
   if (sending == nullptr) return tcb.mend ? "something is lost, and no scoreboard knows it" : "";
   if (!tcb.sack) return "a scoreboard without SACK";
@@ -120,11 +117,11 @@ std::string_view check(const Tcb& tcb, const Config& config, const FlightPool& f
   return check_board(board);
 }
 
-std::string_view check(const Tcb& tcb, const Config& config) noexcept {
+std::string_view check(const Tcb& tcb) noexcept {
   if (const auto broken = check_state(tcb); !broken.empty()) return broken;
   if (tcb.state == State::closed) return {};
   if (const auto broken = check_sending(tcb); !broken.empty()) return broken;
-  if (const auto broken = check_windows(tcb, config); !broken.empty()) return broken;
+  if (const auto broken = check_windows(tcb); !broken.empty()) return broken;
   return check_timers(tcb);
 }
 

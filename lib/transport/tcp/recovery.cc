@@ -79,7 +79,7 @@ bool recover_on_duplicate_ack(Arrival& a) noexcept {
   }
   // An ACK that covers no more than `recover` was caused by segments that we sent twice.
   if (tcb.dup_acks != dup_ack_threshold || tcb.snd_una <= tcb.recover) return false;
-  reduce_threshold(tcb, a.config, remember(tcb, a.flights), a.now);
+  reduce_threshold(tcb, a.config, remember(tcb, a.flights), tcb.in_flight(), a.now);
   tcb.cwnd = tcb.ssthresh + dup_ack_threshold * tcb.mss;
   tcb.recover = tcb.snd_nxt;
   tcb.recovering = true;
@@ -97,7 +97,7 @@ void recover_on_timeout(Tcb& tcb, const Config& config, FlightPool& flights, Ins
   Sending* const sending = remember(tcb, flights);
   // A segment that is lost twice says nothing new about the path (RFC 5681 s.3.1).
   if (tcb.retries == 0) {
-    reduce_threshold(tcb, config, sending, now);
+    reduce_threshold(tcb, config, sending, tcb.in_flight(), now);
     if (sending != nullptr) sending->cubic.forget();
   }
   tcb.cwnd = tcb.mss;  // LW
@@ -123,7 +123,8 @@ bool undo_if_spurious(Arrival& a, Sending& sending, SeqNum before) noexcept {
   return true;
 }
 
-void react_to_echo(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
+void react_to_echo(Tcb& tcb, const Config& config, FlightPool& flights, SeqNum before,
+                   Instant now) noexcept {
   if (tcb.in_episode() || tcb.in_flight() == 0) return;
   Sending* const sending = remember(tcb, flights);
   if (sending != nullptr) {
@@ -133,7 +134,7 @@ void react_to_echo(Tcb& tcb, const Config& config, FlightPool& flights, Instant 
   } else if (tcb.cwr_due) {
     return;
   }
-  reduce_threshold(tcb, config, sending, now);
+  reduce_threshold(tcb, config, sending, static_cast<std::uint32_t>(tcb.snd_nxt - before), now);
   if (sending != nullptr) sending->may_undo = false;
   tcb.cwnd = std::min(tcb.cwnd, tcb.ssthresh);
 }

@@ -48,7 +48,7 @@ void take_duplicate_report(Arrival& a, Sending& sending) noexcept {
 }
 
 /// RFC 8985 s.7.4.2: whether the probe has found a loss, and mended it.
-void end_tail_probe(Arrival& a, Sending& sending, bool duplicate_report) noexcept {
+void end_tail_probe(Arrival& a, Sending& sending, SeqNum before, bool duplicate_report) noexcept {
   Tcb& tcb = a.tcb;
   if (!sending.probe_out || tcb.snd_una < sending.probe_end) return;
   const bool bare_duplicate = a.segment.ack == sending.probe_end &&
@@ -59,7 +59,8 @@ void end_tail_probe(Arrival& a, Sending& sending, bool duplicate_report) noexcep
   } else if (sending.probe_end < tcb.snd_una) {
     sending.probe_out = false;
     if (tcb.in_episode()) return;
-    reduce_threshold(tcb, a.config, &sending, a.now);
+    reduce_threshold(tcb, a.config, &sending, static_cast<std::uint32_t>(tcb.snd_nxt - before),
+                     a.now);
     tcb.cwnd = std::min(tcb.cwnd, tcb.ssthresh);
   }
 }
@@ -91,8 +92,8 @@ void begin_proportion(Tcb& tcb, Sending& sending, SeqNum una) noexcept {
 
 void enter_recovery(Tcb& tcb, const Config& config, Sending& sending, SeqNum before,
                     Instant now) noexcept {
-  reduce_threshold(tcb, config, &sending, now);
   begin_proportion(tcb, sending, before);
+  reduce_threshold(tcb, config, &sending, sending.prr_flight, now);
   tcb.recover = tcb.snd_nxt;
   tcb.recovering = true;
 }
@@ -155,7 +156,7 @@ bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept
   }
   if (undo_if_spurious(a, sending, before)) a.verdict.recovery_undone = true;
   if (duplicate) take_duplicate_report(a, sending);
-  end_tail_probe(a, sending, duplicate);
+  end_tail_probe(a, sending, before, duplicate);
 
   const std::uint32_t lost_before = board.lost();
   sending.rack.detect(board, context_of(tcb), ack.now);
