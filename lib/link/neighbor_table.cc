@@ -38,7 +38,7 @@ NeighborTable::Lookup NeighborTable::lookup_slowly(wire::Ipv4Address next_hop,
   if (id == no_id) {
     id = create(next_hop, true);
     if (id == no_id) return {State::table_full, {}, 0, false};
-    entries_[id].phase = Phase::incomplete;
+    set_phase(entries_[id], Phase::incomplete);
     entries_[id].wanted_at = now;
     wheel_.arm(id, at_once);
     return {State::waiting, {}, id, true};
@@ -69,7 +69,7 @@ NeighborTable::Learned NeighborTable::learn(wire::Ipv4Address address, wire::Mac
 void NeighborTable::confirm(NeighborId id, wire::MacAddress mac, Instant now) noexcept {
   Entry& entry = entries_[id];
   entry.mac = mac;
-  entry.phase = Phase::reachable;
+  set_phase(entry, Phase::reachable);
   entry.used = false;
   entry.reserved = false;
   entry.attempts = 0;
@@ -84,7 +84,7 @@ std::optional<NeighborTable::Action> NeighborTable::timeout(NeighborId id, Insta
       return std::nullopt;
     case Phase::incomplete:
       if (entry.attempts < config_.requests) return request(id, now);
-      entry.phase = Phase::failed;
+      set_phase(entry, Phase::failed);
       // The question stays open while somebody wants the answer, so the next request is due now.
       wheel_.arm(id, at_once);
       return Action{Action::Kind::failed, id, entry.address, {}};
@@ -94,7 +94,7 @@ std::optional<NeighborTable::Action> NeighborTable::timeout(NeighborId id, Insta
       return std::nullopt;
     case Phase::reachable:
       if (entry.used) {
-        entry.phase = Phase::probing;
+        set_phase(entry, Phase::probing);
         entry.used = false;
         entry.attempts = 0;
         return request(id, now);
@@ -112,7 +112,7 @@ std::optional<NeighborTable::Action> NeighborTable::timeout(NeighborId id, Insta
         return std::nullopt;
       }
       // The address may have moved to other hardware: everybody is asked.
-      entry.phase = Phase::incomplete;
+      set_phase(entry, Phase::incomplete);
       entry.mac = {};
       entry.attempts = 0;
       entry.wanted_at = now;
@@ -142,8 +142,11 @@ std::optional<NeighborTable::Action> NeighborTable::request(NeighborId id, Insta
 }
 
 NeighborId NeighborTable::create(wire::Ipv4Address address, bool wanted) noexcept {
-  if (free_.empty()) {
-    const NeighborId victim = evict(wanted);
+  const bool too_many = wanted && unresolved_ >= (config_.capacity + 1) / 2;
+  if (too_many || free_.empty()) {
+    const NeighborId victim = evict(too_many ? Displaces::failed
+                                    : wanted ? Displaces::idle
+                                             : Displaces::unused);
     if (victim == no_id) return no_id;
     forget(victim);
   }
@@ -159,7 +162,7 @@ NeighborId NeighborTable::create(wire::Ipv4Address address, bool wanted) noexcep
 /// A clock over the entries. Those for which datagrams wait stay. A new neighbour that we want to
 /// reach takes the place of one unused since the hand last came by; one that merely asked for us
 /// takes only what was not used since it was confirmed, so that strangers cannot push out peers.
-NeighborId NeighborTable::evict(bool wanted) noexcept {
+NeighborId NeighborTable::evict(Displaces whom) noexcept {
   const std::uint32_t effort = std::min(2 * config_.capacity, eviction_effort);
   for (std::uint32_t i = 0; i < effort; ++i) {
     const NeighborId id = hand_;
@@ -173,12 +176,20 @@ NeighborId NeighborTable::evict(bool wanted) noexcept {
       case Phase::failed:
         return id;
       case Phase::reachable:
+        if (whom == Displaces::failed) break;
         if (!entry.used) return id;
-        if (wanted) entry.used = false;
+        if (whom == Displaces::idle) entry.used = false;
         break;
     }
   }
   return no_id;
+}
+
+void NeighborTable::set_phase(Entry& entry, Phase phase) noexcept {
+  const auto unresolved = [](Phase p) { return p == Phase::incomplete || p == Phase::failed; };
+  unresolved_ += unresolved(phase) ? 1 : 0;
+  unresolved_ -= unresolved(entry.phase) ? 1 : 0;
+  entry.phase = phase;
 }
 
 void NeighborTable::forget(NeighborId id) noexcept {
@@ -193,7 +204,7 @@ void NeighborTable::forget(NeighborId id) noexcept {
   }
   index_[hole] = Slot{};
   wheel_.cancel(id);
-  entries_[id].phase = Phase::free;
+  set_phase(entries_[id], Phase::free);
   free_.push_back(id);
   --size_;
 }

@@ -29,6 +29,9 @@ using NeighborId = std::uint32_t;
 /// one that nobody used is forgotten after a minute. A failed one is asked on, once a second, for a
 /// minute after the last demand, which is as long as a connection may sleep between two
 /// retransmissions; until it answers, whoever wants it hears at once that it does not.
+///
+/// New ones that have not answered fill at most half of the table, so that answers to made-up
+/// addresses of the link push out none of those that exist and keep none out that asks for us.
 class NeighborTable {
  public:
   struct Config {
@@ -139,6 +142,12 @@ class NeighborTable {
     NeighborId id = no_id;
   };
   static constexpr NeighborId no_id = 0xFFFF'FFFF;
+  /// Whom a new entry may take the place of.
+  enum class Displaces : std::uint8_t {
+    failed,
+    unused,  // and failed: who was not used since confirmed
+    idle     // and those: who was not used since the hand came by
+  };
 
   NeighborTable(const Config& config, TimerWheel wheel);
 
@@ -153,7 +162,8 @@ class NeighborTable {
   }
   Lookup lookup_slowly(wire::Ipv4Address next_hop, Instant now) noexcept;
   NeighborId create(wire::Ipv4Address address, bool wanted) noexcept;
-  NeighborId evict(bool wanted) noexcept;
+  NeighborId evict(Displaces whom) noexcept;
+  void set_phase(Entry& entry, Phase phase) noexcept;
   void forget(NeighborId id) noexcept;
   void confirm(NeighborId id, wire::MacAddress mac, Instant now) noexcept;
   std::optional<Action> timeout(NeighborId id, Instant now) noexcept;
@@ -168,7 +178,8 @@ class NeighborTable {
   std::size_t mask_ = 0;
   unsigned shift_ = 0;
   std::uint32_t size_ = 0;
-  NeighborId hand_ = 0;  // where eviction looks next
+  std::uint32_t unresolved_ = 0;  // incomplete or failed
+  NeighborId hand_ = 0;           // where eviction looks next
 };
 
 }  // namespace pollux::link

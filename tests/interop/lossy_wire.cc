@@ -154,8 +154,10 @@ int main(int argc, char** argv) {
   sigprocmask(SIG_BLOCK, &all, nullptr);
   std::signal(SIGTERM, [](int) { ending = 1; });
 
-  const std::optional<PacketSocket> left = PacketSocket::open(argv[1]);
-  const std::optional<PacketSocket> right = PacketSocket::open(argv[2]);
+  const std::optional<PacketSocket> left =
+      PacketSocket::open(argv[1], PacketSocket::Use::send_and_receive);
+  const std::optional<PacketSocket> right =
+      PacketSocket::open(argv[2], PacketSocket::Use::send_and_receive);
   if (!left || !right) return 3;
   pollux::sim::FramePool pool{16384};
   {

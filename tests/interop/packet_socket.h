@@ -23,12 +23,14 @@ namespace pollux::interop {
 /// It blocks only when asked to; a frame that the interface does not take is lost, as on a wire.
 class PacketSocket {
  public:
+  enum class Use : bool { send, send_and_receive };
+
   /// Nothing, and a line on standard error, when there is no such interface or no right to it.
-  static std::optional<PacketSocket> open(const std::string& interface) {
+  static std::optional<PacketSocket> open(const std::string& interface, Use use) {
     PacketSocket made{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
-    address.sll_protocol = htons(ETH_P_ALL);
+    address.sll_protocol = use == Use::send ? 0 : htons(ETH_P_ALL);
     address.sll_ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
     const int yes = 1;
     // Room for the bursts that come while this process does not run; less will do.

@@ -223,17 +223,44 @@ TEST(NeighborTable, LateUseOfAnOldEntryStillAsksBeforeItIsForgotten) {
 
 TEST(NeighborTable, FullTableRefusesWhileAllAreAskedFor) {
   NeighborTable::Config config;
-  config.capacity = 4;
+  config.capacity = 8;
   Clocked c{config};
   for (std::uint8_t i = 1; i <= 4; ++i) {
     EXPECT_EQ(c.lookup(Ipv4Address{10, 0, 0, i}).state, State::waiting);
   }
   EXPECT_EQ(c.lookup(Ipv4Address{10, 0, 0, 5}).state, State::table_full);
-  EXPECT_FALSE(c.table.learn(Ipv4Address{10, 0, 0, 6}, mac_a, true, c.now).known);
   // Once they have failed they give way.
   c.run_to(Instant{3s});
   EXPECT_EQ(c.lookup(Ipv4Address{10, 0, 0, 5}).state, State::waiting);
   EXPECT_EQ(c.table.size(), 4u);
+}
+
+TEST(NeighborTable, AddressesThatNobodyHasPushOutNoNeighborAndKeepNoneOut) {
+  NeighborTable::Config config;
+  config.capacity = 64;
+  Clocked c{config};
+  const auto known = [](std::uint8_t i) { return Ipv4Address{10, 0, 0, i}; };
+  for (std::uint8_t i = 1; i <= 16; ++i) c.table.learn(known(i), mac_a, true, c.now);
+  c.lookup(known(1));  // the others are not even in use
+  std::uint32_t nobody = 0x0A010000;
+  const auto flood = [&](Duration time) {
+    for (const Instant end = c.now + time; c.now < end; c.run(1ms)) {
+      for (int i = 0; i < 20; ++i) {
+        EXPECT_NE(c.lookup(Ipv4Address{++nobody}).state, State::resolved);
+      }
+    }
+  };
+  flood(10s);
+  for (std::uint8_t i = 1; i <= 16; ++i) {
+    EXPECT_EQ(c.lookup(known(i)).state, State::resolved) << int{i};
+  }
+  for (std::uint8_t i = 17; i <= 32; ++i) {
+    EXPECT_TRUE(c.table.learn(known(i), mac_b, true, c.now).known) << int{i};
+  }
+  flood(10s);
+  for (std::uint8_t i = 1; i <= 32; ++i) {
+    EXPECT_EQ(c.lookup(known(i)).state, State::resolved) << int{i};
+  }
 }
 
 TEST(NeighborTable, StrangersDoNotPushOutNeighborsInUse) {
@@ -280,7 +307,7 @@ TEST(NeighborTable, AllRequestsTogetherKeepTheirRate) {
 
 TEST(NeighborTable, ActionsMayLookUp) {
   NeighborTable::Config config;
-  config.capacity = 8;
+  config.capacity = 16;
   Clocked c{config};
   c.lookup();
   c.run_to(Instant{2s});
