@@ -36,7 +36,7 @@ struct Config {
   std::uint32_t connections = 1'048'576;
   std::uint32_t half_open = 65'536;
   std::uint32_t time_wait = 1'048'576;
-  std::uint32_t flights = 65'536;
+  std::uint32_t flights = 32'768;
   /// Pieces of bytes queued to send, and of received text in packets, of all connections together.
   std::uint32_t send_pieces = 2'097'152;
   std::uint32_t receive_pieces = 65'536;

@@ -121,6 +121,23 @@ TEST(CongestionAvoidance, GrowsByASegmentEachRoundTrip) {
       .check(cwnd_is(6000));
 }
 
+TEST(CongestionAvoidance, EveryAckOfABurstCounts) {  // though nothing is sent between them
+  Script script = Script::established();
+  avoid_congestion(script);
+  script.writes(60'000).sends_full(2, 10'001_seq, 1_seq);
+  script.arrives({.seq = 1_seq, .ack = 11'001_seq}).sends_full(2, 12'001_seq, 1_seq);
+  script.arrives({.seq = 1_seq, .ack = 13'001_seq}).sends_full(4, 14'001_seq, 1_seq);
+  script
+      .check(cwnd_is(5000))  // ssthresh; five are in flight
+      .hold()
+      .arrives({.seq = 1_seq, .ack = 14'001_seq})
+      .arrives({.seq = 1_seq, .ack = 16'001_seq})
+      .arrives({.seq = 1_seq, .ack = 18'001_seq})
+      .check(cwnd_is(6000))
+      .flush()
+      .sends_full(6, 18'001_seq, 1_seq);
+}
+
 TEST(RestartAfterIdle, GoesBackToTheInitialWindow) {  // RFC 5681 s.4.1
   Script::established({.config = initial_window(2)})
       .writes(6000)

@@ -145,6 +145,30 @@ TEST(Ecn, AnEchoHalvesTheWindowOnceInARoundTrip) {  // s.6.1.2
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.ssthresh, 2500u); });
 }
 
+TEST(Ecn, AnEchoOfTheLastSegmentIsAnsweredToo) {
+  Script script = Script::passive();
+  open(script);
+  script.writes(1000)
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1001_seq})
+      .arrives({.seq = 1_seq, .ack = 1001_seq, .control = ece, .text = 10})
+      .writes(1000)
+      .sends({.seq = 1001_seq, .ack = 11_seq, .control = cwr, .text = 1000, .ecn = ect_0});
+}
+
+TEST(Ecn, ATimeoutEndsTheReactionToAnEcho) {
+  Script script = Script::passive();
+  open(script);
+  script.writes(10'000).sends_full(10, 1_seq, 1_seq);
+  script.arrives({.seq = 1_seq, .ack = 1001_seq, .control = ece})
+      .at(200ms)  // the rest is lost
+      .sends_full(1, 1001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 2001_seq})
+      .sends_full(2, 2001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 4001_seq})
+      .sends_full(3, 4001_seq, 1_seq);
+}
+
 TEST(Ecn, ALossIsToldLikeAnEcho) {  // s.6.1.2
   Script script = Script::passive();
   open(script);

@@ -203,6 +203,22 @@ TEST(SackRecovery, NewTextLeavesForWhatHasArrived) {
       .sends_full(1, 1_seq, 1_seq);
 }
 
+TEST(SackRecovery, AFastRetransmitRestartsTheTimer) {
+  auto setup = sack();
+  setup.round_trip = 300ms;
+  Script::established(setup)
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(300ms)
+      .arrives(ack(1_seq, {{1001_seq, 3001_seq}}))
+      .at(360ms)
+      .arrives(ack(1_seq, {{1001_seq, 4001_seq}}))
+      .sends_full(1, 1_seq, 1_seq)
+      .at(900ms)  // what it is answered by is under way for so long
+      .sends_nothing()
+      .check(recovering(true));
+}
+
 // --- proportional rate reduction, RFC 9937 ---
 
 TEST(ProportionalRateReduction, SendsOneForTwoThatArriveUntilTheFlightIsHalved) {
@@ -211,16 +227,16 @@ TEST(ProportionalRateReduction, SendsOneForTwoThatArriveUntilTheFlightIsHalved) 
   script.arrives(ack(1_seq, {{1001_seq, 2001_seq}})).sends_full(1, 10'001_seq, 1_seq);
   script.arrives(ack(1_seq, {{1001_seq, 3001_seq}})).sends_full(1, 11'001_seq, 1_seq);
   script.arrives(ack(1_seq, {{1001_seq, 4001_seq}})).sends_full(1, 1_seq, 1_seq);
-  // RecoverFS 12, ssthresh 5: 5/12 of what is delivered, of which one segment has left already,
-  // until no more than ssthresh is in flight.
+  // RecoverFS is 12 less the two that had arrived, ssthresh 5: half of what is delivered, of which
+  // one segment has left already.
   script.arrives(ack(1_seq, {{1001_seq, 5001_seq}}));
   script.arrives(ack(1_seq, {{1001_seq, 6001_seq}}));
-  script.arrives(ack(1_seq, {{1001_seq, 7001_seq}}));
   script.sends_nothing();
+  script.arrives(ack(1_seq, {{1001_seq, 7001_seq}})).sends_full(1, 12'001_seq, 1_seq);
   script.arrives(ack(1_seq, {{1001_seq, 8001_seq}}));
+  script.arrives(ack(1_seq, {{1001_seq, 9001_seq}}));
   script.sends_nothing();
-  // Five are in flight, and stay so.
-  script.arrives(ack(1_seq, {{1001_seq, 9001_seq}})).sends_full(1, 12'001_seq, 1_seq);
+  // Then no more than ssthresh is in flight, and it stays so.
   script.arrives(ack(1_seq, {{1001_seq, 10'001_seq}})).sends_full(1, 13'001_seq, 1_seq);
   // And when all is there, the window is ssthresh.
   script.arrives(ack(12'001_seq)).check(windows_are(5000, 5000)).sends_full(3, 14'001_seq, 1_seq);
@@ -377,13 +393,37 @@ TEST(TailLossProbe, AMendedLossCountsAsCongestion) {  // s.7.4.2
   Script::established(sack())
       .writes(3000)
       .sends_full(3, 1_seq, 1_seq)  // the third is lost
-      .at(20ms)
-      .arrives(ack(2001_seq))
-      .at(220ms)
+      .at(42ms)
       .sends_full(1, 2001_seq, 1_seq)
-      .at(240ms)
-      .arrives(ack(3001_seq))
-      .check([](const Tcb& tcb) { EXPECT_LT(tcb.ssthresh, 10'000u); });
+      .at(50ms)
+      .writes(1000)
+      .sends_full(1, 3001_seq, 1_seq)
+      .at(62ms)
+      .arrives(ack(3001_seq))  // of the probe, or of the third after all
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.ssthresh, tcp::max_cwnd); })
+      .at(70ms)
+      .arrives(ack(4001_seq))  // and no duplicate was reported
+      .check([](const Tcb& tcb) {
+        EXPECT_LT(tcb.ssthresh, 10'000u);
+        EXPECT_FALSE(tcb.recovering);
+      });
+}
+
+TEST(TailLossProbe, IsSentForEachTailAnew) {
+  Script script = Script::established(sack());
+  for (std::uint32_t round = 0; round < 3; ++round) {
+    const std::uint32_t at = 3000 * round;
+    const Duration when = round * 1s;
+    script.at(when)
+        .writes(3000)
+        .sends_full(3, 1_seq + at, 1_seq)
+        .at(when + 42ms)
+        .sends_full(1, 2001_seq + at, 1_seq)
+        .at(when + 62ms)
+        .arrives(ack(3001_seq + at))
+        .arrives(ack(3001_seq + at, {{2001_seq + at, 3001_seq + at}}))
+        .flights(0);
+  }
 }
 
 TEST(TailLossProbe, ADuplicateShowsThatNothingWasLost) {
@@ -411,7 +451,10 @@ TEST(Undo, ATimestampTellsThatTheFirstCopyHasArrived) {
         .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 1000u); })
         .arrives({.seq = 1_seq, .ack = 1001_seq, .timestamps = {{.value = 8, .echo = 0}}})
         .verdict([](const tcp::Verdict& v) { return v.recovery_undone; })
-        .check(windows_are(10'000, tcp::max_cwnd));
+        .check([](const Tcb& tcb) {
+          EXPECT_GE(tcb.cwnd, 10'000u);
+          EXPECT_EQ(tcb.ssthresh, tcp::max_cwnd);
+        });
   }
 }
 
@@ -439,6 +482,38 @@ TEST(Undo, WhenAllThatWasSentAgainWasADuplicate) {
       .verdict([](const tcp::Verdict& v) { return v.recovery_undone; })
       .check(recovering(false))
       .check([](const Tcb& tcb) { EXPECT_GE(tcb.cwnd, 10'000u); });
+}
+
+TEST(Undo, ADuplicateOfTheProbeIsNoneOfTheRetransmission) {
+  Script::established(sack())
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(42ms)
+      .sends_full(1, 9001_seq, 1_seq)
+      .at(50ms)
+      .arrives(ack(1_seq, {{1001_seq, 10'001_seq}}))
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives(ack(1_seq, {{9001_seq, 10'001_seq}, {1001_seq, 10'001_seq}}))
+      .verdict([](const tcp::Verdict& v) { return !v.recovery_undone; })
+      .check(recovering(true));
+}
+
+TEST(Undo, WhatIsReportedLongAfterwardsIsOfSomethingElse) {
+  Script::established(sack())
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(20ms)
+      .arrives(ack(1_seq, {{1001_seq, 10'001_seq}}))
+      .sends_full(1, 1_seq, 1_seq)
+      .at(40ms)
+      .arrives(ack(10'001_seq))
+      .writes(2000)
+      .sends_full(2, 10'001_seq, 1_seq)
+      .at(60ms)
+      .arrives(ack(12'001_seq))
+      .arrives(ack(12'001_seq, {{10'001_seq, 11'001_seq}}))
+      .verdict([](const tcp::Verdict& v) { return !v.recovery_undone; })
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.ssthresh, 5000u); });
 }
 
 TEST(Undo, AnAckThatWasOvertakenMayTell) {

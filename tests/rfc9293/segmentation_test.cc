@@ -71,19 +71,22 @@ TEST(PathMtu, SmallerOneCutsWhatIsInFlightAgain) {  // s.3.7.2
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 14'600u); });
 }
 
+/// Time-outs of a flight that is lost again and again: how long the segment is that each sends.
+void time_out(Script& script, std::initializer_list<std::uint32_t> sizes) {
+  Duration wait = 200ms;
+  Duration when = wait;
+  for (const std::uint32_t size : sizes) {
+    script.at(when).sends_full(1, 1_seq, 1_seq, size);
+    wait *= 2;
+    when += wait;
+  }
+}
+
 TEST(PathMtu, WhereLongSegmentsVanishShorterOnesAreTried) {  // RFC 4821 s.7.7
-  Script::established({.peer_mss = 1460})
-      .writes(2920)
-      .sends_full(2, 1_seq, 1_seq, 1460)
-      .at(200ms)
-      .sends_full(1, 1_seq, 1_seq, 1460)
-      .at(600ms)
-      .sends_full(1, 1_seq, 1_seq, 1460)
-      .at(1400ms)
-      .sends_full(1, 1_seq, 1_seq, 1460)
-      .at(3s)
-      .sends_full(1, 1_seq, 1_seq, 984)
-      .arrives({.seq = 1_seq, .ack = 985_seq})
+  Script script = Script::established({.peer_mss = 1460});
+  script.writes(2920).sends_full(2, 1_seq, 1_seq, 1460);
+  time_out(script, {1460, 1460, 1460, 1460, 1460, 984});
+  script.arrives({.seq = 1_seq, .ack = 985_seq})
       .sends_full(1, 985_seq, 1_seq, 984)
       .sends({.seq = 1969_seq, .ack = 1_seq, .text = 952})
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.mss, 984); });
@@ -92,25 +95,13 @@ TEST(PathMtu, WhereLongSegmentsVanishShorterOnesAreTried) {  // RFC 4821 s.7.7
 TEST(PathMtu, AndShorterStill) {
   Script script = Script::established({.peer_mss = 1460});
   script.writes(1460).sends_full(1, 1_seq, 1_seq, 1460);
-  Duration when = 200ms;
-  Duration wait = 200ms;
-  for (int retry = 1; retry <= 6; ++retry) {
-    script.at(when).sends_full(1, 1_seq, 1_seq, retry < 4 ? 1460 : retry < 6 ? 984 : 536);
-    wait *= 2;
-    when += wait;
-  }
+  time_out(script, {1460, 1460, 1460, 1460, 1460, 984, 984, 536});
 }
 
 TEST(PathMtu, ShortSegmentsSayNothingOfThePath) {
   Script script = Script::established({.peer_mss = 1460});
   script.writes(1459).sends_full(1, 1_seq, 1_seq, 1459);
-  Duration when = 200ms;
-  Duration wait = 200ms;
-  for (int retry = 1; retry <= 6; ++retry) {
-    script.at(when).sends_full(1, 1_seq, 1_seq, 1459);
-    wait *= 2;
-    when += wait;
-  }
+  time_out(script, {1459, 1459, 1459, 1459, 1459, 1459, 1459, 1459});
   script.check([](const Tcb& tcb) { EXPECT_EQ(tcb.mss, 1460); });
 }
 

@@ -87,7 +87,8 @@ void recover_and_wait(Arrival& a, Sending& sending, SeqNum before) noexcept {
   if (tcb.snd_una != before) settle(a, Restart::yes);
   // What a probe would have told is known now.
   const bool probing = tcb.retransmit_armed && tcb.timer == Timer::tail_probe;
-  if (probing && (tcb.no_tail_probe || tcb.in_episode())) arm_retransmit(tcb, a.config, a.now);
+  const bool restart = a.verdict.fast_retransmit || (probing && tcb.no_tail_probe);
+  if (restart && tcb.in_flight() > 0) arm_retransmit(tcb, a.config, a.now);
   const auto wait = reordering_wait(tcb, sending, a.now);
   if (wait.count() > 0) arm_reordering(tcb, wait, a.now);
 }
@@ -96,6 +97,7 @@ void recover_without_scoreboard(Arrival& a, SeqNum before, std::uint32_t text) n
   if (Sending* const sending = sending_of(a.tcb, a.flights)) {
     a.verdict.recovery_undone = undo_if_spurious(a, *sending, before);
   }
+  a.tcb.no_tail_probe = false;
   settle(a, text > 0 ? recover_on_new_ack(a, text) : Restart::yes);
 }
 
@@ -155,6 +157,7 @@ void take_ack(Arrival& a) noexcept {
     recover_without_scoreboard(a, before, text);
   } else if (duplicate) {
     a.verdict.fast_retransmit = recover_on_duplicate_ack(a);
+    if (a.verdict.fast_retransmit) arm_retransmit(tcb, a.config, a.now);
   }
   if (tcb.ecn && segment.has(control::ece) && !segment.has(control::syn)) {
     react_to_echo(tcb, a.config, a.flights, before, a.now);

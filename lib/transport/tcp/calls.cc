@@ -175,6 +175,7 @@ void release(Tcb& tcb, FlightPool& flights) noexcept {
   if (tcb.flight == FlightPool::none) return;
   flights.release(tcb.flight);
   tcb.flight = FlightPool::none;
+  tcb.no_tail_probe = false;
 }
 
 void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept {

@@ -40,11 +40,11 @@ void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
   }
   const bool by_cubic = uses_cubic(config, sending);
   if (tcb.cwnd < tcb.ssthresh) {
-    if (ack.flight < tcb.cwnd / 2) return;
+    if (!tcb.cwnd_limited && ack.flight < tcb.cwnd / 2) return;
     // A peer who acknowledges bytes one by one gains nothing by it, nor does one who acknowledges
     // many at once gain a burst without end; what fills a hole was in flight for long.
     tcb.cwnd += std::min(ack.acked, (ack.mended ? 1 : most_segments_by_ack) * tcb.mss);
-  } else if (ack.flight + tcb.mss <= tcb.cwnd) {
+  } else if (!tcb.cwnd_limited) {
     if (by_cubic) sending->cubic.pause();
   } else if (by_cubic) {
     tcb.cwnd = sending->cubic.grow(tcb.cwnd, ack.acked, tcb.mss, tcb.srtt_8 / 8, ack.now);
@@ -69,8 +69,13 @@ void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, std::uin
     sending->undo_cubic = sending->cubic;
     sending->undo_una = tcb.snd_una;
     sending->undo_at = Millis32{now};
-    sending->undo_pending = 0;
+    sending->undo_mss = tcb.mss;
+    // What else was sent again will be reported as well.
+    const bool goes_on = sending->may_undo && tcb.in_episode();
+    if (!goes_on) sending->undo_pending = 0;
+    if (sending->probe_out && sending->probe_again) sending->undo_pending += sending->probe_size;
     sending->may_undo = true;
+    sending->undo_ends = false;
     sending->eventful = true;
   }
   tcb.cwr_due = tcb.ecn;  // whatever the reason is (RFC 3168 s.6.1.2)
@@ -80,16 +85,18 @@ void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, std::uin
 
 void restore_windows(Tcb& tcb, Sending& sending) noexcept {
   sending.may_undo = false;
+  tcb.mss = std::max(tcb.mss, sending.undo_mss);
   sending.cubic = sending.undo_cubic;
   tcb.cwnd = std::max(tcb.cwnd, sending.undo_cwnd);
   tcb.ssthresh = std::max(tcb.ssthresh, sending.undo_ssthresh);
 }
 
-void restart_after_idle(Tcb& tcb, const Config& config, Instant now) noexcept {
+void restart_after_idle(Tcb& tcb, const Config& config, Sending* sending, Instant now) noexcept {
   const std::uint32_t restart_window = initial_window(tcb, config);  // RW = min(IW, cwnd)
   if (tcb.cwnd <= restart_window) return;
   if (Millis32{now} - tcb.sent_at <= retransmission_timeout(tcb, config)) return;
   tcb.cwnd = restart_window;
+  if (sending != nullptr) sending->cubic.pause();
 }
 
 }  // namespace pollux::tcp

@@ -42,6 +42,6 @@ void restore_windows(Tcb& tcb, Sending& sending) noexcept;
 
 /// Before text is sent when none is in flight: back to the initial window after a pause of more
 /// than one RTO.
-void restart_after_idle(Tcb& tcb, const Config& config, Instant now) noexcept;
+void restart_after_idle(Tcb& tcb, const Config& config, Sending* sending, Instant now) noexcept;
 
 }  // namespace pollux::tcp

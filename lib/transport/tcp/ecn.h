@@ -43,12 +43,13 @@ inline void note_mark(Tcb& tcb, const Segment& segment) noexcept {
   if (segment.ecn == codepoint::ce) tcb.ecn_echo = true;
 }
 
-/// What a segment that is neither SYN nor reset says. New text may be marked; what is sent again,
-/// and what has no text, may not (s.6.1.4, s.6.1.5).
-inline void put_ecn(Tcb& tcb, Segment& out) noexcept {
+/// What a segment that is neither SYN nor reset says. New text may be marked where `may_mark`,
+/// which a probe of a closed window is not; what is sent again, and what has no text, may not be
+/// (s.6.1.4 to 6.1.6).
+inline void put_ecn(Tcb& tcb, Segment& out, bool may_mark) noexcept {
   if (!tcb.ecn) return;
   if (tcb.ecn_echo) out.control |= control::ece;
-  if (out.text == 0 || out.seq < tcb.snd_nxt) return;
+  if (!may_mark || out.text == 0 || out.seq < tcb.snd_nxt) return;
   out.ecn = codepoint::ect_0;
   if (!tcb.cwr_due) return;
   out.control |= control::cwr;

@@ -101,6 +101,13 @@ std::uint32_t peer_room(const Tcb& tcb) noexcept {
   return tcb.snd_wnd > sent ? tcb.snd_wnd - sent : 0;
 }
 
+/// Whether it is cwnd that ends a burst, and neither the peer's window nor what is queued: then it
+/// may grow.
+void note_limit(Tcb& tcb, const FlightPool& flights) noexcept {
+  const std::uint32_t room = congestion_room(tcb, scoreboard_of(tcb, flights));
+  tcb.cwnd_limited = room < tcb.mss && room <= peer_room(tcb);
+}
+
 /// What comes next from the queue at snd_pos, and the FIN behind it.
 Plan plan_stream(const Tcb& tcb, std::uint32_t congestion_room) noexcept {
   if (tcb.snd_pos == tcb.stream_end()) return {};
@@ -196,6 +203,7 @@ void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, Instant
   sending->probe_out = true;
   sending->probe_again = again;
   sending->probe_end = max(tcb.snd_nxt, right);
+  sending->probe_size = static_cast<std::uint32_t>(right - left);
 }
 
 /// Accounts for sequence numbers that leave.
@@ -244,7 +252,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
   if (alone || !tcb.retransmit_armed) {
     arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
   } else if (!again) {
-    arm_tail_probe(tcb, retransmission_timeout(tcb, config), now);  // RFC 8985 s.7.2
+    arm_tail_probe(tcb, now);  // RFC 8985 s.7.2
   }
 }
 
@@ -278,7 +286,7 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
   } else {
     out.window = advertise(tcb, config);
     if (plan.fin) out.control |= control::fin;
-    put_ecn(tcb, out);
+    put_ecn(tcb, out, plan.what != Plan::What::probe || tcb.snd_wnd != 0);
     // Everything that is queued is in flight with this: the peer need not wait for more.
     if (plan.text > 0 && plan.seq + plan.text == tcb.snd_end) out.control |= control::psh;
   }
@@ -301,12 +309,13 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
 Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                   Segment& out) noexcept {
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
-    restart_after_idle(tcb, config, now);
+    restart_after_idle(tcb, config, sending_of(tcb, flights), now);
   }
   const Plan plan = make_plan(tcb, flights);
   if (plan.what != Plan::What::nothing) write(tcb, config, flights, plan, now, out);
   if (tcb.mend) update_mend(tcb, flights);
   const bool more = may_send_something(tcb) && make_plan(tcb, flights).what != Plan::What::nothing;
+  if (!more) note_limit(tcb, flights);
   if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
       tcb.snd_pos != tcb.stream_end()) {
     // Something waits and nothing is in flight whose ACK would call us back: the window is closed

@@ -25,12 +25,13 @@ inline bool holds_text(const Tcb& tcb, const FlightPool& flights) noexcept {
   return tcb.flight != FlightPool::none && !flights[tcb.flight].out_of_order.empty();
 }
 
-/// The Flight can be given back: nothing is out of order, all is acknowledged, and there was no
-/// congestion to remember.
+/// The Flight can be given back: nothing is out of order, all is acknowledged, no probe is out, and
+/// there was no congestion to remember; or there are few left, and others need them more.
 inline bool flight_is_idle(const Tcb& tcb, const FlightPool& flights) noexcept {
   if (tcb.flight == FlightPool::none || tcb.snd_una != tcb.snd_nxt) return false;
   const Flight& flight = flights[tcb.flight];
-  return flight.out_of_order.empty() && !flight.sending.eventful;
+  const bool remembers = flight.sending.eventful && flights.available() >= flights.capacity() / 4;
+  return flight.out_of_order.empty() && !flight.sending.probe_out && !remembers;
 }
 
 }  // namespace pollux::tcp

@@ -32,7 +32,7 @@ void Rack::delivered(const Scoreboard::Range& range, const Ack& ack) noexcept {
   if (range.right < ack.highest && !range.again) reordering_ = true;
   highest_ = max(highest_, range.right);
   const auto since =
-      static_cast<std::uint32_t>(std::max<std::int64_t>((ack.now - range.sent_at).count(), 0));
+      static_cast<std::uint32_t>(std::max<std::int64_t>((ack.now - range.first_at).count(), 0));
   if (range.again) {
     // It may be the earlier copy that has arrived (step 2).
     if (ack.echo_age && *ack.echo_age > microseconds{since} + rounding) return;
@@ -41,9 +41,9 @@ void Rack::delivered(const Scoreboard::Range& range, const Ack& ack) noexcept {
     least_round_trip_us_ = std::max(since, 1u);  // step 1
   }
   forget_long_ago(ack.now);
-  if (any_ && !sent_after(range.sent_at, range.right, sent_at_, end_)) return;
+  if (any_ && !sent_after(range.first_at, range.right, sent_at_, end_)) return;
   any_ = true;
-  sent_at_ = range.sent_at;
+  sent_at_ = range.first_at;
   end_ = range.right;
   round_trip_us_ = since;
 }

@@ -106,8 +106,10 @@ void recover_on_timeout(Tcb& tcb, const Config& config, FlightPool& flights, Ins
   tcb.dup_acks = 0;
   tcb.recover = tcb.snd_nxt;  // RFC 6582 s.3.2 step 4
   tcb.resend_first = true;    // whatever silly-window avoidance says about what fits
+  if (sending != nullptr) sending->reduced = false;
   if (begin_scoreboard(tcb, flights, tcb.snd_una, now) != nullptr) {
     lose_on_timeout(tcb, *sending, now);
+    tcb.snd_pos = tcb.snd_nxt;
   } else {
     tcb.snd_pos = tcb.snd_una;
   }
@@ -125,10 +127,14 @@ bool undo_if_spurious(Arrival& a, Sending& sending, SeqNum before) noexcept {
 
 void react_to_echo(Tcb& tcb, const Config& config, FlightPool& flights, SeqNum before,
                    Instant now) noexcept {
-  if (tcb.in_episode() || tcb.in_flight() == 0) return;
+  if (tcb.in_episode()) return;
+  if (tcb.snd_nxt == before) {  // nothing to shrink; and the peer is to stop
+    tcb.cwr_due = true;
+    return;
+  }
   Sending* const sending = remember(tcb, flights);
   if (sending != nullptr) {
-    if (sending->reduced && tcb.snd_una < sending->reduced_to) return;
+    if (sending->reduced && tcb.snd_una <= sending->reduced_to) return;
     sending->reduced = true;
     sending->reduced_to = tcb.snd_nxt;
   } else if (tcb.cwr_due) {

@@ -30,7 +30,7 @@ bool is_duplicate_report(const wire::TcpOptions& options, SeqNum ack) noexcept {
   if (first.left < first.right && first.right <= ack) return true;
   if (options.sack_count < 2) return false;
   const auto& second = options.sack[1];
-  return second.left <= first.left && first.right <= second.right;
+  return first.left < first.right && second.left <= first.left && first.right <= second.right;
 }
 
 /// The duplicate counts for what was sent again since the congestion event. When all of that was
@@ -61,6 +61,7 @@ void end_tail_probe(Arrival& a, Sending& sending, SeqNum before, bool duplicate_
     if (tcb.in_episode()) return;
     reduce_threshold(tcb, a.config, &sending, static_cast<std::uint32_t>(tcb.snd_nxt - before),
                      a.now);
+    sending.may_undo = false;  // what was mended was lost
     tcb.cwnd = std::min(tcb.cwnd, tcb.ssthresh);
   }
 }
@@ -85,17 +86,31 @@ void reduce_in_proportion(Tcb& tcb, Sending& sending, std::uint32_t delivered, b
   tcb.cwnd = std::clamp<std::uint32_t>(pipe + static_cast<std::uint32_t>(more), tcb.mss, max_cwnd);
 }
 
-void begin_proportion(Tcb& tcb, Sending& sending, SeqNum una) noexcept {
+/// RecoverFS is what will yet be delivered: not what had arrived before (RFC 9937 s.6.1).
+void begin_proportion(Tcb& tcb, Sending& sending, SeqNum una, std::uint32_t sacked) noexcept {
+  const auto flight = static_cast<std::uint32_t>(tcb.snd_nxt - una);
   sending.prr_delivered = sending.prr_out = 0;
-  sending.prr_flight = std::max(static_cast<std::uint32_t>(tcb.snd_nxt - una), 1u);
+  sending.prr_flight = std::max(flight - std::min(sacked, flight), 1u);
 }
 
 void enter_recovery(Tcb& tcb, const Config& config, Sending& sending, SeqNum before,
-                    Instant now) noexcept {
-  begin_proportion(tcb, sending, before);
-  reduce_threshold(tcb, config, &sending, sending.prr_flight, now);
+                    std::uint32_t sacked, Instant now) noexcept {
+  begin_proportion(tcb, sending, before, sacked);
+  reduce_threshold(tcb, config, &sending, static_cast<std::uint32_t>(tcb.snd_nxt - before), now);
   tcb.recover = tcb.snd_nxt;
   tcb.recovering = true;
+}
+
+/// A report of duplicates counts until a round trip after the episode's end: what comes later is of
+/// something else.
+void limit_undo(const Tcb& tcb, Sending& sending, SeqNum before) noexcept {
+  if (!sending.may_undo) return;
+  if (before < tcb.recover && tcb.recover <= tcb.snd_una) {
+    sending.undo_ends = true;
+    sending.undo_end = tcb.snd_nxt;
+  } else if (sending.undo_ends && sending.undo_end < tcb.snd_una) {
+    sending.may_undo = false;
+  }
 }
 
 void leave_episode(Tcb& tcb, Sending& sending) noexcept {
@@ -127,7 +142,7 @@ Sending* begin_scoreboard(Tcb& tcb, FlightPool& flights, SeqNum una, Instant now
   if (sending == nullptr || sending->board.begun()) return sending;
   sending->board.begin(una, tcb.snd_nxt, sent_time(tcb, now));
   sending->rack.begin(una);
-  begin_proportion(tcb, *sending, una);  // a recovery that began without goes on with it
+  begin_proportion(tcb, *sending, una, 0);  // a recovery that began without goes on with it
   tcb.dup_acks = 0;
   return sending;
 }
@@ -146,6 +161,7 @@ bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept
     delivered += range.size();
     sending.rack.delivered(range, ack);
   };
+  const std::uint32_t sacked_before = board.sacked();
   board.acknowledge(tcb.snd_una, arrived);
   const bool duplicate = is_duplicate_report(options, a.segment.ack);
   for (std::uint8_t i = duplicate ? 1 : 0; i < options.sack_count; ++i) {
@@ -165,9 +181,11 @@ bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept
   const bool mended = tcb.snd_una <= tcb.recover;
   const bool was_recovering = tcb.recovering;
   bool entered = false;
+  limit_undo(tcb, sending, before);
   if (tcb.recover <= tcb.snd_una) leave_episode(tcb, sending);
   if (board.lost() > 0 && !tcb.in_episode()) {
-    enter_recovery(tcb, a.config, sending, before, a.now);
+    enter_recovery(tcb, a.config, sending, before, sacked_before, a.now);
+    sending.rack.detect(board, context_of(tcb), ack.now);  // nothing is waited for any more
     entered = true;
   }
   if (!tcb.recovering) {
@@ -191,7 +209,8 @@ bool recover_on_reordering_timeout(Tcb& tcb, const Config& config, Sending& send
                                    Instant now) noexcept {
   sending.rack.detect(sending.board, context_of(tcb), Micros32{now});
   if (sending.board.lost() == 0 || tcb.in_episode()) return false;
-  enter_recovery(tcb, config, sending, tcb.snd_una, now);
+  enter_recovery(tcb, config, sending, tcb.snd_una, sending.board.sacked(), now);
+  sending.rack.detect(sending.board, context_of(tcb), Micros32{now});
   reduce_in_proportion(tcb, sending, 0, false);
   return true;
 }

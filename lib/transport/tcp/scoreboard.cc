@@ -6,6 +6,7 @@ namespace pollux::tcp {
 
 namespace {
 
+Micros32 earlier_of(Micros32 a, Micros32 b) noexcept { return a < b ? a : b; }
 Micros32 later_of(Micros32 a, Micros32 b) noexcept { return a < b ? b : a; }
 
 }  // namespace
@@ -13,10 +14,9 @@ Micros32 later_of(Micros32 a, Micros32 b) noexcept { return a < b ? b : a; }
 void Scoreboard::begin(SeqNum left, SeqNum right, Micros32 sent_at) noexcept {
   front_ = left;
   sacked_ = lost_ = 0;
-  last_since_ = sent_at;
   count_ = 0;
   begun_ = true;
-  if (left != right) entries_[count_++] = {right, sent_at};
+  if (left != right) entries_[count_++] = {right, sent_at, sent_at};
 }
 
 void Scoreboard::sent(SeqNum left, SeqNum right, Micros32 now,
@@ -31,7 +31,7 @@ void Scoreboard::sent(SeqNum left, SeqNum right, Micros32 now,
         if (entry.lost) lost_ -= static_cast<std::uint32_t>(entry.right - at);
         entry.lost = false;
         entry.again = true;
-        entry.sent_at = now;
+        entry.first_at = entry.sent_at = now;
       }
       at = entry.right;
     }
@@ -43,15 +43,14 @@ void Scoreboard::sent(SeqNum left, SeqNum right, Micros32 now,
 void Scoreboard::append(SeqNum right, Micros32 now, std::chrono::microseconds grain) noexcept {
   if (count_ != 0) {
     Entry& last = entries_[count_ - 1];
-    if (last.same_kind({}) && now - last_since_ <= grain) {
+    if (last.same_kind({}) && now - last.first_at <= grain) {
       last.right = right;
       last.sent_at = now;
       return;
     }
   }
   make_room();
-  last_since_ = now;
-  entries_[count_++] = {right, now};
+  entries_[count_++] = {right, now, now};
 }
 
 /// Makes `at` the bound of a range.
@@ -76,7 +75,8 @@ void Scoreboard::join() noexcept {
     Entry& kept = entries_[to];
     const Entry& next = entries_[i];
     const bool both_sacked = kept.sacked && next.sacked;
-    if (both_sacked || (kept.same_kind(next) && kept.sent_at == next.sent_at)) {
+    if (both_sacked ||
+        (kept.same_kind(next) && kept.first_at == next.first_at && kept.sent_at == next.sent_at)) {
       kept.right = next.right;
     } else {
       entries_[++to] = next;
@@ -94,6 +94,7 @@ void Scoreboard::make_room() noexcept {
   for (std::uint8_t i = 0; i < max_ranges; ++to) {
     entries_[to] = entries_[i++];
     if (i == max_ranges || !entries_[to].same_kind(entries_[i])) continue;
+    entries_[to].first_at = earlier_of(entries_[to].first_at, entries_[i].first_at);
     entries_[to].sent_at = later_of(entries_[to].sent_at, entries_[i].sent_at);
     entries_[to].right = entries_[i++].right;
   }
@@ -103,7 +104,10 @@ void Scoreboard::make_room() noexcept {
   const Entry& last = entries_[max_ranges - 1];
   uncount(joined, (*this)[max_ranges - 2].size());
   uncount(last, (*this)[max_ranges - 1].size());
-  joined = {last.right, later_of(joined.sent_at, last.sent_at), false, false, true};
+  joined = {.right = last.right,
+            .first_at = earlier_of(joined.first_at, last.first_at),
+            .sent_at = later_of(joined.sent_at, last.sent_at),
+            .again = true};
   --count_;
 }
 

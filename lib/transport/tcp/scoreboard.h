@@ -15,9 +15,10 @@ using wire::SeqNum;
 /// What a sender knows of the sequence numbers in flight: for each, when it was last sent, and
 /// whether it has arrived (RFC 2018 s.6), is believed lost, or was sent again. Kept as ranges that
 /// lie end to end from SND.UNA to SND.NXT; neighbours of one kind that were sent within a grain of
-/// time are one range, so that a window of any size takes a bounded number. When there is no room
-/// for one more, ranges are joined under the later of their times: a loss is then noticed later,
-/// never too early, and at worst something is sent again that has arrived.
+/// time are one range, with the first and the last of its times, so that a window of any size takes
+/// a bounded number. When there is no room for one more, ranges are joined. What has arrived counts
+/// as sent at the first of its times, what is missing at the last: a loss is noticed later, never
+/// too early, and at worst something is sent again that has arrived.
 class Scoreboard {
  public:
   static constexpr std::uint8_t max_ranges = 96;
@@ -26,7 +27,8 @@ class Scoreboard {
   struct Range {
     SeqNum left;
     SeqNum right;
-    Micros32 sent_at;
+    Micros32 first_at;  // the first of it was sent, the last time that it was
+    Micros32 sent_at;   // the last of it was
     bool sacked = false;
     bool lost = false;
     bool again = false;  // sent more than once
@@ -36,7 +38,7 @@ class Scoreboard {
   /// Nothing is written here: a Scoreboard is made for each of many short uses.
   Scoreboard() noexcept {}
 
-  /// Begins, with all of [left, right) sent once, by `sent_at` at the latest.
+  /// Begins, with all of [left, right) sent once, at `sent_at`.
   void begin(SeqNum left, SeqNum right, Micros32 sent_at) noexcept;
   void end() noexcept { begun_ = false; }
   bool begun() const noexcept { return begun_; }
@@ -127,6 +129,7 @@ class Scoreboard {
  private:
   struct Entry {
     SeqNum right;
+    Micros32 first_at;
     Micros32 sent_at;
     bool sacked = false;
     bool lost = false;
@@ -144,7 +147,7 @@ class Scoreboard {
   };
 
   static Range range(const Entry& entry, SeqNum left, SeqNum right) noexcept {
-    return {left, right, entry.sent_at, entry.sacked, entry.lost, entry.again};
+    return {left, right, entry.first_at, entry.sent_at, entry.sacked, entry.lost, entry.again};
   }
   void uncount(const Entry& entry, std::uint32_t size) noexcept {
     if (entry.sacked) sacked_ -= size;
@@ -159,7 +162,6 @@ class Scoreboard {
   SeqNum front_;
   std::uint32_t sacked_ = 0;
   std::uint32_t lost_ = 0;
-  Micros32 last_since_;  // when the last range was begun to be sent
   std::uint8_t count_ = 0;
   bool begun_ = false;
   Entries entries_;

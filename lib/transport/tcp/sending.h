@@ -29,14 +29,18 @@ struct Sending {
   SeqNum undo_una;                 // SND.UNA when it began
   Millis32 undo_at;                // when it did
   std::uint32_t undo_pending = 0;  // bytes that were sent again, and not reported as duplicates
+  SeqNum undo_end;                 // with undo_ends: behind this nothing is undone any more
+  std::uint16_t undo_mss = 0;
 
-  SeqNum reduced_to;         // what was in flight when a mark of ECN was last reacted to
-  SeqNum probe_end;          // TLP.end_seq (RFC 8985 s.7.1)
+  SeqNum reduced_to;  // what was in flight when a mark of ECN was last reacted to
+  SeqNum probe_end;   // TLP.end_seq (RFC 8985 s.7.1)
+  std::uint32_t probe_size = 0;
   bool probe_due = false;    // a tail loss probe is to be sent
   bool probe_out = false;    // one is on its way
   bool probe_again = false;  // it was sent before
   bool reduced = false;      // reduced_to means something
   bool may_undo = false;
+  bool undo_ends = false;
   bool eventful = false;  // there was a congestion event: the rest of the connection knows it
 };
 

@@ -99,10 +99,11 @@ struct alignas(64) Tcb {
   std::uint32_t cwr_due : 1 = false;
 
   State state = State::closed;
-  std::uint8_t ack_pending = 0;     // segments with text since the last ACK that we sent
-  std::uint16_t mss = default_mss;  // effective send MSS: the most text in a segment
-  std::uint8_t snd_shift : 4 = 0;   // of the windows that we are told (RFC 7323 s.2.2)
-  std::uint8_t rcv_shift : 4 = 0;   // of those that we tell
+  std::uint8_t ack_pending : 2 = 0;       // segments with text since our last ACK; stops at 3
+  std::uint8_t cwnd_limited : 1 = false;  // it was cwnd that ended the last burst
+  std::uint16_t mss = default_mss;        // effective send MSS: the most text in a segment
+  std::uint8_t snd_shift : 4 = 0;         // of the windows that we are told (RFC 7323 s.2.2)
+  std::uint8_t rcv_shift : 4 = 0;         // of those that we tell
   std::uint8_t keepalive_probes = 0;
   Cause soft_cause = Cause::none;           // why no answer may come (RFC 9293 SHLD-25)
   std::uint8_t dup_acks : 4 = 0;            // without a scoreboard; stops at 15

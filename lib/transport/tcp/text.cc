@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/timers.h"
 
@@ -77,7 +79,8 @@ bool process_text(Arrival& a) noexcept {
   keep_text(a);
   a.verdict.readable = true;
   // More than a segment can hold are several, which the device or the peer's has put together.
-  tcb.ack_pending = static_cast<std::uint8_t>(tcb.ack_pending + (a.text > a.config.mss ? 2 : 1));
+  const int segments = tcb.ack_pending + (a.text > a.config.mss ? 2 : 1);
+  tcb.ack_pending = std::min(segments, 3) & 3;
   if (tcb.ack_pending >= 2 || a.config.delayed_ack == Duration{0}) {  // SHLD-19
     tcb.ack_now = true;
   } else if (!tcb.ack_armed && !tcb.ack_now) {

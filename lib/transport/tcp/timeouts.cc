@@ -38,11 +38,11 @@ bool waits(const Tcb& tcb) noexcept {
 }
 
 /// Where long segments vanish and no ICMP says why, shorter ones may arrive (RFC 4821 s.7.7, a
-/// black hole). Said only after some retransmissions, which most losses are mended by.
+/// black hole). Said only after some retransmissions, which most losses and outages end before.
 void suspect_black_hole(Tcb& tcb, const Config& config) noexcept {
   constexpr std::uint16_t headers = 40;
   constexpr std::uint16_t steps[] = {1024 - headers, 576 - headers};  // s.7.2; RFC 1122 s.3.3.3
-  constexpr std::uint8_t suspicious = 4;  // retransmissions; and two more for the next step
+  constexpr std::uint8_t suspicious = 6;  // retransmissions; and two more for the next step
   if (!config.path_probing || tcb.in_flight() < tcb.mss) return;
   if (tcb.retries < suspicious || tcb.retries % 2 != 0) return;
   for (const std::uint16_t step : steps) {

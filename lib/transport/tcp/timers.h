@@ -36,16 +36,17 @@ inline Duration tail_probe_timeout(const Tcb& tcb) noexcept {
   return two_round_trips + (tcb.in_flight() <= tcb.mss ? delayed_ack : ticks);
 }
 
-/// Makes the retransmission timer that of a tail loss probe, where one could help and is due
-/// sooner than the RTO.
-inline void arm_tail_probe(Tcb& tcb, Duration rto, Instant now) noexcept {
-  const bool may_probe = tcb.sack && !tcb.no_tail_probe && tcb.syn_acked && tcb.srtt_8 != 0 &&
-                         tcb.retries == 0 && !tcb.in_episode() && tcb.in_flight() > 0 &&
-                         tcb.snd_wnd != 0 && tcb.snd_pos == tcb.snd_nxt;
+/// Makes the retransmission timer, which runs, that of a tail loss probe, where one could help and
+/// is due sooner. What is sent later does not postpone it: only an ACK does.
+inline void arm_tail_probe(Tcb& tcb, Instant now) noexcept {
+  const bool may_probe = tcb.timer == Timer::retransmission && tcb.sack && !tcb.no_tail_probe &&
+                         tcb.syn_acked && tcb.srtt_8 != 0 && tcb.retries == 0 &&
+                         !tcb.in_episode() && tcb.in_flight() > 0 && tcb.snd_wnd != 0 &&
+                         tcb.snd_pos == tcb.snd_nxt;
   if (!may_probe) return;
-  const Duration timeout = tail_probe_timeout(tcb);
-  if (timeout >= rto) return;
-  tcb.retransmit_at = later(now, timeout);
+  const Millis32 at = later(now, tail_probe_timeout(tcb));
+  if (tcb.retransmit_at <= at) return;
+  tcb.retransmit_at = at;
   tcb.timer = Timer::tail_probe;
 }
 
@@ -53,11 +54,10 @@ inline void arm_tail_probe(Tcb& tcb, Duration rto, Instant now) noexcept {
 /// for a tail loss probe. The user's limit, counted from the last time that something new was sent
 /// or answered, may end it sooner.
 inline void arm_retransmit(Tcb& tcb, const Config& config, Instant now) noexcept {
-  const Duration rto = retransmission_timeout(tcb, config);
-  tcb.retransmit_at = later(now, rto);
+  tcb.retransmit_at = later(now, retransmission_timeout(tcb, config));
   tcb.retransmit_armed = true;
   tcb.timer = Timer::retransmission;
-  arm_tail_probe(tcb, rto, now);
+  arm_tail_probe(tcb, now);
   if (tcb.user_timeout_ms == 0) return;
   const Millis32 limit = tcb.sent_at + std::chrono::milliseconds{tcb.user_timeout_ms};
   if (tcb.retransmit_at <= limit) return;
