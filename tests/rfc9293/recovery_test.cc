@@ -351,6 +351,17 @@ TEST(TailLossProbe, OfAFinThatWasSentLaterIsTheFinAlone) {
       .sends({.seq = 3001_seq, .ack = 1_seq, .control = fin});
 }
 
+TEST(TailLossProbe, IsNotPutOffBeyondTheTimeout) {
+  Script script = Script::established(sack());
+  script.writes(2000).sends_full(2, 1_seq, 1_seq);
+  for (std::uint32_t i = 1; i <= 6; ++i) {  // new text every 30 ms
+    script.at(i * 30ms).writes(1000).sends_full(1, 1001_seq + 1000 * i, 1_seq);
+  }
+  script.at(199ms).sends_nothing().at(200ms).sends_full(1, 1_seq, 1_seq).check([](const Tcb& tcb) {
+    EXPECT_EQ(tcb.retries, 1);
+  });
+}
+
 TEST(TailLossProbe, WaitsForADelayedAckOfOneSegment) {
   Script::established(sack())
       .writes(1000)

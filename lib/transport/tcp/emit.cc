@@ -206,6 +206,21 @@ void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, Instant
   sending->probe_size = static_cast<std::uint32_t>(right - left);
 }
 
+/// New text puts off the probe of the tail (RFC 8985 s.7.2), but not beyond the RTO of what is
+/// first in flight.
+void move_tail_probe(Tcb& tcb, const Config& config, const FlightPool& flights,
+                     Instant now) noexcept {
+  if (!tcb.sack || tcb.timer == Timer::reordering || tcb.user_timeout_ms != 0) return;
+  const Sending* const sending = scoreboard_of(tcb, flights);
+  const bool known = sending != nullptr && sending->board.size() != 0;
+  const Duration age = Micros32{now} - (known ? sending->board[0].first_at : tcb.timed_at);
+  const Duration left = retransmission_timeout(tcb, config) - age;
+  if (age < 0us || left <= 0us) return;
+  tcb.retransmit_at = later(now, left);
+  tcb.timer = Timer::retransmission;
+  arm_tail_probe(tcb, now);
+}
+
 /// Accounts for sequence numbers that leave.
 void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan, const Segment& out,
           Instant now) noexcept {
@@ -252,7 +267,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
   if (alone || !tcb.retransmit_armed) {
     arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
   } else if (!again) {
-    arm_tail_probe(tcb, now);  // RFC 8985 s.7.2
+    move_tail_probe(tcb, config, flights, now);
   }
 }
 

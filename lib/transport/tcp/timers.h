@@ -37,7 +37,7 @@ inline Duration tail_probe_timeout(const Tcb& tcb) noexcept {
 }
 
 /// Makes the retransmission timer, which runs, that of a tail loss probe, where one could help and
-/// is due sooner. What is sent later does not postpone it: only an ACK does.
+/// is due sooner.
 inline void arm_tail_probe(Tcb& tcb, Instant now) noexcept {
   const bool may_probe = tcb.timer == Timer::retransmission && tcb.sack && !tcb.no_tail_probe &&
                          tcb.syn_acked && tcb.srtt_8 != 0 && tcb.retries == 0 &&
