@@ -260,8 +260,10 @@ class KernelIsServer(RoughWire):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # When pollux-load ends nobody is there any more to acknowledge a FIN that was lost.
+        # When pollux-load ends nobody is there any more who acknowledges a FIN, or says that he
+        # knows nothing of a SYN-ACK, that was lost.
         set_sysctl(cls.kernels, "tcp_orphan_retries", 3)
+        set_sysctl(cls.kernels, "tcp_synack_retries", 3)
 
     def ask(self, size, connections, close, *options):
         """That many connections at once until as many are over, with `size` bytes either way."""
