@@ -44,6 +44,13 @@ NeighborTable::Lookup NeighborTable::lookup_slowly(wire::Ipv4Address next_hop,
     return {State::waiting, {}, id, true};
   }
   Entry& entry = entries_[id];
+  if (entry.phase == Phase::stale) {
+    set_phase(entry, Phase::probing);
+    entry.used = true;
+    entry.attempts = 0;
+    wheel_.arm(id, at_once);
+    return {State::resolved, entry.mac, id, true};
+  }
   entry.wanted_at = now;
   if (entry.phase == Phase::incomplete) return {State::waiting, {}, id, false};
   POLLUX_ASSERT(entry.phase == Phase::failed);
@@ -60,7 +67,7 @@ NeighborTable::Learned NeighborTable::learn(wire::Ipv4Address address, wire::Mac
     confirm(id, mac, now);
     return {true, std::nullopt};
   }
-  const bool news = !entries_[id].resolves();
+  const bool news = entries_[id].unresolved();
   confirm(id, mac, now);
   if (!news) return {true, std::nullopt};
   return {true, Resolved{id, address, mac}};
@@ -81,6 +88,7 @@ std::optional<NeighborTable::Action> NeighborTable::timeout(NeighborId id, Insta
   Entry& entry = entries_[id];
   switch (entry.phase) {
     case Phase::free:
+    case Phase::stale:
       return std::nullopt;
     case Phase::incomplete:
       if (entry.attempts < config_.requests) return request(id, now);
@@ -99,10 +107,10 @@ std::optional<NeighborTable::Action> NeighborTable::timeout(NeighborId id, Insta
         entry.attempts = 0;
         return request(id, now);
       }
-      if (now - entry.since >= config_.forget_after) {
-        forget(id);
+      if (now - entry.since >= config_.stale_after) {
+        set_phase(entry, Phase::stale);
       } else {
-        wheel_.arm(id, entry.since + config_.forget_after);
+        wheel_.arm(id, entry.since + config_.stale_after);
       }
       return std::nullopt;
     case Phase::probing:
@@ -175,6 +183,9 @@ NeighborId NeighborTable::evict(Displaces whom) noexcept {
         break;
       case Phase::failed:
         return id;
+      case Phase::stale:
+        if (whom == Displaces::failed) break;
+        return id;
       case Phase::reachable:
         if (whom == Displaces::failed) break;
         if (!entry.used) return id;
@@ -186,10 +197,9 @@ NeighborId NeighborTable::evict(Displaces whom) noexcept {
 }
 
 void NeighborTable::set_phase(Entry& entry, Phase phase) noexcept {
-  const auto unresolved = [](Phase p) { return p == Phase::incomplete || p == Phase::failed; };
-  unresolved_ += unresolved(phase) ? 1 : 0;
-  unresolved_ -= unresolved(entry.phase) ? 1 : 0;
+  unresolved_ -= entry.unresolved() ? 1 : 0;
   entry.phase = phase;
+  unresolved_ += entry.unresolved() ? 1 : 0;
 }
 
 void NeighborTable::forget(NeighborId id) noexcept {
@@ -211,7 +221,7 @@ void NeighborTable::forget(NeighborId id) noexcept {
 
 void NeighborTable::forget_resolved() noexcept {
   for (NeighborId id = 0; id != entries_.size(); ++id) {
-    if (entries_[id].resolves()) forget(id);
+    if (entries_[id].phase >= Phase::stale) forget(id);
   }
 }
 

@@ -25,10 +25,12 @@ using NeighborId = std::uint32_t;
 /// An entry's life: incomplete (asked by broadcast, once a second) until an answer makes it
 /// reachable, or three requests without one make it failed. A reachable one is confirmed by every
 /// ARP packet of that neighbour. When half a minute has passed without, it is asked again by
-/// unicast if it is in use, three times while it still resolves, and then it is incomplete again;
-/// one that nobody used is forgotten after a minute. A failed one is asked on, once a second, for a
-/// minute after the last demand, which is as long as a connection may sleep between two
-/// retransmissions; until it answers, whoever wants it hears at once that it does not.
+/// unicast if it is in use, three times while it still resolves, and then it is incomplete again.
+/// One that nobody used for a minute is stale: it gives way to whoever needs its place, and
+/// resolves once more while it is asked by unicast whether it is still there. A failed one is asked
+/// on, once a second, for a minute after the last demand, which is as long as a connection may
+/// sleep between two retransmissions; until it answers, whoever wants it hears at once that it does
+/// not.
 ///
 /// New ones that have not answered fill at most half of the table, so that answers to made-up
 /// addresses of the link push out none of those that exist and keep none out that asks for us.
@@ -37,7 +39,7 @@ class NeighborTable {
   struct Config {
     std::uint32_t capacity = 1024;
     Duration confirmed_for = 30s;              // then it is asked again by unicast, if used
-    Duration forget_after = 60s;               // since it was confirmed, if not used
+    Duration stale_after = 60s;                // since it was confirmed, if not used
     Duration retry = 1s;                       // between two requests of one entry, at least
     std::uint8_t requests = 3;                 // unanswered, until it is failed
     Duration wanted_for = 60s;                 // how long one lookup keeps a failed one asked
@@ -118,12 +120,12 @@ class NeighborTable {
   template <class F>
   void for_each(F&& f) const {
     for (const Entry& entry : entries_) {
-      if (entry.phase != Phase::free) f(entry.address, entry.mac, entry.resolves());
+      if (entry.phase != Phase::free) f(entry.address, entry.mac, !entry.unresolved());
     }
   }
 
  private:
-  enum class Phase : std::uint8_t { free, incomplete, failed, reachable, probing };
+  enum class Phase : std::uint8_t { free, incomplete, failed, stale, reachable, probing };
   struct Entry {
     wire::Ipv4Address address;
     wire::MacAddress mac;
@@ -136,6 +138,9 @@ class NeighborTable {
     Instant since{Duration::min()};      // reachable: confirmed
 
     bool resolves() const noexcept { return phase >= Phase::reachable; }
+    bool unresolved() const noexcept {
+      return phase == Phase::incomplete || phase == Phase::failed;
+    }
   };
   struct Slot {
     wire::Ipv4Address address;

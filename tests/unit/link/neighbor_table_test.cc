@@ -204,16 +204,58 @@ TEST(NeighborTable, SilentNeighborThatNobodyUsesAnyMoreIsForgottenQuietly) {
   EXPECT_EQ(c.table.size(), 0u);
 }
 
-TEST(NeighborTable, UnusedEntryIsForgottenAfterAMinuteUnasked) {
+TEST(NeighborTable, StaleEntryIsUnaskedUntilItIsUsedAndResolvesAtOnceThen) {
   Clocked c;
   c.table.learn(peer, mac_a, true, c.now);
-  EXPECT_TRUE(c.run_to(Instant{59s}).empty());
-  EXPECT_EQ(c.table.size(), 1u);
-  EXPECT_TRUE(c.run_to(Instant{61s}).empty());
+  EXPECT_TRUE(c.run_to(Instant{1h}).empty());
+  EXPECT_FALSE(c.table.next_deadline());
+  const NeighborTable::Lookup found = c.lookup();
+  EXPECT_EQ(found.state, State::resolved);
+  EXPECT_EQ(found.mac, mac_a);
+  EXPECT_TRUE(found.request_due);
+  EXPECT_EQ(brief(c.run(500ms)), (Brief{{1h, Kind::request_unicast}}));
+  c.table.learn(peer, mac_a, false, c.now);
+  EXPECT_TRUE(c.run(29s).empty());
+  EXPECT_EQ(c.lookup().state, State::resolved);
+}
+
+TEST(NeighborTable, StaleEntryThatIsSilentIsSoughtByBroadcast) {
+  Clocked c;
+  c.table.learn(peer, mac_a, true, c.now);
+  c.run_to(Instant{1h});
+  c.lookup();
+  EXPECT_EQ(brief(c.run_to(Instant{1h + 3s})), (Brief{{1h, Kind::request_unicast},
+                                                      {1h + 1s, Kind::request_unicast},
+                                                      {1h + 2s, Kind::request_unicast},
+                                                      {1h + 3s, Kind::request_broadcast}}));
+  EXPECT_EQ(c.lookup().state, State::waiting);
+}
+
+TEST(NeighborTable, StaleEntriesGiveWayToWhoeverNeedsTheirPlace) {
+  NeighborTable::Config config;
+  config.capacity = 8;
+  Clocked c{config};
+  for (std::uint8_t i = 1; i <= 8; ++i) {
+    c.table.learn(Ipv4Address{10, 0, 0, i}, mac_a, true, c.now);
+  }
+  c.run_to(Instant{1h});
+  for (std::uint8_t i = 1; i <= 4; ++i) {
+    EXPECT_TRUE(c.table.learn(Ipv4Address{10, 0, 1, i}, mac_b, true, c.now).known);
+    EXPECT_EQ(c.lookup(Ipv4Address{10, 0, 1, i}).state, State::resolved);
+    EXPECT_EQ(c.lookup(Ipv4Address{10, 0, 2, i}).state, State::waiting);
+  }
+  EXPECT_EQ(c.table.size(), 8u);
+}
+
+TEST(NeighborTable, AStaleOneIsForgottenWithTheOthersWhenTheLinkChanges) {
+  Clocked c;
+  c.table.learn(peer, mac_a, true, c.now);
+  c.run_to(Instant{1h});
+  c.table.forget_resolved();
   EXPECT_EQ(c.table.size(), 0u);
 }
 
-TEST(NeighborTable, LateUseOfAnOldEntryStillAsksBeforeItIsForgotten) {
+TEST(NeighborTable, LateUseOfAnOldEntryStillAsksBeforeItIsStale) {
   Clocked c;
   c.table.learn(peer, mac_a, true, c.now);
   c.run_to(Instant{45s});
