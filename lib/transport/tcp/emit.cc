@@ -104,6 +104,8 @@ std::uint32_t peer_room(const Tcb& tcb) noexcept {
 /// Whether it is cwnd that ends a burst, and neither the peer's window nor what is queued: then it
 /// may grow.
 void note_limit(Tcb& tcb, const FlightPool& flights) noexcept {
+  tcb.cwnd_limited = false;
+  if (tcb.in_flight() + tcb.mss <= tcb.cwnd) return;  // and still less, with a scoreboard
   const std::uint32_t room = congestion_room(tcb, scoreboard_of(tcb, flights));
   tcb.cwnd_limited = room < tcb.mss && room <= peer_room(tcb);
 }
