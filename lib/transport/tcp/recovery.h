@@ -58,7 +58,7 @@ void recover_on_timeout(Tcb& tcb, const Config& config, FlightPool& flights, Ins
 /// The same for the scoreboard: the first in flight is lost, and what is as old.
 void lose_on_timeout(Tcb& tcb, Sending& sending, Instant now) noexcept;
 
-/// A Flight for a connection's congestion events, lent for the first one; null without.
+/// The Sending of a connection's Flight, which is borrowed now if it has none; null without.
 Sending* remember(Tcb& tcb, FlightPool& flights) noexcept;
 
 /// Whether the first ACK of what was sent again answers what was sent before, as its timestamp

@@ -137,8 +137,7 @@ const Sending* scoreboard_of(const Tcb& tcb, const FlightPool& flights) noexcept
 
 Sending* begin_scoreboard(Tcb& tcb, FlightPool& flights, SeqNum una, Instant now) noexcept {
   if (!tcb.sack) return nullptr;
-  if (tcb.flight == FlightPool::none) tcb.flight = flights.acquire();
-  Sending* const sending = sending_of(tcb, flights);
+  Sending* const sending = remember(tcb, flights);
   if (sending == nullptr || sending->board.begun()) return sending;
   sending->board.begin(una, tcb.snd_nxt, sent_time(tcb, now));
   sending->rack.begin(una);

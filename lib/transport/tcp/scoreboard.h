@@ -40,7 +40,6 @@ class Scoreboard {
 
   /// Begins, with all of [left, right) sent once, at `sent_at`.
   void begin(SeqNum left, SeqNum right, Micros32 sent_at) noexcept;
-  void end() noexcept { begun_ = false; }
   bool begun() const noexcept { return begun_; }
 
   /// [left, right) leaves now: it is new, from back() on, or sent again.
