@@ -93,6 +93,9 @@ struct StreamStatus {
   Duration round_trip{0};  // smoothed; 0: not known yet
   Duration round_trip_variation{0};
   Duration retransmission_timeout{0};
+  /// What ICMP said of the path since the peer was last heard, which ends no connection; none: all
+  /// is well.
+  Cause soft_error = Cause::none;
   std::uint8_t retries = 0;  // transmissions since anything was acknowledged, less the first
   bool recovering = false;   // fast recovery (RFC 5681 s.3.2)
 };

@@ -301,6 +301,7 @@ application::StreamStatus Pipeline<D, A>::status(std::uint32_t index) const noex
       .round_trip = std::chrono::microseconds{tcb.srtt_8 / 8},
       .round_trip_variation = std::chrono::microseconds{tcb.rttvar_4 / 4},
       .retransmission_timeout = tcp::retransmission_timeout(tcb, tcp_config(connections_[index])),
+      .soft_error = tcb.soft_cause,
       .retries = tcb.retries,
       .recovering = tcb.recovering != 0};
 }

@@ -104,7 +104,7 @@ TEST(CheckSequence, ClosedWindowStillReadsTheAckOfText) {  // "special allowance
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.in_flight(), 0u); });
 }
 
-TEST(CheckSequence, ClosedWindowStillTakesAReset) {
+TEST(CheckSequence, ClosedWindowStillTakesAReset) {  // MUST-66
   tcp::Config config;
   config.receive_buffer = 1000;
   config.offer_window_scale = false;

@@ -34,7 +34,7 @@ void avoid_congestion(Script& script) {
 
 // --- slow start and congestion avoidance, RFC 5681 s.3.1 ---
 
-TEST(SlowStart, BeginsWithTheInitialWindow) {
+TEST(SlowStart, BeginsWithTheInitialWindow) {  // MUST-19
   Script::established().writes(20'000).sends_full(10, 1_seq, 1_seq);
   Script::established({.config = initial_window(3)}).writes(20'000).sends_full(3, 1_seq, 1_seq);
 }
@@ -58,7 +58,7 @@ TEST(SlowStart, BeginsWithOneSegmentAfterALostSyn) {
       .sends_full(1, 1_seq, 1_seq);
 }
 
-TEST(SlowStart, GrowsByASegmentForEachAck) {  // equation (2)
+TEST(SlowStart, GrowsByASegmentForEachAck) {  // equation (2), MUST-19
   Script::established({.config = initial_window(2)})
       .writes(20'000)
       .sends_full(2, 1_seq, 1_seq)
@@ -101,7 +101,7 @@ TEST(SlowStart, TheAckOfTheSynDoesNotCount) {
   Script::established({.config = initial_window(2)}).check(cwnd_is(2000));
 }
 
-TEST(CongestionAvoidance, GrowsByASegmentEachRoundTrip) {
+TEST(CongestionAvoidance, GrowsByASegmentEachRoundTrip) {  // MUST-19
   Script script = Script::established();
   avoid_congestion(script);
   script.writes(30'000)
@@ -166,7 +166,7 @@ TEST(RestartAfterIdle, AShortPauseChangesNothing) {
 
 // --- a time-out, RFC 5681 s.3.1 ---
 
-TEST(Timeout, LeavesOneSegmentAndHalfOfTheFlight) {
+TEST(Timeout, LeavesOneSegmentAndHalfOfTheFlight) {  // MUST-19
   Script::established()
       .writes(10'000)
       .sends_full(10, 1_seq, 1_seq)

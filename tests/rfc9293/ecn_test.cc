@@ -28,7 +28,7 @@ void open(Script& script) {
       .check(agreed(true));
 }
 
-TEST(Ecn, IsGrantedToAPeerThatAsks) {  // s.6.1.1
+TEST(Ecn, IsGrantedToAPeerThatAsks) {  // s.6.1.1, SHLD-8
   Script script = Script::passive();
   open(script);
 }
@@ -91,7 +91,7 @@ TEST(Ecn, OnlyNewTextMayBeMarked) {  // s.6.1.4, s.6.1.5
       .sends({.seq = 101_seq, .ack = 2001_seq, .control = fin, .ecn = 0});
 }
 
-TEST(Ecn, AMarkIsEchoedUntilThePeerHasReacted) {  // s.6.1.3
+TEST(Ecn, AMarkIsEchoedUntilThePeerHasReacted) {  // s.6.1.3, SHLD-8
   Script script = Script::passive();
   open(script);
   script.arrives({.seq = 1_seq, .ack = 1_seq, .text = 100, .ecn = ce})
@@ -126,7 +126,7 @@ void windows_are_half(const Tcb& tcb) {
   EXPECT_EQ(tcb.cwnd, 5000u);
 }
 
-TEST(Ecn, AnEchoHalvesTheWindowOnceInARoundTrip) {  // s.6.1.2
+TEST(Ecn, AnEchoHalvesTheWindowOnceInARoundTrip) {  // s.6.1.2, SHLD-8
   Script script = Script::passive();
   open(script);
   script.writes(30'000).sends_full(10, 1_seq, 1_seq);

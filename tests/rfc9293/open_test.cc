@@ -143,7 +143,7 @@ TEST(SynSent, NeitherSynNorResetIsDropped) {  // fifth
       .state(State::syn_sent);
 }
 
-TEST(SynSent, HardErrorEndsTheAttempt) {  // MUST-54; RFC 5461 s.4.1
+TEST(SynSent, HardErrorEndsTheAttempt) {  // MUST-54; RFC 5461 s.4.1, SHLD-26
   Script::active()
       .sends({.seq = 0_seq, .control = syn})
       .hears_unreachable(Cause::unreachable, true)

@@ -43,6 +43,24 @@ TEST(Persist, GoesOnForEverWhileProbesAreAnswered) {  // MUST-37
   script.state(State::established);
 }
 
+TEST(Persist, GoesOnForTextThatWasInFlightWhenTheWindowShrank) {  // SHLD-17
+  Script script = Script::established({.peer_window = 4000});
+  script.writes(4000).sends_full(4, 1_seq, 1_seq);
+  script.arrives({.seq = 1_seq, .ack = 1001_seq, .window = 0});
+  Duration time = 0s;
+  for (Duration interval = 200ms; interval < 60s; interval *= 2) {
+    script.at(time += interval)
+        .sends({.seq = 1001_seq, .ack = 1_seq, .text = 1})
+        .arrives({.seq = 1_seq, .ack = 1001_seq, .window = 0});
+  }
+  for (int i = 0; i < 60; ++i) {
+    script.at(time += 60s)
+        .sends({.seq = 1001_seq, .ack = 1_seq, .text = 1})
+        .arrives({.seq = 1_seq, .ack = 1001_seq, .window = 0});
+  }
+  script.state(State::established);
+}
+
 TEST(Persist, GivesUpWhenNobodyAnswers) {
   tcp::Config config;
   config.data_retries = 3;

@@ -58,7 +58,7 @@ TEST(Retransmission, FinIsRepeatedAndGivenUp) {
   script.at(end).ends(Cause::timed_out);
 }
 
-TEST(Retransmission, GivingUpAfterASoftErrorSaysWhy) {  // MUST-56, SHLD-25
+TEST(Retransmission, GivingUpAfterASoftErrorSaysWhy) {  // MUST-56, SHLD-25, MUST-47
   tcp::Config config;
   config.data_retries = 1;
   Script::established({.config = config})
@@ -314,7 +314,7 @@ TEST(Rto, BackOffStaysUntilNewTextIsAcknowledged) {  // Karn, MUST-18; s.3.8.2
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.backoff, 0); });
 }
 
-TEST(Rto, ARepeatedSynGivesNoSample) {  // Karn
+TEST(Rto, ARepeatedSynGivesNoSample) {  // Karn, MUST-18
   Script::active()
       .sends({.seq = 0_seq, .control = syn})
       .at(1s)

@@ -15,7 +15,7 @@ tcp::Config without_nagle() {
 
 // --- MSS, s.3.7.1 ---
 
-TEST(Mss, IsSentInEverySyn) {  // MUST-14, SHLD-5
+TEST(Mss, IsSentInEverySyn) {  // MUST-14, SHLD-5, MUST-67
   Script::active()
       .sends({.seq = 0_seq, .control = syn, .mss = 1460})
       .at(1s)
@@ -23,6 +23,18 @@ TEST(Mss, IsSentInEverySyn) {  // MUST-14, SHLD-5
   Script::passive()
       .arrives({.seq = 0_seq, .control = syn})
       .sends({.seq = 0_seq, .ack = 1_seq, .control = syn, .mss = 1460});
+}
+
+TEST(Mss, IsInNoOtherSegment) {  // MUST-65; sends() sees to it here as in every script
+  Script::established()
+      .writes(100)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 100})
+      .arrives({.seq = 1_seq, .ack = 102_seq})
+      .sends({.seq = 101_seq, .ack = 1_seq})
+      .closes()
+      .sends({.seq = 101_seq, .ack = 1_seq, .control = fin})
+      .aborts()
+      .sends({.seq = 102_seq, .ack = 1_seq, .control = rst});
 }
 
 TEST(Mss, Is536WhereThePeerSaysNothing) {  // MUST-15
@@ -39,7 +51,7 @@ TEST(Mss, Is536WhereThePeerSaysNothing) {  // MUST-15
       .sends_full(1, 1_seq, 1_seq, 536);
 }
 
-TEST(Mss, TheSmallerOfBothIsUsed) {  // MUST-16
+TEST(Mss, TheSmallerOfBothIsUsed) {  // MUST-16, MUST-14
   Script::established({.peer_mss = 9000}).writes(2920).sends_full(2, 1_seq, 1_seq, 1460);
   Script::established({.peer_mss = 700}).writes(1400).sends_full(2, 1_seq, 1_seq, 700);
 }
@@ -57,7 +69,7 @@ TEST(Mss, CountsInASynAlone) {  // MUST-5: any segment may carry options
       });
 }
 
-TEST(Mss, AnAbsurdlySmallOneIsNotObeyed) {
+TEST(Mss, AnAbsurdlySmallOneIsNotObeyed) {  // MUST-16
   Script::established({.peer_mss = 0}).writes(2 * tcp::min_mss).sends_full(2, 1_seq, 1_seq, 48);
 }
 
@@ -181,6 +193,20 @@ TEST(Nagle, AFinDoesNotWait) {
       .sends_nothing()
       .closes()
       .sends({.seq = 11_seq, .ack = 1_seq, .control = fin, .text = 10});
+}
+
+// --- what is put together ---
+
+TEST(Segments, WhatWasWrittenInSmallPartsLeavesInLargeOnes) {  // SHLD-27, SHLD-28
+  Script script = Script::established();
+  script.writes(10).sends({.seq = 1_seq, .ack = 1_seq, .text = 10});
+  for (int i = 0; i < 25; ++i) script.writes(39);
+  script
+      .sends_nothing()  // 975 bytes
+      .writes(50)
+      .sends({.seq = 11_seq, .ack = 1_seq, .text = 1000})
+      .arrives({.seq = 1_seq, .ack = 1011_seq})
+      .sends({.seq = 1011_seq, .ack = 1_seq, .text = 25});
 }
 
 // --- push ---

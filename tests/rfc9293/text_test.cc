@@ -296,7 +296,7 @@ TEST(Text, RepeatedFinIsAcknowledgedInEveryStateAfterIt) {
       .readable(10);
 }
 
-TEST(Text, UrgentTextIsReadLikeAnyOther) {
+TEST(Text, UrgentTextIsReadLikeAnyOther) {  // MUST-30
   Script::established()
       .arrives({.seq = 1_seq, .ack = 1_seq, .control = urg, .text = 10})
       .readable(10)

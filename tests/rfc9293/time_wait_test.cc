@@ -181,7 +181,7 @@ TEST(TimeWait, ASegmentWithoutATimestampGoesByItsNumber) {  // decision 0023
       .sends({.seq = 2_seq, .ack = 2_seq, .timestamps = Stamped::echo(600)});
 }
 
-TEST(TimeWait, ALaterTimestampReopensWhateverTheNumber) {  // RFC 6191 s.2
+TEST(TimeWait, ALaterTimestampReopensWhateverTheNumber) {  // RFC 6191 s.2, SHLD-4
   for (const SeqNum seq : {0_seq, 2_seq, 3_seq, SeqNum{0x8000'0000}}) {
     Stamped stamped;
     stamped.script.arrives({.seq = seq, .control = syn, .timestamps = Stamped::stamp(601)})

@@ -42,7 +42,7 @@ TEST(SendWindow, ThatShrinksHoldsNewTextBack) {  // MUST-34, SHLD-15
       .sends_full(4, 4001_seq, 1_seq);
 }
 
-TEST(SendWindow, ThatShrinksLimitsRetransmission) {  // SHLD-16
+TEST(SendWindow, ThatShrinksLimitsRetransmission) {  // SHLD-16, MUST-34
   Script::established({.peer_window = 4000})
       .writes(4000)
       .sends_full(4, 1_seq, 1_seq)
@@ -68,7 +68,7 @@ TEST(SendWindow, ThatShrinksToNothingIsProbed) {  // MUST-35
 
 // --- silly windows, the sender's side, s.3.8.6.2.1 ---
 
-TEST(SenderSws, ASmallPartOfALargeWindowIsNotUsed) {  // MUST-38
+TEST(SenderSws, ASmallPartOfALargeWindowIsNotUsed) {  // MUST-38, SHLD-28
   Script::established({.peer_window = 10'000})
       .writes(20'000)
       .sends_full(10, 1_seq, 1_seq)
@@ -80,7 +80,7 @@ TEST(SenderSws, ASmallPartOfALargeWindowIsNotUsed) {  // MUST-38
       .sends_full(1, 10'001_seq, 1_seq);
 }
 
-TEST(SenderSws, HalfOfTheLargestWindowIsWorthASegment) {  // (3)
+TEST(SenderSws, HalfOfTheLargestWindowIsWorthASegment) {  // (3), MUST-38
   Script::established({.peer_window = 800})
       .writes(5000)
       .sends({.seq = 1_seq, .ack = 1_seq, .text = 800})
@@ -90,7 +90,7 @@ TEST(SenderSws, HalfOfTheLargestWindowIsWorthASegment) {  // (3)
       .sends({.seq = 801_seq, .ack = 1_seq, .text = 400});
 }
 
-TEST(SenderSws, AllThatIsQueuedIsWorthASegment) {  // (2)
+TEST(SenderSws, AllThatIsQueuedIsWorthASegment) {  // (2), MUST-38
   Script::established({.peer_window = 10'000})
       .writes(10'500)
       .sends_full(10, 1_seq, 1_seq)
@@ -100,7 +100,7 @@ TEST(SenderSws, AllThatIsQueuedIsWorthASegment) {  // (2)
       .sends({.seq = 10'001_seq, .ack = 1_seq, .text = 500});
 }
 
-TEST(SenderSws, IsOverriddenAfterAWhile) {  // (4)
+TEST(SenderSws, IsOverriddenAfterAWhile) {  // (4), MUST-38
   Script::established({.peer_window = 10'000})
       .writes(20'000)
       .sends_full(10, 1_seq, 1_seq)
@@ -141,7 +141,7 @@ TEST(ReceiverSws, TheEdgeStaysUntilASegmentFits) {  // MUST-39
       .sends({.seq = 1_seq, .ack = 3001_seq, .window = 8000});
 }
 
-TEST(ReceiverSws, HalfOfASmallBufferIsEnough) {
+TEST(ReceiverSws, HalfOfASmallBufferIsEnough) {  // MUST-39
   Script::established({.config = buffer(1000)})
       .arrives({.seq = 1_seq, .ack = 1_seq, .text = 1000})
       .at(40ms)

@@ -109,7 +109,7 @@ TEST_F(IcmpErrors, AnUnreachableNetworkIsTheCauseWhenSynsAreUsedUp) {
   EXPECT_EQ(app.closed, std::vector{Cause::unreachable});
 }
 
-TEST_F(IcmpErrors, AnEstablishedConnectionLivesThroughAll) {
+TEST_F(IcmpErrors, AnEstablishedConnectionLivesThroughAll) {  // MUST-47, MUST-56, SHLD-25
   const auto first = sends();
   ASSERT_FALSE(first.empty());
   for (const std::uint8_t code : {wire::icmp_unreachable::port, wire::icmp_unreachable::protocol,
@@ -118,10 +118,12 @@ TEST_F(IcmpErrors, AnEstablishedConnectionLivesThroughAll) {
   }
   EXPECT_EQ(stack->counters()[Event::icmp_errors_received], 4u);
   EXPECT_TRUE(app.closed.empty()) << "RFC 5461 s.4.1, RFC 9293 MUST-56";
+  EXPECT_EQ(stack->stream(*app.stream)->status().soft_error, Cause::unreachable);
   ack += 3 * 1460;
   send(control::ack | control::fin);
   run_for(10ms);
   EXPECT_EQ(app.peers_ends, 1u);
+  EXPECT_EQ(stack->stream(*app.stream)->status().soft_error, Cause::none) << "it was heard again";
 }
 
 }  // namespace

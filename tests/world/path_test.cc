@@ -145,7 +145,7 @@ TEST(Mtu, ALargeOneIsUsedUp) {
   EXPECT_LE(both.sent(), 200'000 / 8960 + 10u);
 }
 
-TEST(Mtu, TheSmallerOfTwoIsKeptTo) {
+TEST(Mtu, TheSmallerOfTwoIsKeptTo) {  // SHLD-6
   const OnACable receiver{9000, 1500};
   EXPECT_GE(receiver.sent(), 200'000 / 1460u);
   EXPECT_LE(receiver.sent(), 200'000 / 1460 + 20u);

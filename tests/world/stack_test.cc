@@ -170,7 +170,7 @@ TEST_F(TwoStacks, WithoutAGatewayAllIsOnLink) {
   expect_clean();
 }
 
-TEST_F(TwoStacks, WhatNobodyCanHaveIsAnErrorAtOnce) {
+TEST_F(TwoStacks, WhatNobodyCanHaveIsAnErrorAtOnce) {  // MUST-46
   left_app.connect_to = {{wire::Ipv4Address{224, 0, 0, 1}, port}, {right_address, 0}};
   start();
   EXPECT_EQ(left_app.connect_errors,
@@ -326,7 +326,7 @@ TEST_F(TwoStacks, ADatagramToAClosedPortIsAnsweredByIcmp) {
   expect_clean();
 }
 
-TEST_F(TwoStacks, ACardThatLiesAboutReceivedSumsIsFoundOut) {
+TEST_F(TwoStacks, ACardThatLiesAboutReceivedSumsIsFoundOut) {  // MUST-3
   // The first frames that a card calls good are looked at all the same; one lie among them, and
   // nothing that it says is believed any more.
   left_app.connect_to = {{right_address, port}};

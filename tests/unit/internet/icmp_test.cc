@@ -57,7 +57,7 @@ TEST_F(Icmp, UnreadableMessages) {
   EXPECT_EQ(arrives(bad).drop, Drop::icmp_bad_checksum);
 }
 
-TEST_F(Icmp, TypesThatAreNotReadAreNamed) {
+TEST_F(Icmp, TypesThatAreNotReadAreNamed) {  // MUST-55
   EXPECT_EQ(arrives(icmp({13, 0, 0})).drop, Drop::icmp_unknown_type);
   EXPECT_EQ(arrives(icmp({255, 0, 0})).drop, Drop::icmp_unknown_type);
   EXPECT_EQ(arrives(icmp(wire::IcmpFields::echo_reply(1, 1))).drop, Drop::icmp_not_ours);
@@ -66,7 +66,7 @@ TEST_F(Icmp, TypesThatAreNotReadAreNamed) {
             Drop::icmp_ignored);
 }
 
-TEST_F(Icmp, AnErrorNamesTheConnectionAsItIsNamedHere) {
+TEST_F(Icmp, AnErrorNamesTheConnectionAsItIsNamedHere) {  // MUST-54
   for (const std::uint8_t number : {protocol::tcp, protocol::udp}) {
     const IcmpVerdict verdict =
         arrives(icmp(wire::IcmpFields::unreachable(wire::icmp_unreachable::port), sent(number)));

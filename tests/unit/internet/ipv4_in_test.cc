@@ -77,7 +77,7 @@ TEST_F(Ipv4In, EveryFlippedHeaderBitIsFound) {
   }
 }
 
-TEST_F(Ipv4In, MartianSources) {
+TEST_F(Ipv4In, MartianSources) {  // MUST-63
   for (const Ipv4Address bad :
        {Ipv4Address{}, Ipv4Address{0, 0, 0, 1}, Ipv4Address{127, 0, 0, 1},
         Ipv4Address{127, 255, 255, 255}, Ipv4Address{224, 0, 0, 1}, Ipv4Address{239, 1, 1, 1},
@@ -106,7 +106,7 @@ TEST_F(Ipv4In, Destinations) {
   }
 }
 
-TEST_F(Ipv4In, BroadcastsAreForUdpAndIcmpAlone) {
+TEST_F(Ipv4In, BroadcastsAreForUdpAndIcmpAlone) {  // MUST-57
   for (const Ipv4Address all : {Ipv4Address{255, 255, 255, 255}, Ipv4Address{10, 0, 0, 255}}) {
     wire::Ipv4Fields fields = from_peer(protocol::udp);
     fields.destination = all;
@@ -145,7 +145,7 @@ TEST_F(Ipv4In, FragmentsAreMarked) {
   EXPECT_FALSE(arrives(fields).is_fragment);
 }
 
-TEST_F(Ipv4In, WellFormedOptionsAreIgnored) {
+TEST_F(Ipv4In, WellFormedOptionsAreIgnored) {  // MUST-50
   EXPECT_EQ(with_options(bytes_of({0, 0, 0, 0})), Drop::none);
   EXPECT_EQ(with_options(bytes_of({1, 1, 1, 1})), Drop::none);
   EXPECT_EQ(with_options(bytes_of({7, 7, 4, 0, 0, 0, 0, 0})), Drop::none) << "record route";
@@ -166,7 +166,7 @@ TEST_F(Ipv4In, MalformedOptionsAreDropped) {
   EXPECT_EQ(with_options(bytes_of({7, 255, 0, 0})), Drop::ipv4_bad_options);
 }
 
-TEST_F(Ipv4In, SourceRoutesAreRefused) {
+TEST_F(Ipv4In, SourceRoutesAreRefused) {  // MUST-51
   EXPECT_EQ(with_options(bytes_of({131, 7, 4, 10, 0, 0, 9, 0})), Drop::ipv4_bad_options);
   EXPECT_EQ(with_options(bytes_of({1, 137, 7, 4, 10, 0, 0, 9})), Drop::ipv4_bad_options);
 }

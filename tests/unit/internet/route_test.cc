@@ -82,7 +82,7 @@ TEST(RouteTable, IsBounded) {
   EXPECT_FALSE(routes.add({Ipv4Address{192, 168, 0, 0}, 16}, peer));
 }
 
-TEST(RouteTable, SourceIsOfTheNextHopsNetwork) {
+TEST(RouteTable, SourceIsOfTheNextHopsNetwork) {  // MUST-44
   wire::AddressSet own = own_addresses();
   ASSERT_TRUE(own.add({Ipv4Address{192, 168, 3, 7}, 24}));
   RouteTable routes{own};

@@ -44,7 +44,7 @@ TcpOptions naive_parse(const Bytes& b, std::size_t at = 0, TcpOptions so_far = {
   return naive_parse(b, at + length, so_far);
 }
 
-TEST(TcpOptions, OfASynAreInTheUsualOrder) {
+TEST(TcpOptions, OfASynAreInTheUsualOrder) {  // MUST-4
   TcpOptions options;
   options.mss = 1460;
   options.window_scale = 7;
@@ -76,7 +76,7 @@ TEST(TcpOptions, NoneAreNoBytes) {
   EXPECT_EQ(written(TcpOptions{}), Bytes{});
 }
 
-TEST(TcpOptions, EveryCombinationComesBackAligned) {
+TEST(TcpOptions, EveryCombinationComesBackAligned) {  // MUST-68, MUST-69
   for (unsigned set = 0; set < 16; ++set) {
     for (std::uint8_t blocks = 0; blocks <= 4; ++blocks) {
       TcpOptions options;
@@ -113,7 +113,7 @@ TEST(TcpOptions, ThreeSackBlocksFitBesideTimestampsAndFourWithout) {
   EXPECT_EQ(parse_options(written(options)).sack_count, 3);
 }
 
-TEST(TcpOptions, Must6UnknownKindsArePassedOver) {
+TEST(TcpOptions, Must6UnknownKindsArePassedOver) {  // MUST-6
   for (int kind = 0; kind < 256; ++kind) {
     if (kind <= 5 || kind == 8) continue;
     const Bytes b = bytes({kind, 2, kind, 5, 0xAA, 0xBB, 0xCC, 2, 4, 0x05, 0xB4});
@@ -139,7 +139,7 @@ TEST(TcpOptions, KnownKindsOfAnotherLengthArePassedOver) {
   }
 }
 
-TEST(TcpOptions, Must7IllegalLengthsEndTheList) {
+TEST(TcpOptions, Must7IllegalLengthsEndTheList) {  // MUST-7
   const Bytes mss = bytes({2, 4, 0x05, 0xB4});
   for (const Bytes& bad : {bytes({8, 0}), bytes({8, 1}), bytes({99, 0}), bytes({99, 1}),
                            bytes({99, 40}), bytes({99, 255})}) {
@@ -153,11 +153,11 @@ TEST(TcpOptions, Must7IllegalLengthsEndTheList) {
   EXPECT_FALSE(parse_options(bytes({2, 4, 5})).mss);
 }
 
-TEST(TcpOptions, EndOfListEndsTheList) {
+TEST(TcpOptions, EndOfListEndsTheList) {  // MUST-4
   EXPECT_FALSE(parse_options(bytes({1, 0, 2, 4, 0x05, 0xB4})).mss);
 }
 
-TEST(TcpOptions, Must64OptionsBeginAtAnyByte) {
+TEST(TcpOptions, Must64OptionsBeginAtAnyByte) {  // MUST-64
   for (std::size_t n = 0; n < 4; ++n) {
     const Bytes b = testing::operator+(Bytes(n, std::byte{1}), bytes({2, 4, 0x05, 0xB4}));
     EXPECT_EQ(parse_options(b).mss, 1460);

@@ -104,7 +104,7 @@ TEST(Tcp, EveryDataOffsetIsJudged) {
   }
 }
 
-TEST(Tcp, ChecksumCoversAllAndThePseudoHeader) {
+TEST(Tcp, ChecksumCoversAllAndThePseudoHeader) {  // MUST-2
   Prng prng{17};
   Bytes b = segment(Bytes(4, std::byte{1}), random_bytes(prng, 31));
   TcpView view;
