@@ -41,6 +41,8 @@ struct Limits {
   std::uint16_t max_segment = 0;
   std::uint32_t receive_buffer = 0;  // bytes: the window
   std::uint32_t send_buffer = 0;     // bytes queued, those on their way among them
+
+  friend constexpr bool operator==(const Limits&, const Limits&) noexcept = default;
 };
 
 /// What every connection of a listener starts with.

@@ -28,9 +28,9 @@ class Wrapped {
   constexpr Wrapped() noexcept = default;
   /// Rounds down.
   explicit constexpr Wrapped(Instant when) noexcept
-      : count_(
-            static_cast<std::uint32_t>(std::chrono::floor<Unit>(when.time_since_epoch()).count())) {
-  }
+      : count_(static_cast<std::uint32_t>(
+            (static_cast<std::uint64_t>(when.time_since_epoch().count()) + whole_wraps) /
+            nanoseconds)) {}
   static constexpr Wrapped from_raw(std::uint32_t raw) noexcept {
     Wrapped out;
     out.count_ = raw;
@@ -52,6 +52,12 @@ class Wrapped {
   friend constexpr bool operator>=(Wrapped a, Wrapped b) noexcept { return b <= a; }
 
  private:
+  static constexpr auto nanoseconds = static_cast<std::uint64_t>(Duration{Unit{1}}.count());
+  /// Takes Instants before the epoch to positive numbers, which divide the faster, and changes
+  /// nothing of the lower 32 bits: as many whole wraps as there is room for.
+  static constexpr std::uint64_t whole_wraps =
+      (std::uint64_t{1} << 63) / (nanoseconds << 32) * (nanoseconds << 32);
+
   std::uint32_t count_ = 0;
 };
 

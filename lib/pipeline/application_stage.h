@@ -350,6 +350,7 @@ bool Pipeline<D, A>::set_options(std::uint32_t index,
 template <link::Device D, application::Application A>
 std::optional<std::uint8_t> Pipeline<D, A>::join_profile(
     const application::Limits& limits) noexcept {
+  if (limits == application::Limits{}) return Profiles::common;
   tcp::Config wanted = config_.tcp;
   if (limits.max_segment != 0) {
     wanted.mss = std::min(std::max(limits.max_segment, tcp::min_mss), config_.tcp.mss);

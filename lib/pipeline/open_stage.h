@@ -25,20 +25,21 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
   if (connections_.available() == 0) return StackError::no_memory;
   SourceAddresses::Turn* const sources = any_address ? &sources_.towards(*next_hop) : nullptr;
   if (sources != nullptr) tuple.local = sources->next();
+  std::uint64_t hash = 0;
   if (tuple.local_port == 0) {
-    if (!pick_source(tuple, sources)) return StackError::no_ports;
-  } else if (!claim(tuple)) {
+    if (!pick_source(tuple, hash, sources)) return StackError::no_ports;
+  } else if (!claim(tuple, hash)) {
     return StackError::in_use;
   }
-  return open(tuple, options);
+  return open(tuple, hash, options);
 }
 
 template <link::Device D, application::Application A>
 Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
-    const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept {
+    const wire::FourTuple& tuple, std::uint64_t hash,
+    const application::ConnectOptions& options) noexcept {
   using application::StackError;
   const std::optional<tcp::TimeWait> before = std::exchange(replaced_, std::nullopt);
-  const std::uint64_t hash = tcp::hash(tuple, table_key_);
   const auto profile = join_profile(options.limits);
   if (!profile) return StackError::no_memory;
   const std::uint32_t index = connections_.acquire();
@@ -65,12 +66,12 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   return stream_id(index);
 }
 
-/// Whether the four-tuple may be opened now; a TIME-WAIT entry of our own older than a second
-/// gives way, and the new connection's numbers of both sides lie above the old one's (decision
-/// 0021).
+/// Whether the four-tuple, whose hash it computes, may be opened now; a TIME-WAIT entry of our own
+/// older than a second gives way, and the new connection's numbers of both sides lie above the old
+/// one's (decision 0021).
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
-  const std::uint64_t hash = tcp::hash(tuple, table_key_);
+bool Pipeline<D, A>::claim(const wire::FourTuple& tuple, std::uint64_t& hash) noexcept {
+  hash = tcp::hash(tuple, table_key_);
   const tcp::EntryId id = find(tuple, hash);
   if (id.kind() == tcp::EntryId::Kind::none) return true;
   if (id.kind() != tcp::EntryId::Kind::time_wait) return false;
@@ -82,10 +83,11 @@ bool Pipeline<D, A>::claim(const wire::FourTuple& tuple) noexcept {
   return true;
 }
 
-/// Fills in the source port, and another of `sources` where the address is free too and has none
-/// left: false when no port is.
+/// Fills in the source port, the hash, and another of `sources` where the address is free too and
+/// has none left: false when no port is.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, SourceAddresses::Turn* sources) noexcept {
+bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
+                                 SourceAddresses::Turn* sources) noexcept {
   const std::size_t addresses = sources != nullptr ? sources->size() : 1;
   const auto tries = std::max(std::uint32_t{1024},
                               static_cast<std::uint32_t>(tcp::EphemeralPorts::count / addresses));
@@ -95,7 +97,7 @@ bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, SourceAddresses::Turn* 
         tuple.local, tuple.remote, tuple.remote_port,
         [&](std::uint16_t candidate) noexcept {
           tuple.local_port = candidate;
-          return listener_at_[candidate] != 0 || !claim(tuple);
+          return listener_at_[candidate] != 0 || !claim(tuple, hash);
         },
         tries);
     if (port) return true;

@@ -322,9 +322,11 @@ class Pipeline {
   std::optional<std::uint8_t> join_profile(const application::Limits& limits) noexcept;
   // open_stage.h
   Result<application::StreamId, application::StackError> open(
-      const wire::FourTuple& tuple, const application::ConnectOptions& options) noexcept;
-  bool claim(const wire::FourTuple& tuple) noexcept;
-  bool pick_source(wire::FourTuple& tuple, SourceAddresses::Turn* sources) noexcept;
+      const wire::FourTuple& tuple, std::uint64_t hash,
+      const application::ConnectOptions& options) noexcept;
+  bool claim(const wire::FourTuple& tuple, std::uint64_t& hash) noexcept;
+  bool pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
+                   SourceAddresses::Turn* sources) noexcept;
 
   Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }
   const tcp::Config& tcp_config(const Connection& c) const noexcept { return profiles_[c.profile]; }

@@ -186,12 +186,13 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t ha
   fields.window = segment.window;
   fields.write(header);
   if (options != 0) {
-    wire::TcpOptions written = segment.options;
-    if (written.timestamps) {
+    const auto written = header.subspan(wire::TcpFields::size);
+    wire::write_options(segment.options, written);
+    if (segment.options.timestamps) {
       const std::uint32_t clock = Millis32{now_}.raw() + timestamp_offset(hash);
-      written.timestamps->value = clock - segment.options.timestamps->value;
+      wire::store_u32(&written[wire::timestamp_value_at(segment.options)],
+                      clock - segment.options.timestamps->value);
     }
-    wire::write_options(written, header.subspan(wire::TcpFields::size));
   }
   const auto length = static_cast<std::uint16_t>(header.size() + segment.text);
   const wire::Sum pseudo =

@@ -25,8 +25,7 @@ Drop Pipeline<D, A>::read_segment(const wire::Ipv4View& ip, bool verified, Arriv
   arrival.segment.window = view.window();
   arrival.segment.control = view.control();
   arrival.segment.ecn = ip.ecn();
-  arrival.segment.options =
-      view.options().empty() ? wire::TcpOptions{} : wire::parse_options(view.options());
+  wire::parse_options(view.options(), arrival.segment.options);
   if (auto& timestamps = arrival.segment.options.timestamps) {
     timestamps->echo -= timestamp_offset(arrival.hash);
   }

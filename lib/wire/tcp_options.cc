@@ -115,13 +115,13 @@ void write_sack(const TcpOptions& options, Writer& writer) noexcept {
 
 }  // namespace
 
-TcpOptions parse_options(std::span<const std::byte> bytes) noexcept {
-  TcpOptions out;
+void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept {
+  out = TcpOptions{};
   // What all but the first segments of a connection have: timestamps, as RFC 7323 appendix A lays
   // them out, and nothing else.
   if (bytes.size() == 12 && load_u32(bytes.data()) == timestamps_alone) [[likely]] {
     out.timestamps = Timestamps{load_u32(&bytes[4]), load_u32(&bytes[8])};
-    return out;
+    return;
   }
   std::size_t i = 0;
   while (i < bytes.size()) {
@@ -137,7 +137,6 @@ TcpOptions parse_options(std::span<const std::byte> bytes) noexcept {
     parse_one(kind, bytes.subspan(i + 2, length - 2), out);
     i += length;
   }
-  return out;
 }
 
 std::size_t options_size(const TcpOptions& options) noexcept {
@@ -149,6 +148,13 @@ Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {
   POLLUX_ASSERT(to.size() >= options_size(options));
   POLLUX_ASSERT(options.sack_count <= options.sack.size());
   Writer writer{to};
+  // Nearly always, as in parse_options.
+  if (options.timestamps && to.size() == 12 && !options.sack_permitted) [[likely]] {
+    writer.word(timestamps_alone);
+    writer.word(options.timestamps->value);
+    writer.word(options.timestamps->echo);
+    return writer.sum();
+  }
   if (options.mss) writer.word(pair(maximum_segment_size, 4) | *options.mss);
   constexpr std::uint32_t sack_permitted_option = pair(sack_permitted_kind, 2);
   if (options.timestamps) {

@@ -49,7 +49,12 @@ static_assert(sizeof(TcpOptions) <= 52);
 /// 9293 MUST-6), and so are known ones of another length than theirs; at a length under 2 or past
 /// the end, what follows means nothing and is ignored (MUST-7). Of a repeated option the last
 /// counts. A window scale over 14 is 14 (RFC 7323 s.2.3).
-TcpOptions parse_options(std::span<const std::byte> bytes) noexcept;
+void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept;
+inline TcpOptions parse_options(std::span<const std::byte> bytes) noexcept {
+  TcpOptions out;
+  parse_options(bytes, out);
+  return out;
+}
 
 /// How many bytes write_options writes: a multiple of 4, at most 40. SACK blocks that do not fit
 /// beside the other options are left off, the last first.
@@ -58,5 +63,10 @@ std::size_t options_size(const TcpOptions& options) noexcept;
 /// Writes options_size(options) bytes at the front of `to`: MSS, SACK-permitted, timestamps, window
 /// scale, SACK, each aligned to 4 bytes by NOPs before it. Returns the sum of what it wrote.
 Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept;
+
+/// Which of those bytes TSval begins at, where there are timestamps.
+constexpr std::size_t timestamp_value_at(const TcpOptions& options) noexcept {
+  return options.mss ? 8 : 4;
+}
 
 }  // namespace pollux::wire

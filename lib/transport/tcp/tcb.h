@@ -87,10 +87,9 @@ struct alignas(64) Tcb {
   std::uint32_t nagle : 1 = true;
   std::uint32_t keepalive : 1 = false;
   std::uint32_t scale_offered : 1 = false;  // in our SYN
-  // Timestamps (RFC 7323 s.3): agreed upon, and the day that ts_recent is of, counted as
-  // Millis32 counts.
+  // Timestamps (RFC 7323 s.3): agreed upon, and the period that ts_recent is of.
   std::uint32_t timestamps : 1 = false;
-  std::uint32_t ts_day : 6 = 0;
+  std::uint32_t ts_period : 6 = 0;
   std::uint32_t sack : 1 = false;  // both sides permit it (RFC 2018 s.2)
   // ECN (RFC 3168 s.6.1): agreed upon; a mark has come and the peer is told until it has reacted;
   // we have reacted and tell it with the next new text.

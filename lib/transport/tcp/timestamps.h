@@ -24,10 +24,9 @@ inline std::uint16_t text_beside_timestamps(std::uint16_t mss) noexcept {
   return std::max<std::uint16_t>(mss > timestamps_size ? mss - timestamps_size : 0, min_mss);
 }
 
-/// The day that ts_recent is marked with: a number from 0 to 49, which comes round with Millis32.
-inline std::uint32_t day_of(Instant now) noexcept {
-  return Millis32{now}.raw() / (24u * 3'600 * 1'000);
-}
+/// The period that ts_recent is marked with, of 2^26 ms (18.6 hours): 64 of them come round with
+/// Millis32.
+inline std::uint32_t period_of(Instant now) noexcept { return Millis32{now}.raw() >> 26; }
 
 /// By signed distance, as sequence numbers compare (s.5.2).
 inline bool is_before(std::uint32_t a, std::uint32_t b) noexcept {
@@ -36,7 +35,7 @@ inline bool is_before(std::uint32_t a, std::uint32_t b) noexcept {
 
 inline void take_timestamp(Tcb& tcb, std::uint32_t value, Instant now) noexcept {
   tcb.ts_recent = value;
-  tcb.ts_day = day_of(now) & 0x3F;
+  tcb.ts_period = period_of(now) & 0x3F;
 }
 
 /// Both SYNs had the option; the peer's said `value`.
@@ -52,8 +51,7 @@ inline void agree_on_timestamps(Tcb& tcb, std::uint32_t value, Instant now) noex
 inline bool is_old(const Tcb& tcb, const Segment& segment, Instant now) noexcept {
   if (!tcb.timestamps || !segment.options.timestamps || segment.has(control::rst)) return false;
   if (!is_before(segment.options.timestamps->value, tcb.ts_recent)) return false;
-  constexpr std::uint32_t days = 50;  // until the count comes round
-  return (day_of(now) + days - tcb.ts_day) % days < 24;
+  return ((period_of(now) - tcb.ts_period) & 0x3F) < 31;
 }
 
 /// Remembers the timestamp of an acceptable segment that begins no later than what was last
