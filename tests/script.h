@@ -54,9 +54,11 @@ struct Seg {
   std::optional<std::vector<std::pair<SeqNum, SeqNum>>> sack{};
 };
 
-/// The defaults, but for the windows: those of Reno are easier to follow by hand than CUBIC's.
+/// The defaults, but for the windows, which are easier to follow by hand where they are Reno's and
+/// leave at once.
 constexpr tcp::Config reno() {
   tcp::Config config;
+  config.pacing = tcp::Pacing::off;
   config.congestion = tcp::Congestion::reno;
   return config;
 }

@@ -163,6 +163,12 @@ Status take_congestion(Draft& draft, const std::string& value) {
                            std::pair{std::string_view{"reno"}, Congestion::reno}});
 }
 
+Status take_pacing(Draft& draft, const std::string& value) {
+  return choose(draft.shared.tcp.pacing, value,
+                std::array{std::pair{std::string_view{"auto"}, tcp::Pacing::automatic},
+                           std::pair{std::string_view{"off"}, tcp::Pacing::off}});
+}
+
 Status take_syn_cookies(Draft& draft, const std::string& value) {
   return choose(draft.shared.tcp.syn_cookies, value,
                 std::array{std::pair{std::string_view{"auto"}, tcp::SynCookieUse::automatic},
@@ -356,6 +362,8 @@ const std::vector<OptionRow>& option_table() {
        all, "on", take_ecn},
       {{"--congestion", "HOW", "cubic or reno: how fast text may leave (cubic)", "TCP"},
        all, "cubic", take_congestion},
+      {{"--pacing", "HOW", "auto or off: large windows are spread in time (auto)", "TCP"},
+       all, "auto", take_pacing},
       {{"--syn-cookies", "WHEN", "auto (when half-open entries run out), always or never", "TCP"},
        all, "auto", take_syn_cookies},
       {{"--initial-window", "N", "first congestion window, segments (10)", "TCP"},

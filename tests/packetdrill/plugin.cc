@@ -17,9 +17,9 @@ namespace pollux::packetdrill {
 namespace {
 
 [[noreturn]] void bad_flag(std::string_view flag, const char* why) {
-  std::fprintf(stderr, "error: --so_flags %.*s: %s; try: %s\n", static_cast<int>(flag.size()),
-               flag.data(), why,
-               "iw, quickack, delack_ms, ts, sack, wscale, rcvbuf, cc, msl_ms or min_rto_ms");
+  std::fprintf(
+      stderr, "error: --so_flags %.*s: %s; try: %s\n", static_cast<int>(flag.size()), flag.data(),
+      why, "iw, quickack, delack_ms, ts, sack, wscale, rcvbuf, cc, pacing, msl_ms or min_rto_ms");
   std::exit(2);
 }
 
@@ -62,6 +62,8 @@ void take_flag(tcp::Config& config, std::string_view flag) {
   } else if (name == "ecn") {
     constexpr std::array by_number{tcp::Ecn::off, tcp::Ecn::on, tcp::Ecn::accept};  // as Linux
     config.ecn = by_number[value(0, 2)];
+  } else if (name == "pacing") {
+    config.pacing = value(0, 1) != 0 ? tcp::Pacing::automatic : tcp::Pacing::off;
   } else if (name == "cc") {
     if (text != "reno" && text != "cubic") bad_flag(flag, "neither reno nor cubic");
     config.congestion = text == "cubic" ? tcp::Congestion::cubic : tcp::Congestion::reno;
@@ -72,6 +74,7 @@ void take_flag(tcp::Config& config, std::string_view flag) {
 
 tcp::Config config_of(std::string_view flags) {
   tcp::Config config;
+  config.pacing = tcp::Pacing::off;  // scripts, public ones too, have bursts in mind
   while (!flags.empty()) {
     const std::size_t comma = std::min(flags.find(','), flags.size());
     if (comma != 0) take_flag(config, flags.substr(0, comma));

@@ -70,6 +70,8 @@ struct BulkPlan {
   std::uint32_t flows = 1;
   sim::LinkOptions there;
   sim::LinkOptions back;
+  /// Stands between the two.
+  MiddleboxOptions box;
   std::uint16_t mtu = 1500;
   tcp::Config tcp;
   std::size_t frames = 65'536;
@@ -85,19 +87,30 @@ class BulkWorld {
     sim::Switch& senders = world_.add_switch();
     sim::Switch& receivers = world_.add_switch();
     world_.connect(left, senders, plan.back, {});
-    world_.connect(right, receivers, plan.there, {});
+    there_ = &world_.connect(right, receivers, plan.there, {}).there;
     for (std::uint32_t i = 0; i < plan.flows; ++i) {
       add(plan, i, address_of(plan.flows + i), senders);
     }
     for (std::uint32_t i = 0; i < plan.flows; ++i) {
       add(plan, plan.flows + i, std::nullopt, receivers);
     }
-    world_.add_host(box_.emplace(left, right, MiddleboxOptions{}), {&left, &right},
-                    {.name = "box"});
+    world_.add_host(box_.emplace(left, right, plan.box), {&left, &right}, {.name = "box"});
     for (Host& host : hosts_) host.stack->start(world_.now());
   }
 
   Status run_for(Duration time) { return world_.run_for(time); }
+  /// How long it takes, in steps of a millisecond, until one flow's receiver has read so much;
+  /// nothing when it takes longer than `limit`.
+  std::optional<Duration> run_until(std::uint64_t bytes, Duration limit) {
+    for (Duration time{0}; time < limit; time += 1ms) {
+      if (received().front() >= bytes) return time;
+      if (!world_.run_for(1ms)) return std::nullopt;
+    }
+    return std::nullopt;
+  }
+  /// What the link did that all cross.
+  const sim::LinkCounts& link() const { return there_->counts(); }
+  const Middlebox& box() const { return *box_; }
   std::vector<std::uint64_t> received() const {
     std::vector<std::uint64_t> out;
     for (std::size_t i = hosts_.size() / 2; i < hosts_.size(); ++i) {
@@ -148,6 +161,7 @@ class BulkWorld {
   sim::World world_;
   std::deque<Host> hosts_;
   std::optional<Middlebox> box_;
+  sim::Link* there_ = nullptr;
 };
 
 }  // namespace pollux::world

@@ -1,5 +1,6 @@
 #include "middlebox.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "wire/arp.h"
@@ -123,7 +124,7 @@ void Nat::forget() {
   if (options_.same_ports_again) next_port_ = options_.first_port;
 }
 
-void Middlebox::carry(Side& from, Side& to) {
+void Middlebox::carry(Side& from, Side& to, Instant now) {
   sim::Device::Burst in;
   from.device.receive(in);
   for (sim::Frame& frame : std::span{in.data(), in.size()}) {
@@ -137,8 +138,29 @@ void Middlebox::carry(Side& from, Side& to) {
       if (!translate(frame, from, to)) continue;
     }
     ++passed_;
-    send(to, std::move(frame));
+    pass(to, std::move(frame), now);
   }
+  if (!to.thinner) return;
+  std::vector<sim::Frame> due;
+  to.thinner->expire(now, due);
+  send_all(to, due);
+}
+
+void Middlebox::pass(Side& to, sim::Frame frame, Instant now) {
+  std::vector<sim::Frame> frames;
+  if (to.thinner) {
+    to.thinner->take(std::move(frame), now, frames);
+  } else {
+    frames.push_back(std::move(frame));
+  }
+  send_all(to, frames);
+}
+
+std::optional<Instant> Middlebox::next_event() const {
+  if (!left_.thinner) return std::nullopt;
+  const auto left = left_.thinner->next_event();
+  const auto right = right_.thinner->next_event();
+  return left && right ? std::min(*left, *right) : left ? left : right;
 }
 
 void Middlebox::change(sim::Frame& frame, bool from_left) {
@@ -216,6 +238,10 @@ void Middlebox::send(Side& to, sim::Frame frame) {
   out.push(std::move(frame));
   to.device.transmit(out);
   out.clear();
+}
+
+void Middlebox::send_all(Side& to, std::vector<sim::Frame>& frames) {
+  for (sim::Frame& frame : frames) send(to, std::move(frame));
 }
 
 }  // namespace pollux::world

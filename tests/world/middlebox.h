@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "ack_thinner.h"
 #include "base/time.h"
 #include "sim/device.h"
 #include "wire/address.h"
@@ -39,6 +40,8 @@ struct MiddleboxOptions {
   std::uint32_t shift_left = 0;
   std::uint32_t shift_right = 0;
   std::optional<NatOptions> nat{};
+  /// Joins ACKs, towards either side.
+  std::optional<ThinOptions> thin{};
 };
 
 /// Where IPv4 and TCP lie in a frame that a middlebox may change.
@@ -89,19 +92,23 @@ class Middlebox {
   };
 
   Middlebox(sim::Device& left, sim::Device& right, const MiddleboxOptions& options)
-      : left_{left, {}}, right_{right, {}}, options_(options) {
+      : left_{left, {}, {}}, right_{right, {}, {}}, options_(options) {
     if (options.nat) nat_.emplace(*options.nat);
+    if (options.thin) {
+      left_.thinner.emplace(*options.thin);
+      right_.thinner.emplace(*options.thin);
+    }
   }
 
   /// Who is where; only a Nat wants to know.
   void add_left(const Station& station) { left_.stations.push_back(station); }
   void add_right(const Station& station) { right_.stations.push_back(station); }
 
-  void poll(Instant) {
-    carry(left_, right_);
-    carry(right_, left_);
+  void poll(Instant now) {
+    carry(left_, right_, now);
+    carry(right_, left_, now);
   }
-  std::optional<Instant> next_event() const { return std::nullopt; }
+  std::optional<Instant> next_event() const;
 
   /// The Nat's table is lost.
   void forget() {
@@ -112,18 +119,25 @@ class Middlebox {
   /// Segments that lost an option, or whose numbers were moved.
   std::uint64_t changed() const { return changed_; }
   const std::optional<Nat>& nat() const { return nat_; }
+  /// ACKs that others stood in for.
+  std::uint64_t acks_dropped() const {
+    return left_.thinner ? left_.thinner->dropped() + right_.thinner->dropped() : 0;
+  }
 
  private:
   struct Side {
     sim::Device& device;
     std::vector<Station> stations;
+    std::optional<AckThinner> thinner;  // of what is sent to it
   };
   bool is_left(const Side& side) const { return &side == &left_; }
-  void carry(Side& from, Side& to);
+  void carry(Side& from, Side& to, Instant now);
+  void pass(Side& to, sim::Frame frame, Instant now);
   void change(sim::Frame& frame, bool from_left);
   bool translate(sim::Frame& frame, const Side& from, const Side& to);
   void answer_arp(Side& side, const Side& other, std::span<const std::byte> payload);
   static void send(Side& to, sim::Frame frame);
+  static void send_all(Side& to, std::vector<sim::Frame>& frames);
 
   Side left_;
   Side right_;

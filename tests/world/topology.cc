@@ -32,6 +32,7 @@ void vary(tcp::Config& tcp, Prng& prng) {
   tcp.min_rto = one_of(prng, Duration{50ms}, Duration{200ms}, Duration{1s});
   tcp.nagle = prng.chance(0.7);
   tcp.congestion = congestion_algorithms[prng.below(congestion_algorithms.size())];
+  tcp.pacing = prng.chance(0.7) ? tcp::Pacing::automatic : tcp::Pacing::off;
 }
 
 void on_all_hosts(TransferPlan& plan, auto change) {
@@ -183,6 +184,15 @@ void shifts_numbers(TransferPlan& plan, Prng& prng) {
   box.shift_right = one_of(prng, 0u - 1460u, 0u - 20'000u, prng.next32());
 }
 
+void thins_acks(TransferPlan& plan, Prng& prng) {
+  plan.there = plan.back = fair_link(prng);
+  plan.edge = {.delay = 20us};
+  plan.transfers.largest = std::max(plan.transfers.largest, 200'000u);
+  plan.middlebox.emplace();
+  plan.middlebox->thin = ThinOptions{.most = one_of(prng, 2u, 8u, 64u),
+                                     .hold = one_of(prng, Duration{100us}, Duration{20ms})};
+}
+
 void hostile(TransferPlan& plan, Hostility kind, Prng& prng) {
   plan.there = plan.back = fair_link(prng);
   keep_alive(plan);
@@ -208,9 +218,10 @@ void flood(TransferPlan& plan, Prng& prng) {
 
 std::string_view name(Topology topology) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Topology::count_)> names{
-      "two-hosts",   "many-to-one",      "bottleneck",     "asymmetric",   "flapping",
-      "nat",         "strips-options",   "shifts-numbers", "falls-silent", "shrinks-window",
-      "acks-unsent", "sacks-unreceived", "floods",         "random-fields"};
+      "two-hosts",        "many-to-one",  "bottleneck",     "asymmetric",
+      "flapping",         "nat",          "strips-options", "shifts-numbers",
+      "thins-acks",       "falls-silent", "shrinks-window", "acks-unsent",
+      "sacks-unreceived", "floods",       "random-fields"};
   return names[static_cast<std::size_t>(topology)];
 }
 
@@ -262,6 +273,9 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
       break;
     case Topology::shifts_numbers:
       shifts_numbers(plan, prng);
+      break;
+    case Topology::thins_acks:
+      thins_acks(plan, prng);
       break;
     case Topology::falls_silent:
       hostile(plan, Hostility::falls_silent, prng);

@@ -82,6 +82,10 @@ TEST(Topologies, NumbersAreShiftedOnTheWay) {
   EXPECT_GT(over_seeds(Topology::shifts_numbers, "changed"), 0u);
 }
 
+TEST(Topologies, AcksAreThinnedOnTheWay) {
+  EXPECT_GT(over_seeds(Topology::thins_acks, "acks_dropped"), 0u);
+}
+
 TEST(Topologies, WhoFallsSilentIsGivenUp) {
   EXPECT_GT(over_seeds(Topology::falls_silent, "tcp_timed_out"), 0u);
 }

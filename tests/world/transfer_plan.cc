@@ -73,7 +73,8 @@ std::string to_string(const tcp::Config& tcp) {
               ", delayed ACK ", tcp.delayed_ack, ", initial window ", int{tcp.initial_window},
               ", scale ", tcp.offer_window_scale ? int{tcp.window_scale} : -1, ", min RTO ",
               tcp.min_rto, ", timestamps ", on(tcp.timestamps), ", SACK ", on(tcp.sack), ", Nagle ",
-              on(tcp.nagle), ", congestion ", name(tcp.congestion));
+              on(tcp.nagle), ", congestion ", name(tcp.congestion), ", pacing ",
+              on(tcp.pacing != tcp::Pacing::off));
 }
 
 std::string to_string(const MiddleboxOptions& box) {
@@ -90,6 +91,7 @@ std::string to_string(const MiddleboxOptions& box) {
     out += text(" NAT", box.nat->same_ports_again ? ", same ports again" : "",
                 box.nat->syn_only ? ", SYNs make entries" : "");
   }
+  if (box.thin) out += text(" thins ACKs to one of ", box.thin->most, " in ", box.thin->hold);
   return out;
 }
 

@@ -299,7 +299,8 @@ class Run {
 
   void check_middlebox() {
     report_.counters +=
-        text("\n  box: passed=", middlebox_->passed(), " changed=", middlebox_->changed());
+        text("\n  box: passed=", middlebox_->passed(), " changed=", middlebox_->changed(),
+             " acks_dropped=", middlebox_->acks_dropped());
     if (!middlebox_->nat()) return;
     report_.counters += text(" translated=", middlebox_->nat()->translated(),
                              " refused=", middlebox_->nat()->refused());

@@ -176,6 +176,7 @@ void release(Tcb& tcb, FlightPool& flights) noexcept {
   flights.release(tcb.flight);
   tcb.flight = FlightPool::none;
   tcb.no_tail_probe = false;
+  tcb.paced = false;
 }
 
 void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept {

@@ -20,6 +20,9 @@ enum class SynCookieUse : std::uint8_t {
 /// for, too.
 enum class Ecn : std::uint8_t { off, accept, on };
 
+/// Whether large windows are spread over the round trip: where it is long enough, or never.
+enum class Pacing : std::uint8_t { off, automatic };
+
 /// What connections share: all of a stack, or those whose application wants the same.
 struct Config {
   Duration initial_rto = 1s;  // RFC 6298 (2.1)
@@ -51,6 +54,7 @@ struct Config {
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::cubic;
+  Pacing pacing = Pacing::automatic;
 
   friend constexpr bool operator==(const Config&, const Config&) noexcept = default;
 };

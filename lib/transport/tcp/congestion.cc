@@ -2,23 +2,25 @@
 
 #include <algorithm>
 
+#include "transport/tcp/pacing.h"
+#include "transport/tcp/recovery.h"
 #include "transport/tcp/rtt.h"
 
 namespace pollux::tcp {
 
 namespace {
 
-/// IW of RFC 6928 s.2, for another number of segments than ten: large segments count for more, yet
-/// at least two are allowed.
-std::uint32_t initial_window(const Tcb& tcb, const Config& config) noexcept {
-  constexpr std::uint32_t ordinary_mss = 1460;
-  const std::uint32_t segments = config.initial_window;
-  return std::min(segments * tcb.mss, std::max(2u * tcb.mss, segments * ordinary_mss));
-}
-
 /// L of RFC 3465: a burst no longer than the one that a connection may begin with (RFC 6928), so
-/// that one ACK of all of that doubles it. RFC 9406 s.4.3 has 8 for a sender that does not pace.
+/// that one ACK of all of that doubles it. RFC 9406 s.4.3 has 8 for a sender that does not pace,
+/// and no limit for one that does.
 constexpr std::uint32_t most_segments_by_ack = 10;
+
+std::uint32_t most_growth_by_ack(const Tcb& tcb, const Config& config, const Sending* sending,
+                                 bool mended) noexcept {
+  if (mended) return tcb.mss;  // what fills a hole was in flight for long
+  if (sending != nullptr && paces(tcb, config)) return max_cwnd;
+  return most_segments_by_ack * tcb.mss;
+}
 
 bool uses_cubic(const Config& config, const Sending* sending) noexcept {
   return config.congestion == Congestion::cubic && sending != nullptr;
@@ -42,8 +44,8 @@ void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
   if (tcb.cwnd < tcb.ssthresh) {
     if (!tcb.cwnd_limited && ack.flight < tcb.cwnd / 2) return;
     // A peer who acknowledges bytes one by one gains nothing by it, nor does one who acknowledges
-    // many at once gain a burst without end; what fills a hole was in flight for long.
-    tcb.cwnd += std::min(ack.acked, (ack.mended ? 1 : most_segments_by_ack) * tcb.mss);
+    // many at once gain a burst without end.
+    tcb.cwnd += std::min(ack.acked, most_growth_by_ack(tcb, config, sending, ack.mended));
   } else if (!tcb.cwnd_limited) {
     if (by_cubic) sending->cubic.pause();
   } else if (by_cubic) {
@@ -91,12 +93,18 @@ void restore_windows(Tcb& tcb, Sending& sending) noexcept {
   tcb.ssthresh = std::max(tcb.ssthresh, sending.undo_ssthresh);
 }
 
-void restart_after_idle(Tcb& tcb, const Config& config, Sending* sending, Instant now) noexcept {
+void restart_after_idle(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
   const std::uint32_t restart_window = initial_window(tcb, config);  // RW = min(IW, cwnd)
-  if (tcb.cwnd <= restart_window) return;
-  if (Millis32{now} - tcb.sent_at <= retransmission_timeout(tcb, config)) return;
-  tcb.cwnd = restart_window;
-  if (sending != nullptr) sending->cubic.pause();
+  Sending* sending = sending_of(tcb, flights);
+  if (tcb.cwnd > restart_window) {
+    if (Millis32{now} - tcb.sent_at > retransmission_timeout(tcb, config)) {
+      tcb.cwnd = restart_window;
+      if (sending != nullptr) sending->cubic.pause();
+    } else if (paces(tcb, config) && tcb.snd_end - tcb.snd_pos > std::int64_t{restart_window}) {
+      sending = remember(tcb, flights);
+    }
+  }
+  if (sending != nullptr) sending->pacer.restart(restart_window, now);
 }
 
 }  // namespace pollux::tcp

@@ -4,7 +4,7 @@
 
 #include "base/time.h"
 #include "transport/tcp/config.h"
-#include "transport/tcp/sending.h"
+#include "transport/tcp/flight.h"
 #include "transport/tcp/tcb.h"
 
 /// The congestion window (RFC 5681 s.3.1, s.4.1; RFC 9438; RFC 9293 MUST-19). What a loss does to
@@ -26,7 +26,7 @@ struct Growth {
   Instant now;
 };
 
-/// Slow start by counting bytes (RFC 3465, with a limit), or congestion
+/// Slow start by counting bytes (RFC 3465, with a limit unless they are paced), or congestion
 /// avoidance as CUBIC or Reno have it. A window that was not used does not grow (RFC 7661 s.4.4.1).
 void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
                             const Growth& ack) noexcept;
@@ -41,7 +41,8 @@ void reduce_threshold(Tcb& tcb, const Config& config, Sending* sending, std::uin
 void restore_windows(Tcb& tcb, Sending& sending) noexcept;
 
 /// Before text is sent when none is in flight: back to the initial window after a pause of more
-/// than one RTO.
-void restart_after_idle(Tcb& tcb, const Config& config, Sending* sending, Instant now) noexcept;
+/// than one RTO. An initial window may then leave at once, and where there is more the rest is
+/// paced.
+void restart_after_idle(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept;
 
 }  // namespace pollux::tcp

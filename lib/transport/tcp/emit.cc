@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "transport/tcp/congestion.h"
 #include "transport/tcp/ecn.h"
+#include "transport/tcp/pacing.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -32,6 +33,7 @@ struct Plan {
   SeqNum seq;
   std::uint32_t text = 0;
   bool fin = false;
+  bool held = false;  // there would be text, but it is not yet its time
 };
 
 /// What is in flight once more, from `left` on and up to `right`: no more of it than the peer now
@@ -102,12 +104,14 @@ std::uint32_t peer_room(const Tcb& tcb) noexcept {
 }
 
 /// Whether it is cwnd that ends a burst, and neither the peer's window nor what is queued: then it
-/// may grow.
-void note_limit(Tcb& tcb, const FlightPool& flights) noexcept {
+/// may grow. What is only held will go on to whichever comes first.
+void note_limit(Tcb& tcb, const FlightPool& flights, bool held) noexcept {
   tcb.cwnd_limited = false;
-  if (tcb.in_flight() + tcb.mss <= tcb.cwnd) return;  // and still less, with a scoreboard
+  tcb.paced = false;
+  if (!held && tcb.in_flight() + tcb.mss <= tcb.cwnd) return;  // and still less, with a scoreboard
   const std::uint32_t room = congestion_room(tcb, scoreboard_of(tcb, flights));
-  tcb.cwnd_limited = room < tcb.mss && room <= peer_room(tcb);
+  const std::uint32_t to_come = held ? static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos) : 0;
+  tcb.cwnd_limited = room < std::max<std::uint32_t>(tcb.mss, to_come) && room <= peer_room(tcb);
 }
 
 /// What comes next from the queue at snd_pos, and the FIN behind it.
@@ -133,8 +137,17 @@ Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
   return plan_again(tcb, Plan::What::lost_again, max(tcb.snd_una + before, burst), tcb.snd_nxt);
 }
 
-Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
+/// Whether what is planned has to wait, as it may while there are ACKs to come: a lone FIN, which
+/// is no load, need not.
+bool waits_for_pace(const Tcb& tcb, const FlightPool& flights, const Plan& plan,
+                    Instant now) noexcept {
+  const Sending* const sending = sending_of(tcb, flights);
+  return sending != nullptr && sending->pacer.holds(now) && plan.text > 0 && tcb.in_flight() > 0;
+}
+
+Plan make_plan(const Tcb& tcb, const FlightPool& flights, Instant now) noexcept {
   if (tcb.state == State::closed) return {};
+  bool held = false;
   if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
   if (tcb.state == State::syn_sent) return {};
   if (tcb.synchronized()) {
@@ -145,18 +158,24 @@ Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
     if (tcb.resend_first) return plan_first_again(tcb);
     if (tcb.probe) return plan_probe(tcb);
     const Sending* const board = scoreboard_of(tcb, flights);
+    Plan plan;
     if (tcb.mend && board != nullptr) {
-      Plan plan = board->probe_due ? plan_tail_probe(tcb, board->board) : Plan{};
-      if (plan.what == Plan::What::nothing) plan = plan_lost_again(tcb, *board);
+      if (board->probe_due) plan = plan_tail_probe(tcb, board->board);
       if (plan.what != Plan::What::nothing) return plan;
+      plan = plan_lost_again(tcb, *board);
     }
-    const Plan plan = plan_stream(tcb, congestion_room(tcb, board));
-    if (plan.what != Plan::What::nothing) return plan;
+    if (plan.what == Plan::What::nothing) plan = plan_stream(tcb, congestion_room(tcb, board));
+    if (plan.what != Plan::What::nothing) {
+      held = waits_for_pace(tcb, flights, plan, now);
+      if (!held) return plan;
+    }
   }
-  if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb)};
+  if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb), .held = held};
   // s.3.8.4: no text, and a number that the peer has already acknowledged, so that it answers.
-  if (tcb.keepalive_due) return {.what = Plan::What::keepalive, .seq = tcb.snd_nxt - 1};
-  return {};
+  if (tcb.keepalive_due) {
+    return {.what = Plan::What::keepalive, .seq = tcb.snd_nxt - 1, .held = held};
+  }
+  return {.what = Plan::What::nothing, .seq = {}, .held = held};
 }
 
 /// The window field, and the right edge that the peer learns by it (SHLD-14: it never retreats; the
@@ -186,14 +205,25 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
   out.options.sack_permitted = tcb.sack || (tcb.state == State::syn_sent && config.sack);
 }
 
+/// Something is on its way that was sent in an earlier burst.
+bool in_second_burst(const Tcb& tcb, Instant now) noexcept {
+  return tcb.in_flight() > 0 && !(tcb.timing && tcb.timed_at == Micros32{now});
+}
+
+/// Pacing begins where a scoreboard does, whether or not there is one: what leaves takes its time.
+void pace(Tcb& tcb, FlightPool& flights, std::uint32_t bytes, Instant now) noexcept {
+  Sending* sending = sending_of(tcb, flights);
+  if (sending == nullptr && in_second_burst(tcb, now)) sending = remember(tcb, flights);
+  if (sending != nullptr) sending->pacer.sent(tcb, bytes, sending->rack.round_trip_us(), now);
+}
+
 /// Notes in the scoreboard what leaves. One begins where something is on its way that was sent in
 /// an earlier burst: of a single burst all is known from the segment that is timed.
 void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, Instant now) noexcept {
   if (!tcb.sack || !tcb.syn_acked) return;
   Sending* sending = scoreboard_of(tcb, flights);
   if (sending == nullptr) {
-    const bool second_burst = tcb.in_flight() > 0 && !(tcb.timing && tcb.timed_at == Micros32{now});
-    if (second_burst) sending = begin_scoreboard(tcb, flights, tcb.snd_una, now);
+    if (in_second_burst(tcb, now)) sending = begin_scoreboard(tcb, flights, tcb.snd_una, now);
     if (sending == nullptr) return;
   }
   const bool again = left < tcb.snd_nxt;
@@ -230,6 +260,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
   const bool again = out.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
   note_sent(tcb, flights, out.seq, end, now);
+  if (paces(tcb, config)) pace(tcb, flights, out.len(), now);
   // Nothing before it is on its way: a timer that runs was started for something else, a closed
   // window or silly-window avoidance.
   const bool alone =
@@ -326,13 +357,14 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
 Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                   Segment& out) noexcept {
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
-    restart_after_idle(tcb, config, sending_of(tcb, flights), now);
+    restart_after_idle(tcb, config, flights, now);
   }
-  const Plan plan = make_plan(tcb, flights);
+  const Plan plan = make_plan(tcb, flights, now);
   if (plan.what != Plan::What::nothing) write(tcb, config, flights, plan, now, out);
   if (tcb.mend) update_mend(tcb, flights);
-  const bool more = may_send_something(tcb) && make_plan(tcb, flights).what != Plan::What::nothing;
-  if (!more) note_limit(tcb, flights);
+  const Plan next = may_send_something(tcb) ? make_plan(tcb, flights, now) : Plan{};
+  const bool more = next.what != Plan::What::nothing;
+  if (!more) note_limit(tcb, flights, next.held);
   if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
       tcb.snd_pos != tcb.stream_end()) {
     // Something waits and nothing is in flight whose ACK would call us back: the window is closed
@@ -341,6 +373,7 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
     arm_retransmit(tcb, config, now);
   }
   update_deadline(tcb);
+  if (!more && next.held) await_pace(tcb, flights[tcb.flight].sending.pacer.due(), now);
   if (plan.what == Plan::What::nothing) return Emit::none;
   return more ? Emit::more : Emit::last;
 }

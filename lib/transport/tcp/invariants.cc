@@ -45,8 +45,9 @@ std::string_view check_timers(const Tcb& tcb) noexcept {
   if (tcb.in_flight() > 0 && !tcb.retransmit_armed && !accepted) {
     return "something is in flight and no timer would send it again";
   }
+  if (tcb.paced && tcb.flight == no_flight) return "text waits, and nothing knows until when";
   if (!tcb.has_deadline()) return {};
-  bool met = false;
+  bool met = tcb.paced;
   const auto late = [&](bool armed, Millis32 at) {
     met = met || (armed && at == tcb.deadline);
     return armed && at < tcb.deadline;

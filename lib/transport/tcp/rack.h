@@ -51,6 +51,8 @@ class Rack {
 
   /// Behind the highest number that has arrived (RACK.fack).
   SeqNum highest() const noexcept { return highest_; }
+  /// What the last delivery has taken (RACK.rtt), in us; 0: none was measured.
+  std::uint32_t round_trip_us() const noexcept { return round_trip_us_; }
 
  private:
   void forget_long_ago(Micros32 now) noexcept;

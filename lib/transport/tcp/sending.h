@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "transport/tcp/cubic.h"
+#include "transport/tcp/pacing.h"
 #include "transport/tcp/rack.h"
 #include "transport/tcp/scoreboard.h"
 
@@ -16,6 +17,7 @@ struct Sending {
   Scoreboard board;
   Rack rack;
   Cubic cubic;
+  Pacer pacer;
 
   // Proportional rate reduction (RFC 9937 s.6), while the Tcb is recovering.
   std::uint32_t prr_delivered = 0;  // bytes

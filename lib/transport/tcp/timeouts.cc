@@ -151,6 +151,7 @@ void idle(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcep
 Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
   Verdict verdict;
   const Millis32 time{now};
+  if (tcb.paced && tcb.deadline <= time) tcb.paced = false;  // next_segment() looks again
   if (tcb.ack_armed && tcb.ack_at <= time) {
     tcb.ack_armed = false;
     tcb.ack_now = true;

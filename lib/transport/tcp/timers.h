@@ -13,9 +13,10 @@ namespace pollux::tcp {
 /// `by` after now, rounded up, so that a timer is never early.
 inline Millis32 later(Instant now, Duration by) noexcept { return Millis32{now + by + 1ms - 1ns}; }
 
-/// Writes `deadline`; called after any timer was armed or disarmed.
+/// Writes `deadline`; called after any timer was armed or disarmed. What waits for its time is not
+/// made to wait longer: next_segment() alone knows until when.
 inline void update_deadline(Tcb& tcb) noexcept {
-  bool any = false;
+  bool any = tcb.paced;
   const auto consider = [&](bool armed, Millis32 at) {
     if (!armed || (any && tcb.deadline <= at)) return;
     tcb.deadline = at;
@@ -72,6 +73,13 @@ inline void arm_reordering(Tcb& tcb, std::chrono::microseconds wait, Instant now
   tcb.retransmit_at = at;
   tcb.retransmit_armed = true;
   tcb.timer = Timer::reordering;
+}
+
+/// Text waits until then.
+inline void await_pace(Tcb& tcb, Instant due, Instant now) noexcept {
+  const Millis32 at = later(now, due - now);
+  if (!tcb.has_deadline() || at < tcb.deadline) tcb.deadline = at;
+  tcb.paced = true;
 }
 
 inline void arm_idle(Tcb& tcb, Instant now, Duration by) noexcept {
