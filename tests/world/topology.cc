@@ -183,6 +183,20 @@ void shifts_numbers(TransferPlan& plan, Prng& prng) {
   box.shift_right = one_of(prng, 0u - 1460u, 0u - 20'000u, prng.next32());
 }
 
+/// Cards that cut what is sent, and merge what has come while their hosts were busy; and a path
+/// that loses, doubles, reorders and spoils segments, none of which knows who cut them.
+void offloads(TransferPlan& plan, Prng& prng) {
+  plan.there = fair_link(prng);
+  plan.back = fair_link(prng);
+  plan.there.loss = one_of(prng, 0.0, 0.01, 0.05);
+  plan.wake_delay = one_of(prng, Duration{20us}, Duration{200us}, Duration{1ms});
+  plan.device.offload = sim::Offload::honest;
+  plan.device.cuts_up_to = one_of(prng, 0u, 3'000u, 20'000u, 65'535u);
+  plan.device.merges_up_to = one_of(prng, 0u, 4'000u, 65'535u);
+  plan.frame_room = 8192;
+  lengthen(plan);
+}
+
 void hostile(TransferPlan& plan, Hostility kind, Prng& prng) {
   plan.there = plan.back = fair_link(prng);
   keep_alive(plan);
@@ -208,9 +222,10 @@ void flood(TransferPlan& plan, Prng& prng) {
 
 std::string_view name(Topology topology) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Topology::count_)> names{
-      "two-hosts",   "many-to-one",      "bottleneck",     "asymmetric",   "flapping",
-      "nat",         "strips-options",   "shifts-numbers", "falls-silent", "shrinks-window",
-      "acks-unsent", "sacks-unreceived", "floods",         "random-fields"};
+      "two-hosts",        "many-to-one",  "bottleneck",     "asymmetric",
+      "flapping",         "nat",          "strips-options", "shifts-numbers",
+      "offloads",         "falls-silent", "shrinks-window", "acks-unsent",
+      "sacks-unreceived", "floods",       "random-fields"};
   return names[static_cast<std::size_t>(topology)];
 }
 
@@ -262,6 +277,9 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
       break;
     case Topology::shifts_numbers:
       shifts_numbers(plan, prng);
+      break;
+    case Topology::offloads:
+      offloads(plan, prng);
       break;
     case Topology::falls_silent:
       hostile(plan, Hostility::falls_silent, prng);

@@ -18,6 +18,7 @@ enum class Topology : std::uint8_t {
   nat,             // addresses are translated, and the table is lost at times
   strips_options,  // a middlebox that takes TCP options out
   shifts_numbers,  // one that changes sequence numbers, but not those in SACK blocks
+  offloads,        // cards that cut and merge TCP packets
   falls_silent,    // from here on: a hostile peer of that kind beside good ones
   shrinks_window,
   acks_unsent,

@@ -82,6 +82,12 @@ TEST(Topologies, NumbersAreShiftedOnTheWay) {
   EXPECT_GT(over_seeds(Topology::shifts_numbers, "changed"), 0u);
 }
 
+TEST(Topologies, CardsCutAndMerge) {
+  EXPECT_GT(over_seeds(Topology::offloads, "tcp_uncut_sent"), 0u);
+  EXPECT_GT(over_seeds(Topology::offloads, "tcp_merged_received"), 0u);
+  EXPECT_GT(over_seeds(Topology::offloads, "tcp_retransmitted"), 0u);
+}
+
 TEST(Topologies, WhoFallsSilentIsGivenUp) {
   EXPECT_GT(over_seeds(Topology::falls_silent, "tcp_timed_out"), 0u);
 }

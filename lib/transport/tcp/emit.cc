@@ -110,14 +110,22 @@ void note_limit(Tcb& tcb, const FlightPool& flights) noexcept {
   tcb.cwnd_limited = room < tcb.mss && room <= peer_room(tcb);
 }
 
-/// What comes next from the queue at snd_pos, and the FIN behind it.
-Plan plan_stream(const Tcb& tcb, std::uint32_t congestion_room) noexcept {
+/// The most text that one packet of the stream takes: a segment's or, where the device cuts what is
+/// longer, several. CWR is for one segment alone (RFC 3168 s.6.1.2), and not every device knows.
+std::uint32_t longest_text(const Tcb& tcb, const Config& config) noexcept {
+  return config.packet_text <= tcb.mss || tcb.cwr_due ? tcb.mss : config.packet_text;
+}
+
+/// What comes next from the queue at snd_pos, up to `longest` of it, and the FIN behind it. More
+/// than a segment is a whole number of full ones.
+Plan plan_stream(const Tcb& tcb, std::uint32_t longest, std::uint32_t congestion_room) noexcept {
   if (tcb.snd_pos == tcb.stream_end()) return {};
   const std::uint32_t usable = peer_room(tcb);
   const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
 
   Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
-  plan.text = std::min({queued, std::uint32_t{tcb.mss}, usable, congestion_room});
+  plan.text = std::min({queued, longest, usable, congestion_room});
+  if (plan.text > tcb.mss) plan.text -= plan.text % tcb.mss;
   plan.fin = tcb.fin_queued && plan.text == queued && plan.text < usable;
   return worth_sending(tcb, plan, usable) ? plan : Plan{};
 }
@@ -125,7 +133,7 @@ Plan plan_stream(const Tcb& tcb, std::uint32_t congestion_room) noexcept {
 /// A tail loss probe (RFC 8985 s.7.3): new text whatever cwnd says, else the last segment again. It
 /// begins a whole number of segments from the front, or with its burst.
 Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
-  const Plan fresh = plan_stream(tcb, tcb.mss);
+  const Plan fresh = plan_stream(tcb, tcb.mss, tcb.mss);
   if (fresh.what != Plan::What::nothing) return fresh;
   const std::uint32_t text = tcb.in_flight() - (tcb.fin_sent() ? 1 : 0);
   const std::uint32_t before = text == 0 ? 0 : (text - 1) / tcb.mss * tcb.mss;
@@ -133,7 +141,7 @@ Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
   return plan_again(tcb, Plan::What::lost_again, max(tcb.snd_una + before, burst), tcb.snd_nxt);
 }
 
-Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
+Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights) noexcept {
   if (tcb.state == State::closed) return {};
   if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
   if (tcb.state == State::syn_sent) return {};
@@ -150,7 +158,7 @@ Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
       if (plan.what == Plan::What::nothing) plan = plan_lost_again(tcb, *board);
       if (plan.what != Plan::What::nothing) return plan;
     }
-    const Plan plan = plan_stream(tcb, congestion_room(tcb, board));
+    const Plan plan = plan_stream(tcb, longest_text(tcb, config), congestion_room(tcb, board));
     if (plan.what != Plan::What::nothing) return plan;
   }
   if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb)};
@@ -328,10 +336,11 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
     restart_after_idle(tcb, config, sending_of(tcb, flights), now);
   }
-  const Plan plan = make_plan(tcb, flights);
+  const Plan plan = make_plan(tcb, config, flights);
   if (plan.what != Plan::What::nothing) write(tcb, config, flights, plan, now, out);
   if (tcb.mend) update_mend(tcb, flights);
-  const bool more = may_send_something(tcb) && make_plan(tcb, flights).what != Plan::What::nothing;
+  const bool more =
+      may_send_something(tcb) && make_plan(tcb, config, flights).what != Plan::What::nothing;
   if (!more) note_limit(tcb, flights);
   if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
       tcb.snd_pos != tcb.stream_end()) {
