@@ -32,6 +32,13 @@ TEST(LongPacket, IsNoLongerThanTheDeviceTakes) {
       .sends({.seq = 1_seq, .ack = 1_seq, .text = 3'000})
       .sends({.seq = 3'001_seq, .ack = 1_seq, .text = 3'000})
       .sends({.seq = 6'001_seq, .ack = 1_seq, .text = 1'000});
+  auto small = cutting();
+  small.peer_mss = 100;
+  small.config.initial_window = 100;
+  Script::established(small)
+      .writes(10'000)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 6'400})
+      .sends({.seq = 6'401_seq, .ack = 1_seq, .text = 3'600});
   Script::established(cutting(false, 999)).writes(2'000).sends_full(2, 1_seq, 1_seq);
 }
 

@@ -110,10 +110,15 @@ void note_limit(Tcb& tcb, const FlightPool& flights) noexcept {
   tcb.cwnd_limited = room < tcb.mss && room <= peer_room(tcb);
 }
 
+/// The most segments that one packet is cut into: what every driver takes, and few enough that text
+/// keeps being clocked out by ACKs.
+constexpr std::uint32_t most_segments = 64;
+
 /// The most text that one packet of the stream takes: a segment's or, where the device cuts what is
 /// longer, several. CWR is for one segment alone (RFC 3168 s.6.1.2), and not every device knows.
 std::uint32_t longest_text(const Tcb& tcb, const Config& config) noexcept {
-  return config.packet_text <= tcb.mss || tcb.cwr_due ? tcb.mss : config.packet_text;
+  if (config.packet_text <= tcb.mss || tcb.cwr_due) return tcb.mss;
+  return std::min(config.packet_text, most_segments * tcb.mss);
 }
 
 /// What comes next from the queue at snd_pos, up to `longest` of it, and the FIN behind it. More
