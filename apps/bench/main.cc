@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,10 +30,18 @@ namespace {
 
 constexpr std::string_view steering = "none (one queue for each pair of cores)";
 
-void print_banner(const cli::BenchOptions& options, std::string_view offloads) {
+/// Of the server's end and the client's.
+using Offloads = std::array<std::string, 2>;
+
+std::string text_of(const Offloads& offloads) {
+  const auto& [server, client] = offloads;
+  return server == client ? server : fmt::format("server {}; client {}", server, client);
+}
+
+void print_banner(const cli::BenchOptions& options, const Offloads& offloads) {
   std::FILE* const out = options.shared.human();
   fmt::print(out, "{}", cli::banner_line("link", cli::name(options.link)));
-  fmt::print(out, "{}", cli::banner_line("offloads", offloads));
+  fmt::print(out, "{}", cli::banner_line("offloads", text_of(offloads)));
   fmt::print(out, "{}", cli::banner_line("steering", steering));
   std::fflush(out);
 }
@@ -40,7 +49,7 @@ void print_banner(const cli::BenchOptions& options, std::string_view offloads) {
 /// Builds both ends over the queues that `queue(end, i)` gives, runs them, and reports.
 template <class MakeQueue>
 int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
-             MakeQueue&& queue) {
+             const Offloads& offloads, MakeQueue&& queue) {
   using Queue = run::Recorded<decltype(queue(0, 0))>;
   using ServerLane = run::Lane<Queue, run::Responder>;
   using ClientLane = run::Lane<Queue, load::Generator>;
@@ -81,10 +90,12 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
   auto outcome = fleet.run(options.shared, options.client.warmup, eal, clock);
   run::Facts facts{
       "pollux-bench", std::string{cli::name(options.link)},         std::string{steering},
-      huge,           ServerLane::Pipeline::bytes_per_connection(), connections};
+      huge,           ServerLane::Pipeline::bytes_per_connection(), connections,
+      offloads[0]};
   auto server = run::summarize(facts, outcome.ends[0], outcome.per_second[0], plan.cores,
                                outcome.cores, clock);
   facts.bytes_per_connection = ClientLane::Pipeline::bytes_per_connection();
+  facts.offloads = offloads[1];
   const auto client = run::summarize(facts, outcome.ends[1], outcome.per_second[1], plan.cores,
                                      outcome.cores, clock);
   for (const auto& lanes : fleet.servers) {
@@ -108,6 +119,8 @@ int bench(const cli::BenchOptions& options) {
   dpdk::PortOptions port;
   port.queues = ring.queues;
   if (options.mtu) ring.mtu = port.mtu = *options.mtu;
+  port.segmentation = options.shared.segmentation;
+  port.merging = options.shared.merging;
   const bool rings = options.link == cli::Link::ring;
   const std::size_t memory =
       rings ? dpdk::RingLink::bytes_for(ring) : dpdk::PortPair::bytes_for(port);
@@ -116,16 +129,18 @@ int bench(const cli::BenchOptions& options) {
   if (rings) {
     auto link = dpdk::RingLink::create(ring);
     if (!link) return cli::print_error(link.error());
-    print_banner(options, "none (both ends compute and check real sums)");
-    return run_over(options, *plan, *eal,
+    const std::string none = "none (both ends compute and check real sums)";
+    print_banner(options, {none, none});
+    return run_over(options, *plan, *eal, {none, none},
                     [&](std::size_t end, std::size_t i) { return link->queue(end, i); });
   }
   auto pair = dpdk::PortPair::open(
       *eal, options.link == cli::Link::memif ? dpdk::PairKind::memif : dpdk::PairKind::virtio,
       port);
   if (!pair) return cli::print_error(pair.error());
-  print_banner(options, pair->near.offloads());
-  return run_over(options, *plan, *eal, [&](std::size_t end, std::size_t i) {
+  const Offloads offloads{pair->near.offloads(), pair->far.offloads()};
+  print_banner(options, offloads);
+  return run_over(options, *plan, *eal, offloads, [&](std::size_t end, std::size_t i) {
     return (end == 0 ? pair->near : pair->far).queue(static_cast<std::uint16_t>(i));
   });
 }

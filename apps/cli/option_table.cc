@@ -149,6 +149,13 @@ Status take_switch(bool& out, const std::string& value) {
                            std::pair{std::string_view{"off"}, false}});
 }
 
+Status take_tso(Draft& draft, const std::string& value) {
+  return choose(draft.shared.segmentation, value,
+                std::array{std::pair{std::string_view{"auto"}, std::optional<bool>{}},
+                           std::pair{std::string_view{"on"}, std::optional{true}},
+                           std::pair{std::string_view{"off"}, std::optional{false}}});
+}
+
 Status take_ecn(Draft& draft, const std::string& value) {
   return choose(draft.shared.tcp.ecn, value,
                 std::array{std::pair{std::string_view{"on"}, tcp::Ecn::on},
@@ -342,6 +349,10 @@ const std::vector<OptionRow>& option_table() {
        all, "0,1", [](D& d, V& v) { return keep(d.shared.cores, parse_cores(v)); }},
       {{"--steering", "HOW", "auto, rss or software: how flows come to cores", "Machine"},
        all, "auto", take_steering},
+      {{"--tso", "HOW", "auto, on or off: the device cuts long TCP packets", "Machine"},
+       all, "auto", take_tso},
+      {{"--lro", "on|off", "take packets of several TCP segments (off)", "Machine"},
+       all, "off", [](D& d, V& v) { return take_switch(d.shared.merging, v); }},
       {{"--no-huge", "", "do without huge pages", "Machine"},
        all, "", [](D& d, V&) { d.shared.no_huge = true; return fine(); }},
       {{"--connections", "N", "the most connections a core keeps (1048576)", "Machine"},

@@ -33,6 +33,8 @@ struct SharedOptions {
   std::vector<std::uint16_t> cores;    // empty: the program chooses
   Steering steering = Steering::automatic;
   bool no_huge = false;
+  std::optional<bool> segmentation;       // the device cuts TCP packets; none: by its driver
+  bool merging = false;                   // packets of several segments are taken
   std::uint32_t connections = 1'048'576;  // the most that a core keeps
   Duration wait = 10s;                    // for a memif's peer
   Duration duration = 0s;                 // 0: until stopped

@@ -92,6 +92,7 @@ Json json_of(const Summary::Environment& environment) {
           {"pollux", environment.pollux},
           {"link", environment.link},
           {"steering", environment.steering},
+          {"offloads", environment.offloads},
           {"stalls",
            {{"share", environment.stalls.share},
             {"longest_us", rounded(environment.stalls.longest_us)},

@@ -80,7 +80,7 @@ struct Summary {
   struct Environment {
     std::string cpu;
     std::uint64_t tsc_hz = 0;
-    std::string dpdk, pollux, link, steering;
+    std::string dpdk, pollux, link, steering, offloads;
     Stalls stalls;
   };
   using Named = std::map<std::string, std::uint64_t>;

@@ -38,7 +38,9 @@ class Recorder {
     const std::scoped_lock lock{mutex_};
     const Instant now = clock_.now();
     for (P* packet = first; packet != last; ++packet) {
-      static_cast<void>(writer_.write(interface, now, packet->bytes(), direction));
+      // Of what lies in several buffers only the first is recorded, with the length of all.
+      static_cast<void>(
+          writer_.write(interface, now, packet->bytes(), direction, packet->length()));
     }
   }
   /// Whether everything was written.

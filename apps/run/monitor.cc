@@ -232,6 +232,7 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
   out.environment.pollux = cli::version();
   out.environment.link = facts.link;
   out.environment.steering = facts.steering;
+  out.environment.offloads = facts.offloads;
   cli::derive(out);
   return out;
 }

@@ -79,6 +79,7 @@ struct Facts {
   bool huge_pages = false;
   std::uint64_t bytes_per_connection = 0;
   std::uint64_t connections_capacity = 0;  // of each lane
+  std::string offloads = "none";           // of the device
 };
 
 /// One end's summary, all lanes and cores added up.

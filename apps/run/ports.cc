@@ -61,6 +61,8 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
     if (device.mtu) port.mtu = *device.mtu;
     port.stack_buffers = stack_buffers;
     port.spread_flows = cores.size() > 1;
+    port.segmentation = options.segmentation;
+    port.merging = options.merging;
     memory += dpdk::Port::bytes_for(port);
     if (spec->kind == dpdk::DeviceSpec::Kind::pci) pci_devices.push_back(spec->target);
     wanted.emplace_back(std::move(*spec), port);
@@ -121,8 +123,9 @@ void Devices::print_banner(const cli::SharedOptions& options) const {
 
 Facts Devices::facts(std::string program, const cli::SharedOptions& options,
                      std::size_t bytes_per_connection) const {
-  return {std::move(program), options.devices.front().spec, steering_text(ports.front()),
-          eal->huge_pages(),  bytes_per_connection,         options.connections};
+  return {std::move(program),      options.devices.front().spec, steering_text(ports.front()),
+          eal->huge_pages(),       bytes_per_connection,         options.connections,
+          ports.front().offloads()};
 }
 
 void Devices::tend() {

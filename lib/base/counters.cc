@@ -90,6 +90,8 @@ constexpr std::array<std::string_view, event_count> event_names = {
     "udp_sent",
     "tcp_segments_received",
     "tcp_segments_sent",
+    "tcp_merged_received",
+    "tcp_uncut_sent",
     "tcp_active_opens",
     "tcp_passive_opens",
     "tcp_established",

@@ -106,6 +106,8 @@ enum class Event : std::uint8_t {
   udp_sent,
   tcp_segments_received,
   tcp_segments_sent,
+  tcp_merged_received,  // packets of several segments: LRO, or a peer on the same machine
+  tcp_uncut_sent,       // packets of several segments, for the device to cut
   tcp_active_opens,
   tcp_passive_opens,
   tcp_established,

@@ -375,13 +375,15 @@ std::string devargs(const DeviceSpec& spec, const DevargsOptions& options) {
              ",rsize=" + std::to_string(std::bit_width(options.ring_entries) - 1) +
              ",bsize=" + std::to_string(std::max(frame, 2'048u));
     case Kind::vhost:
-      return device + ",iface=" + spec.target + ",queues=" + queues;
+      // A guest may then leave its segments uncut.
+      return device + ",iface=" + spec.target + ",queues=" + queues +
+             (options.merging ? ",tso=1" : "");
     case Kind::virtio_user:
       // A frame always fits one buffer and buffers come back in order: both let the driver take its
-      // shortest path.
+      // shortest path. A merged one takes several.
       return device + ",path=" + spec.target + ",queues=" + queues +
              ",queue_size=" + std::to_string(options.ring_entries) +
-             ",packed_vq=1,mrg_rxbuf=0,in_order=1";
+             ",packed_vq=1,mrg_rxbuf=" + (options.merging ? "1" : "0") + ",in_order=1";
     case Kind::af_packet: {
       const std::uint32_t room = std::max(frame, 2'048u);
       const std::uint32_t block = std::max(room, 4'096u);

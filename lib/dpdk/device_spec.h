@@ -45,6 +45,8 @@ struct DevargsOptions {
   unsigned index = 0;
   std::uint16_t queues = 1;
   std::uint16_t mtu = 1'500;
+  /// Packets of several segments are welcome.
+  bool merging = false;
   /// Frames of a memif's or virtio device's rings; a power of two, at most 16,384 for memif.
   std::uint16_t ring_entries = 1'024;
 };

@@ -13,7 +13,8 @@
 
 namespace pollux::dpdk {
 
-/// Sole owner of one rte_mbuf of one segment; models packet::Packet. It is exactly one pointer
+/// Sole owner of one rte_mbuf, of one segment unless others were attached to it to be sent; models
+/// packet::Packet. It is exactly one pointer
 /// wide, so that an array of them is what a driver's burst call fills and drains.
 class Mbuf {
  public:
@@ -60,7 +61,8 @@ class Mbuf {
   std::span<std::byte> prepend(std::size_t n) noexcept {
     POLLUX_ASSERT(n <= headroom());
     mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off - n);
-    set_length(mbuf_->data_len + n);
+    mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len + n);
+    mbuf_->pkt_len += static_cast<std::uint32_t>(n);
     return {start(), n};
   }
   std::span<std::byte> append(std::size_t n) noexcept {
@@ -79,6 +81,15 @@ class Mbuf {
     set_length(n);
   }
 
+  std::size_t length() const noexcept { return mbuf_->pkt_len; }
+  void attach(Mbuf next) noexcept {
+    POLLUX_ASSERT(mbuf_->nb_segs == 1);
+    rte_mbuf* const behind = next.release();
+    mbuf_->next = behind;
+    mbuf_->nb_segs = static_cast<std::uint16_t>(behind->nb_segs + 1);
+    mbuf_->pkt_len += behind->pkt_len;
+  }
+
   packet::Verified ip_verified() const noexcept {
     const std::uint64_t flag = mbuf_->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
     if (flag == RTE_MBUF_F_RX_IP_CKSUM_GOOD) return packet::Verified::good;
@@ -87,8 +98,13 @@ class Mbuf {
   }
   packet::Verified l4_verified() const noexcept {
     const std::uint64_t flag = mbuf_->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-    if (flag == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return packet::Verified::good;
+    if (flag == RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
+      // Each of the segments had a good one; the whole has none.
+      const bool merged = (mbuf_->ol_flags & RTE_MBUF_F_RX_LRO) != 0;
+      return merged ? packet::Verified::unfinished : packet::Verified::good;
+    }
     if (flag == RTE_MBUF_F_RX_L4_CKSUM_BAD) return packet::Verified::bad;
+    if (flag == RTE_MBUF_F_RX_L4_CKSUM_NONE) return packet::Verified::unfinished;
     return packet::Verified::unknown;
   }
   std::optional<std::uint32_t> rss_hash() const noexcept {
@@ -102,11 +118,14 @@ class Mbuf {
     if (wanted.ipv4) flags |= RTE_MBUF_F_TX_IP_CKSUM;
     if (wanted.tcp) flags |= RTE_MBUF_F_TX_TCP_CKSUM;
     if (wanted.udp) flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+    if (wanted.segment_size != 0) flags |= RTE_MBUF_F_TX_TCP_SEG;
     mbuf_->ol_flags = flags == 0 ? 0 : flags | RTE_MBUF_F_TX_IPV4;
     if (flags == 0) return;
     mbuf_->tx_offload = 0;
     mbuf_->l2_len = wanted.l2_length & 0x7F;
     mbuf_->l3_len = wanted.l3_length & 0x1FF;
+    mbuf_->l4_len = wanted.l4_length & 0xFF;
+    mbuf_->tso_segsz = wanted.segment_size;
   }
 
   /// What is owned, still owned: for drivers and tests.

@@ -16,27 +16,12 @@
 #include <utility>
 
 #include "dpdk/interrupt_thread.h"
-#include "dpdk/rss.h"
+#include "dpdk/offloads.h"
 
 namespace pollux::dpdk {
 namespace {
 
 using Kind = DeviceSpec::Kind;
-
-/// Drivers of network cards whose checksum and flow-spreading offloads are believed. Others may
-/// advertise the same: a tap's are done in software, more slowly than the stack does them, and it
-/// claims to spread flows, which it does not.
-constexpr std::array<std::string_view, 11> believed_drivers{
-    "net_ixgbe", "net_ixgbe_vf", "net_i40e", "net_iavf",    "net_ice", "net_e1000_igb",
-    "net_igc",   "mlx5_pci",     "net_bnxt", "net_vmxnet3", "net_ena"};
-
-bool believed(std::string_view driver) {
-  return std::find(believed_drivers.begin(), believed_drivers.end(), driver) !=
-         believed_drivers.end();
-}
-
-constexpr std::uint64_t spread_types =
-    RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
 
 wire::MacAddress from_dpdk(const rte_ether_addr& address) noexcept {
   wire::MacAddress out;
@@ -55,6 +40,10 @@ PoolOptions pool_options(const PortOptions& options) {
   return {.buffers = options.stack_buffers + 2u * options.descriptors,
           .frame_bytes = static_cast<std::uint16_t>(std::max(2'048u, (frame + 63) / 64 * 64))};
 }
+
+/// For what is merged, and waits to be read: as much as a window or two of some connections. When
+/// there is none left, the packet is lost and comes again.
+PoolOptions large_pool_options() { return {.buffers = 256, .frame_bytes = large_frame_bytes}; }
 
 Error refused(const Eal& eal, const DeviceSpec& spec, const std::string& step, int reason) {
   std::string why = step + " fails";
@@ -98,7 +87,6 @@ struct Port::State {
   Status start();
   Status create_pools();
   void choose_mac();
-  void choose_offloads(rte_eth_conf& conf);
   template <class F>
   void beside_no_interrupt(F work) noexcept;
   void stop() noexcept;
@@ -120,27 +108,12 @@ struct Port::State {
   std::chrono::steady_clock::time_point last_start{};
   rte_eth_dev_info info{};
   wire::MacAddress mac;
-  link::Capabilities capabilities;
-  std::vector<std::uint8_t> spreading_key;
+  Offloads offloads;
   std::vector<Pool> pools;
+  std::vector<Pool> large_pools;  // one a queue, with options.merging
   PortGate gate;
   std::optional<PeerMessageGuard> peer_message_guard;
 };
-
-std::size_t Queue::straighten(rte_mbuf** frames, std::size_t count) noexcept {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    rte_mbuf* const frame = std::exchange(frames[i], nullptr);
-    if (frame->nb_segs != 1 && rte_pktmbuf_linearize(frame) != 0) {
-      rte_pktmbuf_free(frame);
-      auto& broken = gate_->queues[index_].broken;
-      broken.store(broken.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    } else {
-      frames[kept++] = frame;
-    }
-  }
-  return kept;
-}
 
 Status Port::State::open() {
   if (const Status done = attach(); !done) return done.error();
@@ -155,8 +128,10 @@ Status Port::State::attach() {
     if (const Status readable = check_devargs(*eal, spec); !readable) return readable.error();
   }
   if (spec.kind == Kind::memif) spec.role = resolved_role(spec);
-  DevargsOptions wanted{
-      .queues = options.queues, .mtu = options.mtu, .ring_entries = options.descriptors};
+  DevargsOptions wanted{.queues = options.queues,
+                        .mtu = options.mtu,
+                        .merging = options.merging,
+                        .ring_entries = options.descriptors};
   std::uint16_t found = 0;
   // The first name of its kind that no other port of this process has.
   while (spec.kind != Kind::pci && spec.kind != Kind::vdev &&
@@ -179,34 +154,6 @@ Status Port::State::attach() {
   return std::monostate{};
 }
 
-/// Asks only for what the device has and is believed in.
-void Port::State::choose_offloads(rte_eth_conf& conf) {
-  capabilities = {};
-  spreading_key.clear();
-  if (!believed(info.driver_name)) return;
-  const auto transmits = [&](std::uint64_t offload) {
-    if ((info.tx_offload_capa & offload) == 0) return false;
-    conf.txmode.offloads |= offload;
-    return true;
-  };
-  capabilities.transmit_ipv4_checksum = transmits(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM);
-  capabilities.transmit_tcp_checksum = transmits(RTE_ETH_TX_OFFLOAD_TCP_CKSUM);
-  if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM) == RTE_ETH_RX_OFFLOAD_CHECKSUM) {
-    conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_CHECKSUM;
-    capabilities.receive_checksum = true;
-  }
-  const std::uint64_t types = info.flow_type_rss_offloads & spread_types;
-  if (!options.spread_flows || options.queues == 1 || types == 0) return;
-  spreading_key = rss_key(info.hash_key_size == 0 ? 40 : info.hash_key_size);
-  conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-  if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH) != 0) {
-    conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_RSS_HASH;
-  }
-  conf.rx_adv_conf.rss_conf = {.rss_key = spreading_key.data(),
-                               .rss_key_len = static_cast<std::uint8_t>(spreading_key.size()),
-                               .rss_hf = types};
-}
-
 Status Port::State::create_pools() {
   if (!pools.empty()) return std::monostate{};
   PoolOptions wanted = pool_options(options);
@@ -216,6 +163,13 @@ Status Port::State::create_pools() {
     Result<Pool> pool = Pool::create(wanted);
     if (!pool) return pool.error();
     pools.push_back(*std::move(pool));
+    if (!offloads.merges) continue;
+    PoolOptions large = large_pool_options();
+    large.name = wanted.name + "-large";
+    large.numa_socket = wanted.numa_socket;
+    Result<Pool> large_pool = Pool::create(large);
+    if (!large_pool) return large_pool.error();
+    large_pools.push_back(*std::move(large_pool));
   }
   return std::monostate{};
 }
@@ -238,7 +192,7 @@ Status Port::State::configure() {
   }
   rte_eth_conf conf{};
   conf.rxmode.mtu = options.mtu;
-  choose_offloads(conf);
+  offloads = choose_offloads(info, spec.kind, options, pool_options(options).frame_bytes, conf);
   if (const int failure = rte_eth_dev_configure(number(), options.queues, options.queues, &conf);
       failure != 0) {
     return refused(*eal, spec, "setting it up", failure);
@@ -368,8 +322,13 @@ bool Port::State::mend() {
   }
   if (spec.kind == Kind::virtio_user) {
     if (!check_machine(spec)) return false;
+    const std::uint32_t promised = offloads.capabilities.transmit_tcp_text;
     detach();
-    return open().ok();
+    if (!open()) return false;
+    // The queues that were lent go by what they were told: a peer that takes less is none.
+    if (promised <= offloads.capabilities.transmit_tcp_text) return true;
+    detach();
+    return false;
   }
   return true;
 }
@@ -381,7 +340,8 @@ Port::~Port() = default;
 std::size_t Port::bytes_for(const PortOptions& options) noexcept {
   // Rings, and what a memif or a vhost keeps for itself.
   const std::size_t driver = std::size_t{2} << 20;
-  return options.queues * (Pool::bytes_for(pool_options(options)) + driver);
+  const std::size_t large = options.merging ? Pool::bytes_for(large_pool_options()) : 0;
+  return options.queues * (Pool::bytes_for(pool_options(options)) + large + driver);
 }
 
 Result<Port> Port::open(const Eal& eal, const DeviceSpec& spec, const PortOptions& options) {
@@ -459,8 +419,13 @@ bool Port::tend() {
 
 Queue Port::queue(std::uint16_t index) const noexcept {
   POLLUX_ASSERT(index < state_->options.queues);
-  return {state_->gate,        index, state_->pools[index].get(), state_->mac, state_->options.mtu,
-          state_->capabilities};
+  return {state_->gate,
+          index,
+          state_->pools[index].get(),
+          state_->mac,
+          static_cast<std::uint16_t>(state_->options.mtu - state_->offloads.mtu_margin),
+          state_->offloads.capabilities,
+          state_->large_pools.empty() ? nullptr : state_->large_pools[index].get()};
 }
 std::uint16_t Port::queues() const noexcept { return state_->options.queues; }
 
@@ -468,8 +433,10 @@ PortStats Port::stats() const noexcept {
   rte_eth_stats from{};
   if (state_->id == State::none || rte_eth_stats_get(state_->number(), &from) != 0) return {};
   std::uint64_t broken = 0;
+  std::uint64_t refused = 0;
   for (const PortGate::Use& queue : state_->gate.queues) {
     broken += queue.broken.load(std::memory_order_relaxed);
+    refused += queue.refused.load(std::memory_order_relaxed);
   }
   return {.rx_packets = from.ipackets,
           .tx_packets = from.opackets,
@@ -478,35 +445,23 @@ PortStats Port::stats() const noexcept {
           .rx_missed = from.imissed,
           .rx_no_buffer = from.rx_nombuf,
           .rx_errors = from.ierrors + broken,
-          .tx_errors = from.oerrors};
+          .tx_errors = from.oerrors + refused};
 }
 
 const DeviceSpec& Port::spec() const noexcept { return state_->spec; }
 wire::MacAddress Port::mac() const noexcept { return state_->mac; }
 std::string Port::driver() const { return state_->info.driver_name; }
 
-std::string Port::offloads() const {
-  const link::Capabilities& has = state_->capabilities;
-  std::string text;
-  const auto add = [&](bool present, std::string_view word) {
-    if (!present) return;
-    if (!text.empty()) text += ", ";
-    text += word;
-  };
-  add(has.transmit_ipv4_checksum, "transmit IPv4 checksum");
-  add(has.transmit_tcp_checksum, "transmit TCP checksum");
-  add(has.receive_checksum, "receive checksums");
-  add(spreads_flows(), "flow spreading");
-  return text.empty() ? "none" : text;
-}
+std::string Port::offloads() const { return state_->offloads.to_string(); }
 
-bool Port::spreads_flows() const noexcept { return !state_->spreading_key.empty(); }
-std::vector<std::uint8_t> Port::spreading_key() const { return state_->spreading_key; }
+bool Port::spreads_flows() const noexcept { return !state_->offloads.spreading_key.empty(); }
+std::vector<std::uint8_t> Port::spreading_key() const { return state_->offloads.spreading_key; }
 int Port::numa_socket() const noexcept { return rte_eth_dev_socket_id(state_->number()); }
 
 std::size_t Port::mbufs_in_use() const noexcept {
   std::size_t total = 0;
   for (const Pool& pool : state_->pools) total += pool.in_use();
+  for (const Pool& pool : state_->large_pools) total += pool.in_use();
   return total;
 }
 

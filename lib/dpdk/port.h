@@ -34,6 +34,12 @@ struct PortOptions {
   std::uint32_t stack_buffers = 8'192;
   /// Ask for flows to be spread over the queues, where the driver is known to do it.
   bool spread_flows = false;
+  /// Let the device cut TCP packets into segments (TSO): nothing: where the driver is known to do
+  /// it well; true: wherever it is offered.
+  std::optional<bool> segmentation = std::nullopt;
+  /// Take packets of several segments (LRO), where the device puts them together or its peer never
+  /// cuts them. Such a one is copied into one large buffer, of which each queue gets a few.
+  bool merging = false;
 };
 
 /// What a device has counted since it was opened.
@@ -55,11 +61,12 @@ class Queue {
   using Packet = Mbuf;
   using Burst = packet::Burst<Mbuf, link::burst_size>;
 
-  /// Port::queue makes them.
+  /// Port::queue makes them. `large_pool` is null where nothing is received that needs it.
   Queue(PortGate& gate, std::uint16_t index, rte_mempool* pool, wire::MacAddress mac,
-        std::uint16_t mtu, link::Capabilities capabilities) noexcept
+        std::uint16_t mtu, link::Capabilities capabilities, rte_mempool* large_pool) noexcept
       : gate_(&gate),
         pool_(pool),
+        large_pool_(large_pool),
         index_(index),
         mtu_(mtu),
         mac_(mac),
@@ -95,8 +102,12 @@ class Queue {
       const PortGate::Visit visit(*gate_, index_);
       if (!visit.admitted()) [[unlikely]]
         return 0;
-      sent = rte_eth_tx_burst(visit.port(), index_, as_array(burst.data()),
-                              static_cast<std::uint16_t>(burst.size()));
+      auto ready = static_cast<std::uint16_t>(burst.size());
+      if (capabilities_.transmit_tcp_text != 0) [[unlikely]] {
+        ready = rte_eth_tx_prepare(visit.port(), index_, as_array(burst.data()), ready);
+        if (ready == 0) return drop_front(burst);
+      }
+      sent = rte_eth_tx_burst(visit.port(), index_, as_array(burst.data()), ready);
     }
     for (std::uint16_t i = 0; i < sent; ++i) (void)burst.data()[i].release();
     burst.remove_front(sent);
@@ -113,9 +124,15 @@ class Queue {
   /// Makes one segment of each chain of segments, in place; one that cannot be is dropped, and
   /// counted in PortStats::rx_errors. Returns how many frames are left.
   std::size_t straighten(rte_mbuf** frames, std::size_t count) noexcept;
+  /// The chain in one segment; null, and the chain is gone, where it fits none.
+  rte_mbuf* straightened(rte_mbuf* chain) noexcept;
+  /// The driver refuses the first frame for good: it is dropped, counted in PortStats::tx_errors,
+  /// so that it does not stand in the way. Returns 1, as if it had been sent.
+  std::size_t drop_front(Burst& burst) noexcept;
 
   PortGate* gate_;
   rte_mempool* pool_;
+  rte_mempool* large_pool_;
   std::uint16_t index_;
   std::uint16_t mtu_;
   wire::MacAddress mac_;

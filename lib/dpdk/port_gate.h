@@ -14,8 +14,9 @@ class PortGate {
  public:
   /// What the one core that polls a queue writes.
   struct alignas(64) Use {
-    std::atomic<std::uint64_t> visits = 0;  // entries and exits of the driver: odd while inside
-    std::atomic<std::uint64_t> broken = 0;  // frames of several segments that no buffer holds
+    std::atomic<std::uint64_t> visits = 0;   // entries and exits of the driver: odd while inside
+    std::atomic<std::uint64_t> broken = 0;   // frames of several segments that no buffer holds
+    std::atomic<std::uint64_t> refused = 0;  // frames to send that the driver cannot
   };
 
   /// A core's stay inside the driver of one queue, if it is let in.

@@ -15,6 +15,9 @@ struct Capabilities {
   bool transmit_tcp_checksum = false;
   bool transmit_udp_checksum = false;
   bool receive_checksum = false;  // ip_verified() and l4_verified() may say good or bad
+  /// The most text of a TCP packet that the device cuts into segments (TSO), bytes; 0: it cuts
+  /// none.
+  std::uint32_t transmit_tcp_text = 0;
 };
 
 inline constexpr std::size_t burst_size = 64;

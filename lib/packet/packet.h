@@ -13,7 +13,14 @@
 namespace pollux::packet {
 
 /// What the device says of a checksum that it looked at on receive.
-enum class Verified : std::uint8_t { unknown, good, bad };
+enum class Verified : std::uint8_t {
+  unknown,
+  good,
+  bad,
+  /// The bytes are whole, as the device knows, but the field holds no checksum of them: they are of
+  /// several segments that were put together, or have seen no wire.
+  unfinished
+};
 
 /// What the device is asked to do on send. Offsets are from the frame's first byte. The pipeline
 /// sets one only where the device's Capabilities have it, and fills in what the device expects (for
@@ -24,33 +31,56 @@ struct ChecksumRequest {
   bool ipv4 = false;
   bool tcp = false;
   bool udp = false;
+  /// Not 0: a TCP packet, to be cut into segments of so much text, each with headers and checksums
+  /// of its own. The pseudo-header's sum is then one with the length 0.
+  std::uint16_t segment_size = 0;
+  std::uint16_t l4_length = 0;  // with it, of the TCP header
 };
 
 /// Sole owner of one frame buffer; to move it is to give it away, and an owner that goes out of
 /// scope returns the buffer to where it came from. A default-constructed or moved-from packet is
 /// empty (false). A fresh one from a device has no bytes, and headroom() >= 128.
 template <class P>
-concept Packet =
-    std::movable<P> && !std::copyable<P> && std::default_initializable<P> &&
-    requires(P p, const P c, std::size_t n, const ChecksumRequest& request) {
-      { static_cast<bool>(c) } noexcept;
-      { c.bytes() } noexcept -> std::same_as<std::span<const std::byte>>;
-      { p.mutable_bytes() } noexcept -> std::same_as<std::span<std::byte>>;
-      { c.headroom() } noexcept -> std::same_as<std::size_t>;
-      { c.tailroom() } noexcept -> std::same_as<std::size_t>;
-      // Grow by n <= headroom() or tailroom(): the span is the n new bytes.
-      { p.prepend(n) } noexcept -> std::same_as<std::span<std::byte>>;
-      { p.append(n) } noexcept -> std::same_as<std::span<std::byte>>;
-      // Shrink; n <= bytes().size().
-      { p.drop_front(n) } noexcept;
-      { p.keep_front(n) } noexcept;
-      // Receive metadata: the IPv4 header's checksum, the TCP or UDP checksum, the RSS hash.
-      { c.ip_verified() } noexcept -> std::same_as<Verified>;
-      { c.l4_verified() } noexcept -> std::same_as<Verified>;
-      { c.rss_hash() } noexcept -> std::same_as<std::optional<std::uint32_t>>;
-      // Send metadata.
-      { p.request(request) } noexcept;
-    };
+concept Packet = std::movable<P> && !std::copyable<P> && std::default_initializable<P> &&
+                 requires(P p, P q, const P c, std::size_t n, const ChecksumRequest& request) {
+  { static_cast<bool>(c) }
+  noexcept;
+  { c.bytes() }
+  noexcept->std::same_as<std::span<const std::byte>>;
+  { p.mutable_bytes() }
+  noexcept->std::same_as<std::span<std::byte>>;
+  { c.headroom() }
+  noexcept->std::same_as<std::size_t>;
+  { c.tailroom() }
+  noexcept->std::same_as<std::size_t>;
+  // Grow by n <= headroom() or tailroom(): the span is the n new bytes.
+  { p.prepend(n) }
+  noexcept->std::same_as<std::span<std::byte>>;
+  { p.append(n) }
+  noexcept->std::same_as<std::span<std::byte>>;
+  // Shrink; n <= bytes().size().
+  { p.drop_front(n) }
+  noexcept;
+  { p.keep_front(n) }
+  noexcept;
+  // Sending what is longer than a buffer: the bytes of q, which may have others behind it in
+  // the same way, follow those of p, which has none yet. bytes() goes on to be the first
+  // buffer's; length() is of all. After it p grows at its front alone.
+  { p.attach(std::move(q)) }
+  noexcept;
+  { c.length() }
+  noexcept->std::same_as<std::size_t>;
+  // Receive metadata: the IPv4 header's checksum, the TCP or UDP checksum, the RSS hash.
+  { c.ip_verified() }
+  noexcept->std::same_as<Verified>;
+  { c.l4_verified() }
+  noexcept->std::same_as<Verified>;
+  { c.rss_hash() }
+  noexcept->std::same_as<std::optional<std::uint32_t>>;
+  // Send metadata.
+  { p.request(request) }
+  noexcept;
+};
 
 /// Up to Capacity packets on their way from one stage to the next, in order.
 template <class P, std::size_t Capacity = 64>

@@ -54,9 +54,12 @@ void Pipeline<D, A>::deliver(const wire::Ipv4View& ip, Packet& packet, bool broa
 
 /// Whether a device's word that a checksum is good is taken for it: not of the first 64 packets,
 /// nor of one in 4,096 after them, nor ever again once it was wrong. `seen` counts such words.
+/// Where the packet holds no checksum its word is all there is.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::believed(packet::Verified said, std::uint64_t& seen) noexcept {
-  if (said != packet::Verified::good || distrusted_) return false;
+  if (said != packet::Verified::good || distrusted_) {
+    return said == packet::Verified::unfinished && !distrusted_;
+  }
   const std::uint64_t n = seen++;
   return n >= 64 && n % 4096 != 0;
 }

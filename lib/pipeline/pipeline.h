@@ -160,6 +160,8 @@ class Pipeline {
   static constexpr std::uint16_t max_pieces_past_gap = 512;
   static constexpr std::uint32_t most_owned = 32'768;  // packets in one send queue
   static constexpr std::size_t burst = link::burst_size;
+  /// 64 KiB in buffers of 1,500 bytes.
+  static constexpr std::size_t most_chained = 44;
 
   using Connections = Slab<Connection, true>;
   using HalfOpens = Slab<tcp::HalfOpen>;
@@ -291,8 +293,10 @@ class Pipeline {
   void start_queues(Connection& c) noexcept;
   void send_reset(Connection& c) noexcept;
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
+  bool append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t length,
+                   SendQueue<Packet>& queue) noexcept;
   bool send_segment(const wire::FourTuple& tuple, std::uint64_t hash, const tcp::Segment& segment,
-                    SendQueue<Packet>* queue) noexcept;
+                    SendQueue<Packet>* queue, std::uint16_t cut = 0) noexcept;
   // application_stage.h
   void application_in() noexcept;
   void dispatch(std::uint32_t index) noexcept;

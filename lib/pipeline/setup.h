@@ -8,6 +8,9 @@ namespace pollux::pipeline {
 
 /// What a segment takes of a datagram besides its text, and the MTU that the least one needs.
 inline constexpr std::uint16_t segment_headers = wire::Ipv4Fields::size + wire::TcpFields::size;
+/// What every IPv4 datagram has room for, whatever options its TCP header has.
+inline constexpr std::uint32_t most_packet_text =
+    65'535 - wire::Ipv4Fields::size - wire::TcpView::max_header_size;
 inline constexpr std::uint16_t least_mtu = tcp::min_mss + segment_headers;
 
 template <link::Device D, application::Application A>
@@ -81,10 +84,12 @@ Result<typename Pipeline<D, A>::Tables> Pipeline<D, A>::Tables::make(const Confi
       std::move(*app_timers),     std::move(*app_timers_wheel)};
 }
 
-/// What the device decides: the MSS is what its MTU leaves, be it less or more than the usual one.
+/// What the device decides: the MSS is what its MTU leaves, be it less or more than the usual one,
+/// and it may cut packets that are longer.
 template <link::Device D, application::Application A>
 Config Pipeline<D, A>::checked(Config config, const D& device) noexcept {
   config.tcp.mss = static_cast<std::uint16_t>(device.mtu() - segment_headers);
+  config.tcp.packet_text = std::min(device.capabilities().transmit_tcp_text, most_packet_text);
   return config;
 }
 

@@ -80,7 +80,8 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     if (c.more_acks != 0) [[unlikely]]
       send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
-    if (!send_segment(c.tuple, c.hash, segment, &c.send)) {
+    const std::uint16_t cut = segment.text > c.tcb.mss ? c.tcb.mss : std::uint16_t{0};
+    if (!send_segment(c.tuple, c.hash, segment, &c.send, cut)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
     }
@@ -158,19 +159,53 @@ void Pipeline<D, A>::reset(const wire::FourTuple& tuple, const tcp::Segment& seg
   }
 }
 
+/// Text that is longer than a buffer, in as many as it takes, chained together; false when there
+/// are not that many.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t length,
+                                 SendQueue<Packet>& queue) noexcept {
+  std::array<Packet, most_chained> rest;
+  std::size_t chained = 0;
+  Packet* to = &packet;
+  while (true) {
+    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(to->tailroom(), length));
+    queue.copy(send_pieces_, seq, to->append(n));
+    seq += n;
+    length -= n;
+    if (length == 0) break;
+    if (chained == rest.size() || !(rest[chained] = device_.allocate())) return false;
+    to = &rest[chained++];
+  }
+  while (chained > 1) {
+    --chained;
+    rest[chained - 1].attach(std::move(rest[chained]));
+  }
+  if (chained != 0) packet.attach(std::move(rest[0]));
+  return true;
+}
+
 /// Builds the frame of one segment and hands it to the link. `hash` is the tuple's, which
-/// timestamps want to know. `queue` has the text; null without. False when nobody answers for the
+/// timestamps want to know. `queue` has the text; null without. With `cut` it is several segments,
+/// which the device makes of it, with so much text each. False when nobody answers for the
 /// next hop; a segment lost for want of a buffer is TCP's to mend.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t hash,
-                                  const tcp::Segment& segment, SendQueue<Packet>* queue) noexcept {
+                                  const tcp::Segment& segment, SendQueue<Packet>* queue,
+                                  std::uint16_t cut) noexcept {
   Packet packet = device_.allocate();
-  if (!packet || packet.tailroom() < segment.text) {
+  if (!packet || (packet.tailroom() < segment.text && cut == 0)) {
     counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
     return true;
   }
   wire::Sum sum;
-  if (segment.text != 0) {
+  if (cut != 0) [[unlikely]] {
+    if (!append_text(packet, segment.seq, segment.text, *queue)) {
+      counters_.count(SendDrop::no_buffer);
+      return true;
+    }
+    counters_.count(Event::tcp_uncut_sent);
+    counters_.count(Event::tcp_segments_sent, segment.text / cut - 1);
+  } else if (segment.text != 0) {
     const tcp::SeqNum first = segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u);
     sum = queue->copy(send_pieces_, first, packet.append(segment.text));
   }
@@ -194,10 +229,10 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t ha
                       clock - segment.options.timestamps->value);
     }
   }
-  const auto length = static_cast<std::uint16_t>(header.size() + segment.text);
+  const auto length = static_cast<std::uint16_t>(cut != 0 ? 0 : header.size() + segment.text);
   const wire::Sum pseudo =
       wire::pseudo_header(tuple.local, tuple.remote, wire::protocol::tcp, length);
-  const bool offload = device_.capabilities().transmit_tcp_checksum;
+  const bool offload = device_.capabilities().transmit_tcp_checksum || cut != 0;
   wire::store_u16(
       header.data() + wire::TcpView::checksum_offset,
       offload ? pseudo.partial() : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
@@ -207,7 +242,9 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t ha
                          .protocol = wire::protocol::tcp,
                          .source = tuple.local,
                          .destination = tuple.remote,
-                         .tcp_checksum = offload},
+                         .tcp_checksum = offload,
+                         .segment_size = cut,
+                         .tcp_header = static_cast<std::uint16_t>(cut != 0 ? header.size() : 0)},
                         now_);
 }
 

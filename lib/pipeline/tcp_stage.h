@@ -62,6 +62,9 @@ void Pipeline<D, A>::tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexc
     if (drop == Drop::tcp_bad_checksum) disbelieve(said);
     return counters_.count(drop);
   }
+  if (text.size() > config_.tcp.mss) [[unlikely]] {
+    counters_.count(Event::tcp_merged_received);
+  }
   table_.prefetch(arrival.hash);
   arrival.text_at = static_cast<std::uint16_t>(text.data() - packet.bytes().data());
   arrival.frames = 1;
@@ -139,8 +142,11 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   // comes as one burst never counts three; but none for a gap that is no more.
   if (verdict.readable) {
     c.more_acks = 0;
-  } else if (verdict.out_of_order && ack_due && c.more_acks < burst) {
-    ++c.more_acks;
+  } else if (verdict.out_of_order) {
+    // What is longer than a segment was several.
+    const std::uint32_t others = segment.text == 0 ? 0 : (segment.text - 1) / tcp_config(c).mss;
+    const std::uint32_t due = c.more_acks + others + (ack_due ? 1u : 0u);
+    c.more_acks = static_cast<std::uint8_t>(std::min<std::uint32_t>(due, burst));
   }
   if (verdict.keep_text) {
     const tcp::SeqNum first =

@@ -34,6 +34,10 @@ struct DatagramFields {
   wire::Ipv4Address source;
   wire::Ipv4Address destination;
   bool tcp_checksum = false;  // the device is to finish the TCP checksum
+  /// Not 0: it is to cut the text into segments of this size, each with a TCP header like the one
+  /// in front, which is so long.
+  std::uint16_t segment_size = 0;
+  std::uint16_t tcp_header = 0;
 };
 
 /// What became of a datagram that was to be sent; all but `sent` are counted as a SendDrop.
@@ -77,7 +81,7 @@ class Transmitter {
     std::array<std::uint32_t, link::burst_size> sizes;
     const std::size_t before = out_.size();
     for (std::size_t i = 0; i < before; ++i) {
-      sizes[i] = static_cast<std::uint32_t>(out_[i].bytes().size());
+      sizes[i] = static_cast<std::uint32_t>(out_[i].length());
     }
     const std::size_t sent = device_.transmit(out_);
     for (std::size_t i = 0; i < sent; ++i) bytes += sizes[i];
@@ -90,13 +94,18 @@ class Transmitter {
   /// unless the path is too narrow for that. False when nobody answers for the next hop, or there
   /// is none: the datagram is dropped, counted.
   bool send(Packet packet, const DatagramFields& fields, Instant now) noexcept {
-    const std::size_t payload = packet.bytes().size();
+    const std::size_t payload = packet.length();
     const auto header = packet.prepend(wire::Ipv4Fields::size);
     const bool offload = device_.capabilities().transmit_ipv4_checksum;
     wire::Ipv4Fields ip = header_fields(fields, payload);
     if (path_mtu_.narrow(fields.destination, now)) [[unlikely]] {
       ip.dont_fragment = false;
       ip.identification = identification_++;
+      // The device numbers the others onwards from there.
+      if (fields.segment_size != 0) {
+        identification_ =
+            static_cast<std::uint16_t>(identification_ + payload / fields.segment_size);
+      }
     }
     if (offload) {
       ip.write_without_checksum(header);
@@ -108,7 +117,9 @@ class Transmitter {
                       .l3_length = wire::Ipv4Fields::size,
                       .ipv4 = offload,
                       .tcp = fields.tcp_checksum,
-                      .udp = false});
+                      .udp = false,
+                      .segment_size = fields.segment_size,
+                      .l4_length = fields.tcp_header});
     }
     return route(std::move(packet), fields.destination, now) != Sent::unreachable;
   }

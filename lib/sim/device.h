@@ -29,6 +29,11 @@ struct DeviceOptions {
   wire::MacAddress mac{};
   std::uint16_t mtu = 1500;
   Offload offload = Offload::none;
+  /// Of honest cards: TCP packets of up to so much text are cut into segments (TSO); 0: none are.
+  std::uint32_t cuts_up_to = 0;
+  /// Of honest cards: segments of a flow that wait to be received one behind the other are put
+  /// together (LRO), up to so much text and as far as a frame has room; 0: none are.
+  std::uint32_t merges_up_to = 0;
   /// Frames that transmit() takes between two visits of the World; 0: a card that is stuck.
   std::size_t transmit_room = 1024;
   /// Frames that wait to be received; more are lost, as on a card whose ring is full.
@@ -44,8 +49,11 @@ struct DeviceOptions {
 
 /// What a device did, in frames.
 struct DeviceCounts {
-  std::uint64_t received = 0;  // handed to the stack
-  std::uint64_t sent = 0;      // taken from the stack
+  std::uint64_t received = 0;      // handed to the stack
+  std::uint64_t sent = 0;          // taken from the stack
+  std::uint64_t cut = 0;           // of those, into several
+  std::uint64_t merged = 0;        // put behind what waited to be received
+  std::uint64_t cut_no_frame = 0;  // segments that were lost for want of a frame
   std::uint64_t receive_full = 0;
   std::uint64_t receive_no_frame = 0;
   std::uint64_t allocate_failed = 0;
@@ -95,6 +103,9 @@ class Device {
   std::size_t frames_held() const noexcept { return account_.live; }
 
  private:
+  void send(Frame frame);
+  void cut(Frame frame);
+
   FramePool& pool_;
   DeviceOptions options_;
   FrameAccount account_;

@@ -47,6 +47,7 @@ struct FrameBuffer {
   packet::Verified ip_verified = packet::Verified::unknown;
   packet::Verified l4_verified = packet::Verified::unknown;
   packet::ChecksumRequest request;
+  FrameBuffer* next = nullptr;  // what was attached
 };
 
 }  // namespace detail
@@ -100,12 +101,27 @@ class Frame {
     buffer_->size = static_cast<std::uint32_t>(n);
   }
 
+  void attach(Frame next) noexcept {
+    POLLUX_ASSERT(buffer_->next == nullptr);
+    buffer_->next = std::exchange(next.buffer_, nullptr);
+  }
+  std::size_t length() const noexcept {
+    std::size_t sum = 0;
+    for (const detail::FrameBuffer* each = buffer_; each != nullptr; each = each->next) {
+      sum += each->size;
+    }
+    return sum;
+  }
+
   packet::Verified ip_verified() const noexcept { return buffer_->ip_verified; }
   packet::Verified l4_verified() const noexcept { return buffer_->l4_verified; }
   std::optional<std::uint32_t> rss_hash() const noexcept { return std::nullopt; }
   void request(const packet::ChecksumRequest& request) noexcept { buffer_->request = request; }
 
   // For devices and links, not for a stack.
+
+  /// What was attached, and is now on its own; empty when nothing was.
+  Frame detach() noexcept { return Frame{std::exchange(buffer_->next, nullptr)}; }
 
   /// What the stack asked the device to compute.
   const packet::ChecksumRequest& requested() const noexcept { return buffer_->request; }
@@ -221,7 +237,10 @@ inline std::size_t Frame::tailroom() const noexcept {
 }
 
 inline void Frame::release() noexcept {
-  if (buffer_ != nullptr) buffer_->pool->take_back(std::exchange(buffer_, nullptr));
+  while (buffer_ != nullptr) {
+    detail::FrameBuffer* const next = std::exchange(buffer_->next, nullptr);
+    buffer_->pool->take_back(std::exchange(buffer_, next));
+  }
 }
 
 inline Frame Frame::clone() const noexcept {

@@ -97,7 +97,7 @@ Result<std::uint32_t> PcapWriter::add_interface(std::string_view name) {
 }
 
 Status PcapWriter::write(std::uint32_t interface, Instant when, std::span<const std::byte> frame,
-                         Direction direction) {
+                         Direction direction, std::size_t length) {
   POLLUX_ASSERT(interface < interfaces_);
   const std::span<const std::byte> data = frame.first(std::min(frame.size(), most_captured));
   const std::size_t padding = (4 - data.size() % 4) % 4;
@@ -112,7 +112,7 @@ Status PcapWriter::write(std::uint32_t interface, Instant when, std::span<const 
   head.u32(static_cast<std::uint32_t>(time >> 32));
   head.u32(static_cast<std::uint32_t>(time));
   head.u32(static_cast<std::uint32_t>(data.size()));
-  head.u32(static_cast<std::uint32_t>(frame.size()));
+  head.u32(static_cast<std::uint32_t>(std::max(frame.size(), length)));
   Block tail;
   tail.u16(2);  // epb_flags
   tail.u16(4);

@@ -32,9 +32,9 @@ class PcapWriter {
   /// Announces an interface and yields its number. Names are at most 255 bytes, the rest is cut.
   Result<std::uint32_t> add_interface(std::string_view name);
   /// Appends one frame, of at most 256 KiB (more is cut off and shows as such). `interface` is a
-  /// number from add_interface().
+  /// number from add_interface(). With `length` the frame is longer than what is given of it.
   Status write(std::uint32_t interface, Instant when, std::span<const std::byte> frame,
-               Direction direction = Direction::unknown);
+               Direction direction = Direction::unknown, std::size_t length = 0);
   /// Hands what is buffered to the kernel. The destructor does it too, but cannot say how it went.
   Status flush();
 

@@ -107,8 +107,12 @@ TEST(Mbuf, TellsWhatTheDeviceSays) {
   EXPECT_EQ(packet.ip_verified(), packet::Verified::bad);
   EXPECT_EQ(packet.l4_verified(), packet::Verified::good);
   EXPECT_EQ(packet.rss_hash(), 0xDEADBEEFu);
-  // "None": whole, but its checksum field is unfinished. Not to be believed nor checked: unknown.
+  // "None": whole, but its checksum field is that of no wire. What LRO has made has none either.
   packet.get()->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE;
+  EXPECT_EQ(packet.l4_verified(), packet::Verified::unfinished);
+  packet.get()->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_LRO;
+  EXPECT_EQ(packet.l4_verified(), packet::Verified::unfinished);
+  packet.get()->ol_flags = RTE_MBUF_F_RX_LRO;
   EXPECT_EQ(packet.l4_verified(), packet::Verified::unknown);
 }
 
@@ -125,6 +129,39 @@ TEST(Mbuf, AsksTheDeviceForChecksums) {
   EXPECT_EQ(packet.get()->ol_flags, RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM);
   packet.request({});
   EXPECT_EQ(packet.get()->ol_flags, 0u);
+}
+
+TEST(Mbuf, AsksTheDeviceToCutAChain) {
+  test::eal();
+  dpdk::Pool pool = must(dpdk::Pool::create({.name = "chain", .buffers = 8}));
+  {
+    Mbuf last = Mbuf::allocate(pool.get());
+    last.append(7);
+    Mbuf middle = Mbuf::allocate(pool.get());
+    middle.append(2'000);
+    middle.attach(std::move(last));
+    Mbuf packet = Mbuf::allocate(pool.get());
+    packet.append(1'900);
+    packet.attach(std::move(middle));
+    packet.prepend(54);
+    EXPECT_EQ(packet.length(), 54u + 1'900 + 2'000 + 7);
+    EXPECT_EQ(packet.bytes().size(), 54u + 1'900);
+    EXPECT_EQ(packet.get()->nb_segs, 3u);
+    EXPECT_EQ(packet.get()->next->next->data_len, 7u);
+    packet.request({.l2_length = 14,
+                    .l3_length = 20,
+                    .ipv4 = true,
+                    .tcp = true,
+                    .segment_size = 1'448,
+                    .l4_length = 32});
+    EXPECT_EQ(packet.get()->ol_flags, RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
+                                          RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_TCP_SEG);
+    EXPECT_EQ(+packet.get()->tso_segsz, 1'448u);
+    EXPECT_EQ(+packet.get()->l4_len, 32u);
+    EXPECT_EQ(rte_mbuf_check(packet.get(), 1, nullptr), 0);
+    EXPECT_EQ(pool.in_use(), 3u);
+  }
+  EXPECT_EQ(pool.in_use(), 0u);
 }
 
 TEST(Mbuf, FreesAChainAndSharedBuffersAsDpdkWould) {

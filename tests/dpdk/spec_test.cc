@@ -15,6 +15,7 @@
 
 #include "dpdk/device_spec.h"
 #include "dpdk/eal.h"
+#include "dpdk/offloads.h"
 #include "dpdk/rss.h"
 
 namespace pollux::dpdk {
@@ -114,6 +115,9 @@ TEST(Devargs, NameTheDeviceAndItsShape) {
   EXPECT_EQ(text("memif:/m,role=server", {.mtu = 9'000}),
             "net_memif0,socket=/m,socket-abstract=no,id=0,role=server,rsize=10,bsize=16384");
   EXPECT_EQ(text("vhost:/v", {.index = 1, .queues = 4}), "net_vhost1,iface=/v,queues=4");
+  EXPECT_EQ(text("vhost:/v", {.merging = true}), "net_vhost0,iface=/v,queues=1,tso=1");
+  EXPECT_EQ(text("virtio-user:/v", {.merging = true}),
+            "net_virtio_user0,path=/v,queues=1,queue_size=1024,packed_vq=1,mrg_rxbuf=1,in_order=1");
   EXPECT_EQ(text("virtio-user:/v", {.queues = 2, .ring_entries = 512}),
             "net_virtio_user0,path=/v,queues=2,queue_size=512,packed_vq=1,mrg_rxbuf=0,in_order=1");
   EXPECT_EQ(text("af_packet:e"),
@@ -122,6 +126,61 @@ TEST(Devargs, NameTheDeviceAndItsShape) {
   EXPECT_EQ(text("pci:00:04.0"), "0000:00:04.0");
   EXPECT_EQ(text("vdev:net_null9,copy=1"), "net_null9,copy=1");
   EXPECT_EQ(device_name(*DeviceSpec::parse("vdev:net_null9,copy=1"), 5), "net_null9");
+}
+
+/// What a device of that driver might say of itself.
+rte_eth_dev_info told_by(const char* driver) {
+  rte_eth_dev_info info{};
+  info.driver_name = driver;
+  info.tx_offload_capa = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+                         RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  info.rx_offload_capa = RTE_ETH_RX_OFFLOAD_CHECKSUM | RTE_ETH_RX_OFFLOAD_TCP_LRO;
+  info.tx_desc_lim.nb_seg_max = 40;
+  info.tx_desc_lim.nb_mtu_seg_max = 40;
+  return info;
+}
+
+dpdk::Offloads chosen(const rte_eth_dev_info& info, const dpdk::PortOptions& options,
+                      rte_eth_conf& conf) {
+  return choose_offloads(info, DeviceSpec::Kind::pci, options, 2'048, conf);
+}
+
+TEST(Offloads, ACardsOwnAreUsedUnlessSwitchedOff) {
+  rte_eth_conf conf{};
+  EXPECT_EQ(chosen(told_by("net_ixgbe"), {}, conf).to_string(),
+            "transmit IPv4 checksum, transmit TCP checksum, receive checksums, TCP segmentation");
+  EXPECT_NE(conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO, 0u);
+  EXPECT_EQ(conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO, 0u);
+  conf = {};
+  const auto off = chosen(told_by("net_ixgbe"), {.segmentation = false}, conf);
+  EXPECT_EQ(off.capabilities.transmit_tcp_text, 0u);
+  EXPECT_TRUE(off.capabilities.transmit_tcp_checksum);
+  EXPECT_EQ(conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO, 0u);
+}
+
+TEST(Offloads, OfOthersOnlyWhatIsAskedFor) {
+  rte_eth_conf conf{};
+  EXPECT_EQ(chosen(told_by("net_other"), {}, conf).to_string(), "none");
+  EXPECT_EQ(conf.txmode.offloads | conf.rxmode.offloads, 0u);
+  const auto asked = chosen(told_by("net_other"), {.segmentation = true, .merging = true}, conf);
+  EXPECT_EQ(asked.to_string(),
+            "transmit IPv4 checksum, TCP segmentation, packets of several TCP segments");
+  EXPECT_FALSE(asked.capabilities.transmit_tcp_checksum) << "segments that are sent alone";
+  EXPECT_EQ(asked.mtu_margin, 0u);
+  EXPECT_EQ(chosen(told_by("net_tap"), {.segmentation = true}, conf).mtu_margin, 18u);
+}
+
+TEST(Offloads, ALongPacketHasNoMoreBuffersThanTheDeviceTakes) {
+  rte_eth_conf conf{};
+  rte_eth_dev_info info = told_by("net_ixgbe");
+  EXPECT_EQ(chosen(info, {}, conf).capabilities.transmit_tcp_text, 65'535u);
+  info.tx_desc_lim.nb_seg_max = 9;
+  EXPECT_EQ(chosen(info, {}, conf).capabilities.transmit_tcp_text, 8u * 2'048);
+  info.tx_desc_lim.nb_mtu_seg_max = 2;
+  EXPECT_EQ(chosen(info, {}, conf).capabilities.transmit_tcp_text, 0u);
+  info = told_by("net_ixgbe");
+  info.tx_offload_capa &= ~std::uint64_t{RTE_ETH_TX_OFFLOAD_MULTI_SEGS};
+  EXPECT_EQ(chosen(info, {}, conf).capabilities.transmit_tcp_text, 0u);
 }
 
 /// A folder of this test's own, which goes with it.

@@ -31,6 +31,7 @@ SCHEMA = {
     "cores": [{"core": 0, "role": "", "busy": 0, "cycles_per_packet": 0,
                "cycles_per_connection": 0}],
     "environment": {"cpu": "", "tsc_hz": 0, "dpdk": "", "pollux": "", "link": "", "steering": "",
+                    "offloads": "",
                     "stalls": {"share": 0, "longest_us": 0, "over_1ms": 0}},
 }
 ADDRESS = ("--address", "10.0.0.1/24")

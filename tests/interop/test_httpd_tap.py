@@ -99,6 +99,27 @@ class Curl(Httpd):
                 os.unlink(self.path("received"))
 
 
+class Segmentation(lab.Case):
+    """The tap's driver cuts what TCP sends, in software."""
+
+    def test_what_is_cut_arrives_whole_and_was_cut(self):
+        ns = self.namespace()
+        curl = lab.tool("curl")
+        httpd = lab.start_httpd_on_tap(self, ns, "--tso", "on", "--json", self.path("summary"))
+        self.assertIn("TCP segmentation", httpd.out)
+        size = 50 * MIB
+        code, _, err = ns.run(curl, "-sS", "-m", "90", "-o", self.path("cut"),
+                              f"{URL}/bytes/{size}", within=95)
+        self.assertEqual((code, err), (0, ""))
+        with open(self.path("cut"), "rb") as file:
+            self.assertEqual(hashlib.sha256(file.read()).hexdigest(), exchange.pattern_hash(size))
+        httpd.stop()
+        summary = lab.json_of(self.path("summary"))
+        self.assertIn("TCP segmentation", summary["environment"]["offloads"])
+        self.assertGreater(summary["events"]["tcp_uncut_sent"], 100)
+        self.assertGreaterEqual(summary["events"]["tcp_segments_sent"], size // 1460)
+
+
 class Squeezed(Httpd):
     """The client's receive window is small, and closed again and again."""
 

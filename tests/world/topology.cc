@@ -193,6 +193,20 @@ void thins_acks(TransferPlan& plan, Prng& prng) {
                                      .hold = one_of(prng, Duration{100us}, Duration{20ms})};
 }
 
+/// Cards that cut what is sent, and merge what has come while their hosts were busy; and a path
+/// that loses, doubles, reorders and spoils segments, none of which knows who cut them.
+void offloads(TransferPlan& plan, Prng& prng) {
+  plan.there = fair_link(prng);
+  plan.back = fair_link(prng);
+  plan.there.loss = one_of(prng, 0.0, 0.01, 0.05);
+  plan.wake_delay = one_of(prng, Duration{20us}, Duration{200us}, Duration{1ms});
+  plan.device.offload = sim::Offload::honest;
+  plan.device.cuts_up_to = one_of(prng, 0u, 3'000u, 20'000u, 65'535u);
+  plan.device.merges_up_to = one_of(prng, 0u, 4'000u, 65'535u);
+  plan.frame_room = 8192;
+  lengthen(plan);
+}
+
 void hostile(TransferPlan& plan, Hostility kind, Prng& prng) {
   plan.there = plan.back = fair_link(prng);
   keep_alive(plan);
@@ -218,10 +232,10 @@ void flood(TransferPlan& plan, Prng& prng) {
 
 std::string_view name(Topology topology) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Topology::count_)> names{
-      "two-hosts",        "many-to-one",  "bottleneck",     "asymmetric",
-      "flapping",         "nat",          "strips-options", "shifts-numbers",
-      "thins-acks",       "falls-silent", "shrinks-window", "acks-unsent",
-      "sacks-unreceived", "floods",       "random-fields"};
+      "two-hosts",    "many-to-one",    "bottleneck",     "asymmetric",       "flapping",
+      "nat",          "strips-options", "shifts-numbers", "thins-acks",       "offloads",
+      "falls-silent", "shrinks-window", "acks-unsent",    "sacks-unreceived", "floods",
+      "random-fields"};
   return names[static_cast<std::size_t>(topology)];
 }
 
@@ -276,6 +290,9 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
       break;
     case Topology::thins_acks:
       thins_acks(plan, prng);
+      break;
+    case Topology::offloads:
+      offloads(plan, prng);
       break;
     case Topology::falls_silent:
       hostile(plan, Hostility::falls_silent, prng);

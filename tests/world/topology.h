@@ -19,6 +19,7 @@ enum class Topology : std::uint8_t {
   strips_options,  // a middlebox that takes TCP options out
   shifts_numbers,  // one that changes sequence numbers, but not those in SACK blocks
   thins_acks,      // one that drops ACKs which later ones stand in for
+  offloads,        // cards that cut and merge TCP packets
   falls_silent,    // from here on: a hostile peer of that kind beside good ones
   shrinks_window,
   acks_unsent,

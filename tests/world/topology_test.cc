@@ -86,6 +86,12 @@ TEST(Topologies, AcksAreThinnedOnTheWay) {
   EXPECT_GT(over_seeds(Topology::thins_acks, "acks_dropped"), 0u);
 }
 
+TEST(Topologies, CardsCutAndMerge) {
+  EXPECT_GT(over_seeds(Topology::offloads, "tcp_uncut_sent"), 0u);
+  EXPECT_GT(over_seeds(Topology::offloads, "tcp_merged_received"), 0u);
+  EXPECT_GT(over_seeds(Topology::offloads, "tcp_retransmitted"), 0u);
+}
+
 TEST(Topologies, WhoFallsSilentIsGivenUp) {
   EXPECT_GT(over_seeds(Topology::falls_silent, "tcp_timed_out"), 0u);
 }

@@ -109,7 +109,8 @@ std::string to_string(const std::vector<Happening>& happenings) {
 std::string to_string(const TransferPlan& plan) {
   std::string out =
       text("  hosts: ", plan.clients, " clients, ", plan.servers, " servers, wake delay ",
-           plan.wake_delay, ", mtu ", plan.device.mtu, "\n  there: ", to_string(plan.there),
+           plan.wake_delay, ", mtu ", plan.device.mtu, ", cuts up to ", plan.device.cuts_up_to,
+           ", merges up to ", plan.device.merges_up_to, "\n  there: ", to_string(plan.there),
            "\n  back: ", to_string(plan.back), "\n  transfers: ", plan.transfers.connections,
            " a side, ", plan.transfers.concurrency, " at once, chunk ", plan.transfers.chunk,
            ", pause ", plan.transfers.pause, ", flights ", plan.stack.flights,

@@ -52,6 +52,7 @@ struct TransferPlan {
   /// Where servers differ.
   std::optional<tcp::Config> server_tcp;
   std::size_t frames = 32'768;
+  std::size_t frame_room = 2048;
   /// What all must have ended by, TIME-WAIT excluded.
   Duration limit = 1h;
   /// In order of time.

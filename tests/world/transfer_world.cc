@@ -74,7 +74,8 @@ class Run {
         report_(report),
         seeds_(plan.seed),
         ledger_(std::size_t{4} * plan.transfers.connections * (plan.clients + plan.servers)),
-        world_(seeds_.next(), {.frames = plan.frames, .trace = true}) {}
+        world_(seeds_.next(),
+               {.frames = plan.frames, .frame_room = plan.frame_room, .trace = true}) {}
 
   void all(const std::string& capture) {
     build();
@@ -275,9 +276,11 @@ class Run {
       opened += host.app.opened();
       closed += host.app.closed();
       unopened += host.app.unopened();
-      report_.counters += text("\n  ", host.name(), ":", to_string(host.stack->counters()),
-                               " device_sent=", host.device.counts().sent,
-                               " device_received=", host.device.counts().received);
+      report_.counters +=
+          text("\n  ", host.name(), ":", to_string(host.stack->counters()),
+               " device_sent=", host.device.counts().sent,
+               " device_received=", host.device.counts().received,
+               " cut=", host.device.counts().cut, " merged=", host.device.counts().merged);
       report_.frames += host.device.counts().sent;
     }
     if (!plan_.transfers.may_fail && closed != 2 * opened - unopened) {

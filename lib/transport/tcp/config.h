@@ -40,8 +40,10 @@ struct Config {
   std::uint8_t keepalive_count = 9;
   std::uint8_t syn_retries = 7;  // at least 3 minutes in all, RFC 9293 MUST-23
   std::uint8_t syn_ack_retries = 5;
-  std::uint8_t data_retries = 15;    // R2, at least 100 s, RFC 9293 s.3.8.3
-  std::uint16_t mss = 1460;          // what this host can receive: MTU - 40
+  std::uint8_t data_retries = 15;  // R2, at least 100 s, RFC 9293 s.3.8.3
+  std::uint16_t mss = 1460;        // what this host can receive: MTU - 40
+  /// The most text of a packet that the device cuts into segments; up to the MSS: it cuts none.
+  std::uint32_t packet_text = 0;
   std::uint8_t initial_window = 10;  // segments
   std::uint8_t window_scale = 7;     // offered; 0..14, RFC 7323 s.2.3
   bool offer_window_scale = true;

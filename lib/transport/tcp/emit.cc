@@ -114,14 +114,33 @@ void note_limit(Tcb& tcb, const FlightPool& flights, bool held) noexcept {
   tcb.cwnd_limited = room < std::max<std::uint32_t>(tcb.mss, to_come) && room <= peer_room(tcb);
 }
 
-/// What comes next from the queue at snd_pos, and the FIN behind it.
-Plan plan_stream(const Tcb& tcb, std::uint32_t congestion_room) noexcept {
+/// The most segments that one packet is cut into: what every driver takes, and few enough that text
+/// keeps being clocked out by ACKs.
+constexpr std::uint32_t most_segments = 64;
+
+/// The most text that one packet of the stream takes: a segment's or, where the device cuts what is
+/// longer, several: of what is paced, no more than a tick's. CWR is for one segment alone (RFC 3168
+/// s.6.1.2), and not every device knows.
+std::uint32_t longest_text(const Tcb& tcb, const Config& config) noexcept {
+  if (config.packet_text <= tcb.mss || tcb.cwr_due) return tcb.mss;
+  std::uint32_t segments = most_segments;
+  if (paces(tcb, config)) {
+    const std::uint64_t tick_text = std::uint64_t{paced_window(tcb)} * 8'000 / tcb.srtt_8;
+    segments = std::clamp(static_cast<std::uint32_t>(tick_text / tcb.mss), 2u, most_segments);
+  }
+  return std::min(config.packet_text, segments * tcb.mss);
+}
+
+/// What comes next from the queue at snd_pos, up to `longest` of it, and the FIN behind it. More
+/// than a segment is a whole number of full ones.
+Plan plan_stream(const Tcb& tcb, std::uint32_t longest, std::uint32_t congestion_room) noexcept {
   if (tcb.snd_pos == tcb.stream_end()) return {};
   const std::uint32_t usable = peer_room(tcb);
   const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
 
   Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
-  plan.text = std::min({queued, std::uint32_t{tcb.mss}, usable, congestion_room});
+  plan.text = std::min({queued, longest, usable, congestion_room});
+  if (plan.text > tcb.mss) plan.text -= plan.text % tcb.mss;
   plan.fin = tcb.fin_queued && plan.text == queued && plan.text < usable;
   return worth_sending(tcb, plan, usable) ? plan : Plan{};
 }
@@ -129,7 +148,7 @@ Plan plan_stream(const Tcb& tcb, std::uint32_t congestion_room) noexcept {
 /// A tail loss probe (RFC 8985 s.7.3): new text whatever cwnd says, else the last segment again. It
 /// begins a whole number of segments from the front, or with its burst.
 Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
-  const Plan fresh = plan_stream(tcb, tcb.mss);
+  const Plan fresh = plan_stream(tcb, tcb.mss, tcb.mss);
   if (fresh.what != Plan::What::nothing) return fresh;
   const std::uint32_t text = tcb.in_flight() - (tcb.fin_sent() ? 1 : 0);
   const std::uint32_t before = text == 0 ? 0 : (text - 1) / tcb.mss * tcb.mss;
@@ -145,7 +164,8 @@ bool waits_for_pace(const Tcb& tcb, const FlightPool& flights, const Plan& plan,
   return sending != nullptr && sending->pacer.holds(now) && plan.text > 0 && tcb.in_flight() > 0;
 }
 
-Plan make_plan(const Tcb& tcb, const FlightPool& flights, Instant now) noexcept {
+Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights,
+               Instant now) noexcept {
   if (tcb.state == State::closed) return {};
   bool held = false;
   if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
@@ -164,7 +184,9 @@ Plan make_plan(const Tcb& tcb, const FlightPool& flights, Instant now) noexcept 
       if (plan.what != Plan::What::nothing) return plan;
       plan = plan_lost_again(tcb, *board);
     }
-    if (plan.what == Plan::What::nothing) plan = plan_stream(tcb, congestion_room(tcb, board));
+    if (plan.what == Plan::What::nothing) {
+      plan = plan_stream(tcb, longest_text(tcb, config), congestion_room(tcb, board));
+    }
     if (plan.what != Plan::What::nothing) {
       held = waits_for_pace(tcb, flights, plan, now);
       if (!held) return plan;
@@ -359,10 +381,10 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
     restart_after_idle(tcb, config, flights, now);
   }
-  const Plan plan = make_plan(tcb, flights, now);
+  const Plan plan = make_plan(tcb, config, flights, now);
   if (plan.what != Plan::What::nothing) write(tcb, config, flights, plan, now, out);
   if (tcb.mend) update_mend(tcb, flights);
-  const Plan next = may_send_something(tcb) ? make_plan(tcb, flights, now) : Plan{};
+  const Plan next = may_send_something(tcb) ? make_plan(tcb, config, flights, now) : Plan{};
   const bool more = next.what != Plan::What::nothing;
   if (!more) note_limit(tcb, flights, next.held);
   if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&

@@ -112,7 +112,9 @@ void release(Tcb& tcb, FlightPool& flights) noexcept;
 /// What to send now; call again while it says more. The text is the `out.text` bytes of the send
 /// queue from sequence number out.seq (out.seq + 1 with SYN) on. Bookkeeping is done when it
 /// returns: a caller that cannot send counts the segment as lost, and TCP mends it. A segment with
-/// len() > 0 whose seq is before the snd_nxt of before the call is a retransmission.
+/// len() > 0 whose seq is before the snd_nxt of before the call is a retransmission. Text of more
+/// than tcb.mss, which is a multiple of it, is for the device to cut (Config::packet_text): to TCP
+/// it is so many segments that leave at once. What is sent again to mend a loss is never that long.
 [[nodiscard]] Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                                 Segment& out) noexcept;
 

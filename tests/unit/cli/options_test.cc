@@ -53,6 +53,8 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::cubic);
   EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::accept);
   EXPECT_EQ(shared.tcp.pacing, tcp::Pacing::automatic);
+  EXPECT_EQ(shared.segmentation, std::nullopt);
+  EXPECT_FALSE(shared.merging);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::automatic);
   EXPECT_EQ(shared.json, "");
   EXPECT_EQ(shared.human(), stdout);
@@ -141,6 +143,10 @@ TEST(Options, EverythingOfTheMachine) {
                                              "off",
                                              "--ecn",
                                              "on",
+                                             "--tso",
+                                             "off",
+                                             "--lro",
+                                             "on",
                                              "--congestion",
                                              "reno",
                                              "--pacing",
@@ -177,6 +183,8 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::reno);
   EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::on);
   EXPECT_EQ(shared.tcp.pacing, tcp::Pacing::off);
+  EXPECT_EQ(shared.segmentation, false);
+  EXPECT_TRUE(shared.merging);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);

@@ -48,7 +48,7 @@ constexpr std::string_view contract = R"({
   "cores": [ { "core": 0, "role": "server", "busy": 0.0, "cycles_per_packet": 0.0,
                "cycles_per_connection": 0.0 } ],
   "environment": { "cpu": "", "tsc_hz": 0, "dpdk": "", "pollux": "", "link": "", "steering": "",
-                   "stalls": { "share": 0.0, "longest_us": 0, "over_1ms": 0 } } })";
+                   "offloads": "", "stalls": { "share": 0.0, "longest_us": 0, "over_1ms": 0 } } })";
 
 void expect_covers(const Json& written, const Json& asked, const std::string& where) {
   if (asked.is_number()) {

@@ -54,6 +54,9 @@ class ToyPacket {
   }
   void drop_front(std::size_t n) noexcept { begin_ += n; }
   void keep_front(std::size_t n) noexcept { end_ = begin_ + n; }
+  /// Its device cuts nothing, so that nobody chains.
+  void attach(ToyPacket) noexcept { POLLUX_ASSERT(false); }
+  std::size_t length() const noexcept { return end_ - begin_; }
   Verified ip_verified() const noexcept { return Verified::unknown; }
   Verified l4_verified() const noexcept { return Verified::unknown; }
   std::optional<std::uint32_t> rss_hash() const noexcept { return std::nullopt; }

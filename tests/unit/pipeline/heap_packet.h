@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/ring.h"
 #include "link/device.h"
 #include "packet/packet.h"
@@ -48,6 +49,9 @@ class HeapPacket {
     buffer_->size -= n;
   }
   void keep_front(std::size_t n) noexcept { buffer_->size = n; }
+  /// Its device cuts nothing, so that nobody chains.
+  void attach(HeapPacket) noexcept { POLLUX_ASSERT(false); }
+  std::size_t length() const noexcept { return buffer_->size; }
   packet::Verified ip_verified() const noexcept { return packet::Verified::unknown; }
   packet::Verified l4_verified() const noexcept { return packet::Verified::unknown; }
   std::optional<std::uint32_t> rss_hash() const noexcept { return std::nullopt; }
