@@ -196,6 +196,15 @@ def veth_pair(left, left_name, right, right_name):
     right.must("ip", "link", "set", right_name, "up")
 
 
+def set_sysctl(namespace, name, value):
+    """Sets net.ipv4.NAME; the test is skipped where it may not."""
+    try:
+        with namespace, open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
+            file.write(str(value))
+    except OSError as error:
+        raise unittest.SkipTest(f"net.ipv4.{name} cannot be set ({error.strerror})") from None
+
+
 class Process:
     """A process of the test; what it prints can be read while it runs."""
 
@@ -377,6 +386,22 @@ def premade_tap(namespace, name, address):
     namespace.must("ip", "tuntap", "add", "dev", name, "mode", "tap", "multi_queue")
     namespace.must("ip", "addr", "add", address, "dev", name)
     namespace.must("ip", "link", "set", name, "up")
+
+
+def wire(case, namespace, left, right, *options):
+    """Joins two interfaces there by a rough wire that lasts as long as the class."""
+    made = case.class_process(helper("lossy_wire"), left, right, *options, namespace=namespace)
+    made.until(lambda: "ready" in made.out, "the wire")
+    return made
+
+
+def wire_from_tap(case, ours, kernels, address, *options):
+    """A rough wire from the tap px0 of `ours`, for Pollux, to k0 of `kernels`, at `address`."""
+    veth_pair(ours, "kw", kernels, "k0")
+    kernels.must("ip", "addr", "add", address, "dev", "k0")
+    ours.must("ip", "tuntap", "add", "dev", "px0", "mode", "tap", "multi_queue")
+    ours.must("ip", "link", "set", "px0", "up")
+    return wire(case, ours, "px0", "kw", *options)
 
 
 def in_threads(jobs):
