@@ -77,6 +77,18 @@ TEST(Ecn, ASecondSynDoesNotAsk) {  // s.6.1.1.1
       .check(agreed(false));
 }
 
+TEST(Ecn, APeerWhoseSecondSynDoesNotAskHasFallenBack) {  // s.6.1.1, s.6.1.1.1
+  Script::passive()
+      .arrives({.seq = 0_seq, .control = syn | ece | cwr})
+      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn | ece})
+      .arrives({.seq = 0_seq, .control = syn})
+      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
+      .arrives({.seq = 0_seq, .control = syn | ece | cwr})
+      .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
+      .arrives({.seq = 1_seq, .ack = 1_seq})
+      .check(agreed(false));
+}
+
 TEST(Ecn, OnlyNewTextMayBeMarked) {  // s.6.1.4, s.6.1.5
   Script script = Script::passive();
   open(script);

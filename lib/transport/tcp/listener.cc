@@ -114,6 +114,8 @@ HalfOpenVerdict segment_arrives(HalfOpen& entry, const Config& config, const Seg
   // First, check sequence number. The SYN that we know is old, but tells that ours was lost.
   if (syn && !reset && segment.seq == entry.irs) {
     if (segment.has(control::ack)) return challenge(entry, Drop::tcp_bad_sequence, now);
+    // One that no longer asks for ECN has fallen back (RFC 3168 s.6.1.1, s.6.1.1.1).
+    entry.ecn = entry.ecn && accepts_ecn(config, segment);
     return {Action::send_syn_ack, Drop::tcp_bad_sequence};
   }
   const std::uint32_t length = reset ? 0 : segment.len();  // a reset counts by its number alone

@@ -8,11 +8,13 @@ namespace pollux::tcp {
 
 namespace {
 
-/// What a timestamp's low bits say: four of window scale, and one of selective acknowledgments.
-constexpr std::uint32_t options_mask = 0x1f;
+/// What a timestamp's low bits say: four of window scale, one of selective acknowledgments, and one
+/// of ECN.
+constexpr std::uint32_t options_mask = 0x3f;
 constexpr std::uint32_t scale_mask = 0xf;
 constexpr std::uint32_t not_scaled = 0xf;
 constexpr std::uint32_t sack_bit = 0x10;
+constexpr std::uint32_t ecn_bit = 0x20;
 
 constexpr std::uint32_t front_mask = 0xfffc'0000;
 
@@ -25,7 +27,8 @@ std::uint64_t ports(const wire::FourTuple& tuple) noexcept {
 }
 
 std::uint32_t options_of(const HalfOpen& entry) noexcept {
-  return (entry.scaled ? entry.snd_shift : not_scaled) | (entry.sack ? sack_bit : 0);
+  return (entry.scaled ? entry.snd_shift : not_scaled) | (entry.sack ? sack_bit : 0) |
+         (entry.ecn ? ecn_bit : 0);
 }
 
 std::uint32_t class_of(std::uint16_t mss) noexcept {
@@ -77,8 +80,8 @@ Segment SynCookies::answer(const wire::FourTuple& tuple, const Segment& syn, con
   last_sent_ = period_of(now);
   HalfOpen entry = make_half_open(config, tuple, syn, {}, 0, now);
   entry.iss = cookie(tuple, syn.seq, class_of(entry.peer_mss), last_sent_);
-  if (!entry.timestamps) entry.scaled = entry.sack = false;  // they could not be remembered
-  entry.ecn = false;                                         // nor could this
+  // What could not be remembered is not agreed to.
+  if (!entry.timestamps) entry.scaled = entry.sack = entry.ecn = false;
   Segment out = syn_ack(entry, config);
   // The latest time with these low bits, so that the connection's timestamps go on from there.
   if (entry.timestamps) {
@@ -110,6 +113,7 @@ std::optional<HalfOpen> SynCookies::take(const wire::FourTuple& tuple, Segment& 
   entry.scaled = config.offer_window_scale && scale != not_scaled;
   if (entry.scaled) entry.snd_shift = static_cast<std::uint8_t>(scale);
   entry.sack = config.sack && (timestamps->echo & sack_bit) != 0;
+  entry.ecn = config.ecn != Ecn::off && (timestamps->echo & ecn_bit) != 0;
   timestamps->echo = Millis32{now}.raw() + 1;
   return entry;
 }

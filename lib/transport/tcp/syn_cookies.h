@@ -17,10 +17,10 @@ namespace pollux::tcp {
 
 /// SYN cookies (RFC 4987 s.3.6): a listener that keeps nothing of a SYN. What its half-open entry
 /// would know comes back in the ACK of our SYN: our initial number is a keyed hash of the peer's
-/// number, the four-tuple and the time, and says which of eight MSS holds; the peer's window scale
-/// and selective acknowledgments lie in the low bits of our timestamp, so that they are for peers
-/// with timestamps only. Our SYN is not repeated: the peer's own, when it comes again, is answered
-/// as if it were the first.
+/// number, the four-tuple and the time, and says which of eight MSS holds; the peer's window
+/// scale, selective acknowledgments and ECN lie in the low bits of our timestamp, so that they are
+/// for peers with timestamps only. Our SYN is not repeated: the peer's own, when it comes again, is
+/// answered as if it were the first.
 class SynCookies {
  public:
   /// A cookie is good in the period that it was made in, and in the next.

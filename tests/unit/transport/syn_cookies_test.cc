@@ -30,8 +30,9 @@ Segment a_syn() {
 }
 
 /// One with every option, from a peer whose clock says 500.
-Segment a_modern_syn(std::uint8_t scale = 5, bool sack = true) {
+Segment a_modern_syn(std::uint8_t scale = 5, bool sack = true, bool ecn = false) {
   Segment syn = a_syn();
+  if (ecn) syn.control |= control::ece | control::cwr;
   syn.options.window_scale = scale;
   syn.options.sack_permitted = sack;
   syn.options.timestamps = wire::Timestamps{.value = 500};
@@ -101,9 +102,14 @@ TEST(SynCookies, OptionsComeBackInTheTimestamp) {
   const Config config;
   SynCookies cookies{key};
   for (std::uint8_t scale = 0; scale <= 14; ++scale) {
-    for (const bool sack : {false, true}) {
-      const Instant now = start + scale * 7ms + (sack ? 3ms : 0ms);
-      Segment ack = ack_of(cookies.answer(tuple, a_modern_syn(scale, sack), config, now), now);
+    for (const std::uint8_t others : {0, 1, 2, 3}) {
+      const bool sack = (others & 1) != 0;
+      const bool ecn = (others & 2) != 0;
+      const Instant now = start + scale * 7ms + others * 3ms;
+      const Segment answer = cookies.answer(tuple, a_modern_syn(scale, sack, ecn), config, now);
+      EXPECT_EQ(answer.has(control::ece), ecn);
+      EXPECT_FALSE(answer.has(control::cwr));
+      Segment ack = ack_of(answer, now);
       ack.options.timestamps->value = 510;
       const auto entry = cookies.take(tuple, ack, config, 1, now + 10ms);
       ASSERT_TRUE(entry);
@@ -112,6 +118,7 @@ TEST(SynCookies, OptionsComeBackInTheTimestamp) {
       EXPECT_TRUE(entry->scaled);
       EXPECT_EQ(entry->snd_shift, scale);
       EXPECT_EQ(entry->sack, sack);
+      EXPECT_EQ(entry->ecn, ecn);
     }
   }
   Segment syn = a_modern_syn();
@@ -122,12 +129,12 @@ TEST(SynCookies, OptionsComeBackInTheTimestamp) {
   EXPECT_TRUE(entry->sack);
 }
 
-TEST(SynCookies, TimestampsLieAtMost31MillisecondsBack) {  // so the connection's go on from there
+TEST(SynCookies, TimestampsLieAtMost63MillisecondsBack) {  // so the connection's go on from there
   SynCookies cookies{key};
   for (int at = 0; at < 100; ++at) {
     for (const std::uint8_t scale : {0, 7, 14}) {
       const auto out = cookies.answer(tuple, a_modern_syn(scale), {}, start + at * 1ms);
-      EXPECT_LE(out.options.timestamps->value, 31u);
+      EXPECT_LE(out.options.timestamps->value, 63u);
     }
   }
 }
@@ -135,28 +142,30 @@ TEST(SynCookies, TimestampsLieAtMost31MillisecondsBack) {  // so the connection'
 TEST(SynCookies, WithoutTimestampsNothingElseIsAgreedUpon) {
   const Config config;
   SynCookies cookies{key};
-  Segment syn = a_modern_syn();
+  Segment syn = a_modern_syn(5, true, true);
   syn.options.timestamps.reset();
   const Segment answer = cookies.answer(tuple, syn, config, start);
+  EXPECT_FALSE(answer.has(control::ece));
   EXPECT_FALSE(answer.options.window_scale);
   EXPECT_FALSE(answer.options.sack_permitted);
   EXPECT_FALSE(answer.options.timestamps);
   Segment ack = ack_of(answer);
   const auto entry = cookies.take(tuple, ack, config, 1, start);
   ASSERT_TRUE(entry);
-  EXPECT_FALSE(entry->timestamps || entry->scaled || entry->sack);
+  EXPECT_FALSE(entry->timestamps || entry->scaled || entry->sack || entry->ecn);
 }
 
 TEST(SynCookies, WhatWeDoNotOfferAPeerCannotBringBack) {
   Config config;
   config.offer_window_scale = config.sack = false;
+  config.ecn = Ecn::off;
   SynCookies cookies{key};
   Segment ack = ack_of(cookies.answer(tuple, a_modern_syn(), config, start));
-  ack.options.timestamps->echo = (Millis32{start}.raw() & ~31u) - 32 + 0x15;
+  ack.options.timestamps->echo = (Millis32{start}.raw() & ~63u) - 64 + 0x35;
   const auto entry = cookies.take(tuple, ack, config, 1, start);
   ASSERT_TRUE(entry);
   EXPECT_TRUE(entry->timestamps);
-  EXPECT_FALSE(entry->scaled || entry->sack);
+  EXPECT_FALSE(entry->scaled || entry->sack || entry->ecn);
 }
 
 TEST(SynCookies, AnEchoOfNoRecentTimeSaysNothing) {
