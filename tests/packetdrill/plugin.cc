@@ -62,6 +62,10 @@ void take_flag(tcp::Config& config, std::string_view flag) {
   } else if (name == "ecn") {
     constexpr std::array by_number{tcp::Ecn::off, tcp::Ecn::on, tcp::Ecn::accept};  // as Linux
     config.ecn = by_number[value(0, 2)];
+  } else if (name == "fastopen") {
+    config.fast_open = value(0, 1) != 0;
+  } else if (name == "fastopen_pending") {
+    config.fast_opens_pending = static_cast<std::uint16_t>(value(0, 65'535));
   } else if (name == "cc") {
     if (text != "reno" && text != "cubic") bad_flag(flag, "neither reno nor cubic");
     config.congestion = text == "cubic" ? tcp::Congestion::cubic : tcp::Congestion::reno;

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "transport/tcp/congestion.h"
 #include "transport/tcp/ecn.h"
+#include "transport/tcp/fast_open.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -33,6 +34,19 @@ struct Plan {
   std::uint32_t text = 0;
   bool fin = false;
 };
+
+/// Our SYN. The first of a fast open has text where its cookie is known, and none that is sent
+/// again has: it may be the text that got it lost (RFC 7413 s.4.2.2). All the room for options is
+/// left to them, and to those that a middlebox adds.
+Plan plan_syn(const Tcb& tcb) noexcept {
+  constexpr std::uint32_t options = wire::TcpOptions::max_size;
+  Plan plan{.what = Plan::What::syn, .seq = tcb.iss};
+  if (!asks_for_fast_open(tcb)) return plan;
+  const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.iss) - 1;
+  const std::uint32_t segment = std::min(tcb.snd_wnd, std::uint32_t{tcb.mss});
+  plan.text = std::min(queued, segment > options ? segment - options : 0);
+  return plan;
+}
 
 /// What is in flight once more, from `left` on and up to `right`: no more of it than the peer now
 /// takes (SHLD-16), which may be nothing.
@@ -82,7 +96,8 @@ bool worth_sending(const Tcb& tcb, const Plan& plan, std::uint32_t usable) noexc
   const bool all = plan.seq + plan.text == tcb.snd_end;
   // Sent again, it may be as small as the window asks; but cwnd alone cuts nothing small.
   if (plan.seq + plan.text <= tcb.snd_nxt) return all || plan.text == usable;
-  const bool idle_or_eager = plan.seq == tcb.snd_una || !tcb.nagle;
+  const bool idle_or_eager =
+      plan.seq == tcb.snd_una || !tcb.nagle || (!tcb.syn_acked && plan.seq == tcb.iss + 1);
   return idle_or_eager && (all || plan.text >= tcb.max_snd_wnd / 2);
 }
 
@@ -135,7 +150,7 @@ Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
 
 Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
   if (tcb.state == State::closed) return {};
-  if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
+  if (!tcb.syn_acked && (tcb.snd_pos == tcb.iss || tcb.resend_first)) return plan_syn(tcb);
   if (tcb.state == State::syn_sent) return {};
   if (tcb.synchronized()) {
     // Full segments would leave no room to tell of what has come past a gap.
@@ -170,9 +185,13 @@ std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
   return static_cast<std::uint16_t>(std::min(tcb.rcv_wnd() >> tcb.rcv_shift, max_window_field));
 }
 
-void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
+void write_syn(const Tcb& tcb, const Config& config, const FlightPool& flights,
+               Segment& out) noexcept {
   out.control = control::syn;
-  out.window = syn_window(config);
+  // What has come with the peer's SYN counts.
+  out.window = static_cast<std::uint16_t>(tcb.state == State::syn_sent
+                                              ? syn_window(config)
+                                              : std::min(tcb.rcv_wnd(), max_window_field));
   out.options.mss = config.mss;  // MUST-14
   // The answer to a SYN offers it only where that SYN did (RFC 7323 s.2.2).
   const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
@@ -184,6 +203,7 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
     out.control |= control::ece;
   }
   out.options.sack_permitted = tcb.sack || (tcb.state == State::syn_sent && config.sack);
+  if (asks_for_fast_open(tcb)) out.options.set_fast_open(flights[tcb.flight].cookie);
 }
 
 /// Notes in the scoreboard what leaves. One begins where something is on its way that was sent in
@@ -257,6 +277,9 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       tcb.snd_pos = closed_window_probe ? tcb.snd_una : max(tcb.snd_pos, end);
       break;
     case Plan::What::syn:
+      tcb.resend_first = false;
+      tcb.snd_pos = max(tcb.snd_pos, end);
+      break;
     case Plan::What::stream:
       tcb.snd_pos = end;
       break;
@@ -299,7 +322,7 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
   out.seq = plan.seq;
   out.text = plan.text;
   if (plan.what == Plan::What::syn) {
-    write_syn(tcb, config, out);
+    write_syn(tcb, config, flights, out);
   } else {
     out.window = advertise(tcb, config);
     if (plan.fin) out.control |= control::fin;

@@ -52,6 +52,7 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_TRUE(shared.tcp.sack);
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::cubic);
   EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::accept);
+  EXPECT_FALSE(shared.tcp.fast_open);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::automatic);
   EXPECT_EQ(shared.json, "");
   EXPECT_EQ(shared.human(), stdout);
@@ -140,6 +141,8 @@ TEST(Options, EverythingOfTheMachine) {
                                              "off",
                                              "--ecn",
                                              "on",
+                                             "--fast-open",
+                                             "on",
                                              "--congestion",
                                              "reno",
                                              "--syn-cookies",
@@ -173,6 +176,7 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_FALSE(shared.tcp.sack);
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::reno);
   EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::on);
+  EXPECT_TRUE(shared.tcp.fast_open);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);
