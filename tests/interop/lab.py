@@ -379,6 +379,15 @@ def premade_tap(namespace, name, address):
     namespace.must("ip", "link", "set", name, "up")
 
 
+def set_sysctl(namespace, name, value):
+    """One of net.ipv4; the test is skipped where it cannot be set."""
+    try:
+        with namespace, open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
+            file.write(str(value))
+    except OSError as error:
+        raise unittest.SkipTest(f"net.ipv4.{name} cannot be set ({error.strerror})") from None
+
+
 def in_threads(jobs):
     """Runs the jobs side by side; the first one's failure is the caller's."""
     failures = []

@@ -29,14 +29,6 @@ def sockets(namespace, *but):
     return [line for line in lines if line.split()[0] not in ("LISTEN", *but)]
 
 
-def set_sysctl(namespace, name, value):
-    try:
-        with namespace, open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
-            file.write(str(value))
-    except OSError as error:
-        raise unittest.SkipTest(f"net.ipv4.{name} cannot be set ({error.strerror})") from None
-
-
 class RoughWire(lab.Case):
     """`ours` has a tap for Pollux and the wire from it to `kernels`, where 10.0.0.2 is."""
 
@@ -192,11 +184,11 @@ class KernelAsClient(KernelIsClient):
         everything = TIMESTAMPS | SACK | WINDOW_SCALE
         for name, bit in options.items():
             with self.subTest(option=name):
-                set_sysctl(self.kernels, name, 0)
+                lab.set_sysctl(self.kernels, name, 0)
                 try:
                     self.exchange_a_little(everything & ~bit)
                 finally:
-                    set_sysctl(self.kernels, name, 1)
+                    lab.set_sysctl(self.kernels, name, 1)
         self.end(httpd, 2 * len(options))
 
 
@@ -275,8 +267,8 @@ class KernelIsServer(RoughWire):
         super().setUpClass()
         # When pollux-load ends nobody is there any more who acknowledges a FIN, or says that he
         # knows nothing of a SYN-ACK, that was lost.
-        set_sysctl(cls.kernels, "tcp_orphan_retries", 3)
-        set_sysctl(cls.kernels, "tcp_synack_retries", 3)
+        lab.set_sysctl(cls.kernels, "tcp_orphan_retries", 3)
+        lab.set_sysctl(cls.kernels, "tcp_synack_retries", 3)
 
     def ask(self, size, connections, close, *options):
         """That many connections at once until as many are over, with `size` bytes either way."""
@@ -320,11 +312,11 @@ class KernelAsServer(KernelIsServer):
     def test_each_option_of_the_kernel(self):
         for name in ("tcp_sack", "tcp_timestamps", "tcp_window_scaling"):
             with self.subTest(option=name):
-                set_sysctl(self.kernels, name, 0)
+                lab.set_sysctl(self.kernels, name, 0)
                 try:
                     self.ask(MIB, 2, "client")
                 finally:
-                    set_sysctl(self.kernels, name, 1)
+                    lab.set_sysctl(self.kernels, name, 1)
 
 
 class LargeToKernelAsClient(KernelIsClient):
