@@ -77,6 +77,7 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
     if (!asked) return cli::print_error(asked.error());
     const auto config = plan.client_config(options, i, huge);
     asked->streams = config.connections;
+    asked->fast_open = options.shared.tcp.fast_open;
     auto generator = load::Generator::make(std::move(*asked));
     if (!generator) return cli::print_error(generator.error());
     auto client = ClientLane::make(recorded(1, i), std::move(*generator), config, clock.now());

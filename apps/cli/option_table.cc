@@ -377,6 +377,8 @@ const std::vector<OptionRow>& option_table() {
        all, "auto", take_pacing},
       {{"--syn-cookies", "WHEN", "auto (when half-open entries run out), always or never", "TCP"},
        all, "auto", take_syn_cookies},
+      {{"--fast-open", "on|off", "text on SYNs, which may come twice (off)", "TCP"},
+       all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.fast_open, v); }},
       {{"--initial-window", "N", "first congestion window, segments (10)", "TCP"},
        all, "10",
        [](D& d, V& v) { return keep(d.shared.tcp.initial_window, parse_number(v, 1, 64)); }},

@@ -79,6 +79,10 @@ void packets(Out& out, const Summary& s) {
     line(out, "SYN cookies  {} sent, {} of them came back", grouped(s.tcp.syn_cookies_sent),
          grouped(s.tcp.syn_cookies_accepted));
   }
+  if (s.tcp.fast_opens_tried != 0) {
+    line(out, "fast opens   {} tried, {} of them taken", grouped(s.tcp.fast_opens_tried),
+         grouped(s.tcp.fast_opens_taken));
+  }
   const std::string drops = listed(s.drops);
   line(out, "drops        {}", drops.empty() ? "none" : drops);
   const std::string send_drops = listed(s.send_drops);

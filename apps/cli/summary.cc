@@ -129,6 +129,8 @@ Json json_of(const Summary& s) {
                 {"duplicate", s.tcp.duplicate},
                 {"syn_cookies_sent", s.tcp.syn_cookies_sent},
                 {"syn_cookies_accepted", s.tcp.syn_cookies_accepted},
+                {"fast_opens_tried", s.tcp.fast_opens_tried},
+                {"fast_opens_taken", s.tcp.fast_opens_taken},
                 {"challenge_acks", s.tcp.challenge_acks},
                 {"time_wait", s.tcp.time_wait}};
   out["drops"] = json_of(s.drops);
@@ -180,6 +182,8 @@ void take_counters(Summary& summary, const Counters& counters) {
                  counters[Event::tcp_duplicate],
                  counters[Event::tcp_syn_cookies_sent],
                  counters[Event::tcp_syn_cookies_accepted],
+                 counters[Event::tcp_fast_opens_tried],
+                 counters[Event::tcp_fast_opens_taken],
                  counters[Event::tcp_challenge_acks],
                  counters[Event::tcp_time_wait]};
   const auto collect = [&counters]<class E>(Summary::Named& to, std::size_t count, E) {

@@ -43,6 +43,8 @@ struct GeneratorOptions {
   bool hold = false;
   Duration hold_interval = 30s;
   Duration ramp{0};
+  /// The first request is ready before the SYN leaves, which takes it along where it may.
+  bool fast_open = false;
   /// The most connections that the stack keeps.
   std::uint32_t streams = 1'048'576;
 };

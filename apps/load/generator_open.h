@@ -56,6 +56,7 @@ bool Generator::open(auto& stack) noexcept {
   pace_.take();
   ++tally_.live;
   if (measuring_) ++tally_.attempted;
+  if (options_.fast_open && !options_.hold) ask(*stream);
   return true;
 }
 

@@ -28,6 +28,7 @@ Result<std::unique_ptr<Generator>> make_generator(const cli::LoadOptions& option
   auto share = generator_options(client, place.shares, place.share);
   if (!share) return share.error();
   share->streams = streams;
+  share->fast_open = options.shared.tcp.fast_open;
   return Generator::make(std::move(*share));
 }
 

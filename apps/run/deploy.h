@@ -42,6 +42,7 @@ Result<std::vector<Lanes<Lane>>> deploy(const cli::SharedOptions& options, Devic
       const OnCore here{cores[core]};
       auto config = base_config(options, devices.eal->huge_pages(), seed + place.share,
                                 Devices::stack_buffers);
+      config.cookie_seed = seed;
       config.interface = options.devices[place.device].interface;
       auto application = make_application(std::as_const(place), std::as_const(config));
       if (!application) return application.error();

@@ -41,6 +41,12 @@ struct Limits {
   std::uint16_t max_segment = 0;
   std::uint32_t receive_buffer = 0;  // bytes: the window
   std::uint32_t send_buffer = 0;     // bytes queued, those on their way among them
+  /// Text on SYNs (RFC 7413), for an application alone that takes no harm when the first text of a
+  /// connection comes twice: the network may repeat a SYN (s.6.1). Of a listener: connections whose
+  /// SYN has a cookie of ours begin with it, and on_accepted() is called before the handshake is
+  /// over. Of an open: what send() and commit() queue before the callback that has called connect()
+  /// returns goes with the SYN, where an earlier connection has brought a cookie.
+  std::optional<bool> fast_open{};
 
   friend constexpr bool operator==(const Limits&, const Limits&) noexcept = default;
 };
@@ -154,10 +160,10 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
 /// fresh for each. Every callback but on_closed may use the stream that it is lent.
 ///
 ///   void on_start(auto& stack)        once, before the first packet: listen, connect, set timers
-///   void on_accepted(Stream auto&)    a peer's handshake is complete
-///   void on_connected(Stream auto&)   ours is
-///   void on_readable(Stream auto&)    more bytes to read (again only when still more arrive)
-///   void on_writable(Stream auto&)    after a send() or reserve() that was refused, or when less
+///   void on_accepted(Stream auto&)    a peer's handshake is complete; of a fast open, its SYN is
+///   here void on_connected(Stream auto&)   ours is void on_readable(Stream auto&)    more bytes to
+///   read (again only when still more arrive) void on_writable(Stream auto&)    after a send() or
+///   reserve() that was refused, or when less
 ///                                     than half of the buffer was left, there is room again
 ///   void on_peer_closed(Stream auto&) the peer's FIN has come: after the last readable byte
 ///   void on_closed(auto& stack, StreamId, Session&, Cause)

@@ -111,6 +111,8 @@ constexpr std::array<std::string_view, event_count> event_names = {
     "tcp_syn_cookies_sent",
     "tcp_syn_cookies_accepted",
     "tcp_syn_cookies_refused",
+    "tcp_fast_opens_tried",
+    "tcp_fast_opens_taken",
     "tcp_time_wait",
     "tcp_time_wait_reused",
     "tcp_time_wait_evicted",

@@ -127,6 +127,8 @@ enum class Event : std::uint8_t {
   tcp_syn_cookies_sent,
   tcp_syn_cookies_accepted,
   tcp_syn_cookies_refused,
+  tcp_fast_opens_tried,
+  tcp_fast_opens_taken,
   tcp_time_wait,
   tcp_time_wait_reused,
   tcp_time_wait_evicted,

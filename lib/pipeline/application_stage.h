@@ -357,6 +357,7 @@ std::optional<std::uint8_t> Pipeline<D, A>::join_profile(
   }
   if (limits.receive_buffer != 0) wanted.receive_buffer = limits.receive_buffer;
   if (limits.send_buffer != 0) wanted.send_buffer = limits.send_buffer;
+  wanted.fast_open = limits.fast_open.value_or(wanted.fast_open);
   return profiles_.join(wanted);
 }
 

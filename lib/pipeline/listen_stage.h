@@ -75,7 +75,7 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
         break;
       case tcp::ListenAction::half_open:
         if (answers_with_cookie()) return answer_with_cookie(arrival);
-        return open_half(arrival, tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
+        return open_passive(arrival, tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
     }
   }
   reset(arrival.tuple, arrival.segment);
@@ -123,7 +123,7 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept
   half_open_[index].profile = profile;
   profiles_.join(profile);
   half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
-  send_segment(arrival.tuple, arrival.hash, tcp::syn_ack(half_open_[index], config), nullptr);
+  send_syn_ack(half_open_[index], arrival.hash, tcp::syn_ack(half_open_[index], config));
   return Drop::none;
 }
 
@@ -141,7 +141,7 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
       return verdict.drop;
     case Action::send_syn_ack:
       counters_.count(Event::tcp_retransmitted);
-      send_segment(half.tuple, arrival.hash, tcp::syn_ack_again(half, config), nullptr);
+      send_syn_ack(half, arrival.hash, tcp::syn_ack_again(half, config));
       return verdict.drop;
     case Action::acknowledge:
       send_segment(half.tuple, arrival.hash, tcp::acknowledgment(half, config), nullptr);
@@ -159,35 +159,58 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
   return accept(half, arrival);
 }
 
-/// The connection that the segment completes. `half` is the arrival's entry, or was made of a
-/// cookie and is in no table.
 template <link::Device D, application::Application A>
-Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept {
+void Pipeline<D, A>::send_syn_ack(const tcp::HalfOpen& half, std::uint64_t hash,
+                                  tcp::Segment segment) noexcept {
+  if (half.fast_open) segment.options.set_fast_open(fast_open_cookies_.make(half.tuple, now_));
+  send_segment(half.tuple, hash, segment, nullptr);
+}
+
+/// A connection for the entry, all but its Tcb; with `new_entry` it gets a place of its own in the
+/// table. None when there is no room.
+template <link::Device D, application::Application A>
+std::uint32_t Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
+                                          bool new_entry) noexcept {
   const std::uint32_t made = connections_.acquire();
-  if (made == Connections::none) return Drop::tcp_connections_full;
-  const tcp::EntryId id{tcp::EntryId::Kind::connection, made};
-  if (half.from_cookie && !table_.insert(arrival.hash, id)) {
+  if (made == Connections::none) return none;
+  if (new_entry && !table_.insert(hash, {tcp::EntryId::Kind::connection, made})) {
     connections_.release(made);
-    return Drop::tcp_connections_full;
+    return none;
   }
+  table_changed_ = true;
   Connection& c = connections_[made];
   c.tuple = half.tuple;
-  c.hash = arrival.hash;
+  c.hash = hash;
   c.profile = half.profile;
   profiles_.join(c.profile);
-  c.tcb = tcp::accept(half, tcp_config(c), now_);
+  return made;
+}
+
+/// Its Tcb is there.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept {
   if (!listeners_[half.listener - 1u].nagle) {
     tcp::set_options(c.tcb, tcp_config(c), {.nagle = false}, now_);
   }
   start_queues(c);
-  table_changed_ = true;
+  counters_.count(Event::tcp_passive_opens);
+}
+
+/// The connection that the segment completes. `half` is the arrival's entry, or was made of a
+/// cookie and is in no table.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept {
+  const std::uint32_t made = acquire_for(half, arrival.hash, half.from_cookie);
+  if (made == none) return Drop::tcp_connections_full;
+  Connection& c = connections_[made];
+  c.tcb = tcp::accept(half, tcp_config(c), now_);
+  start_accepted(c, half);
   if (half.from_cookie) {
     counters_.count(Event::tcp_syn_cookies_accepted);
   } else {
-    table_.replace(arrival.hash, arrival.entry, id);
+    table_.replace(arrival.hash, arrival.entry, {tcp::EntryId::Kind::connection, made});
     release_half_open(arrival.entry.index());
   }
-  counters_.count(Event::tcp_passive_opens);
   return connection_arrives(made, arrival);
 }
 
@@ -200,7 +223,7 @@ void Pipeline<D, A>::release_half_open(std::uint32_t index) noexcept {
 }
 
 template <link::Device D, application::Application A>
-Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
+Drop Pipeline<D, A>::time_wait_arrives(Arrival& arrival) noexcept {
   using Action = tcp::TimeWaitVerdict::Action;
   const std::uint32_t index = arrival.entry.index();
   const tcp::TimeWait& entry = time_wait_[index];
@@ -232,7 +255,7 @@ Drop Pipeline<D, A>::time_wait_arrives(const Arrival& arrival) noexcept {
       max(tcp::initial_sequence_number(arrival.tuple, isn_key_, now_), entry.snd_nxt + 1);
   release_time_wait(arrival.hash, arrival.entry);
   counters_.count(Event::tcp_time_wait_reused);
-  return cookie ? answer_with_cookie(arrival) : open_half(arrival, iss);
+  return cookie ? answer_with_cookie(arrival) : open_passive(arrival, iss);
 }
 
 template <link::Device D, application::Application A>

@@ -59,6 +59,10 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   c.tcb = tcp::open_active(tcp_config(c), iss, now_,
                            before ? std::optional{before->rcv_nxt} : std::nullopt);
   start_queues(c);
+  if (tcp_config(c).fast_open) {
+    const auto offer = fast_open_cache_.offer(tuple, now_);
+    c.fast_open = offer && tcp::begin_fast_open(c.tcb, flights_, *offer);
+  }
   if (!options.nagle) tcp::set_options(c.tcb, tcp_config(c), {.nagle = false}, now_);
   counters_.count(Event::tcp_active_opens);
   make_ready(index, pending::send);

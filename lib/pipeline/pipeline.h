@@ -32,6 +32,7 @@
 #include "pipeline/stream.h"
 #include "pipeline/transmit.h"
 #include "transport/tcp/connection_table.h"
+#include "transport/tcp/fast_open.h"
 #include "transport/tcp/invariants.h"
 #include "transport/tcp/isn.h"
 #include "transport/tcp/listener.h"
@@ -282,7 +283,15 @@ class Pipeline {
   Drop accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept;
   void release_half_open(std::uint32_t index) noexcept;
   void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
-  Drop time_wait_arrives(const Arrival& arrival) noexcept;
+  Drop time_wait_arrives(Arrival& arrival) noexcept;
+  std::uint32_t acquire_for(const tcp::HalfOpen& half, std::uint64_t hash, bool new_entry) noexcept;
+  void start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept;
+  void send_syn_ack(const tcp::HalfOpen& half, std::uint64_t hash, tcp::Segment segment) noexcept;
+  // fast_open_stage.h
+  Drop open_passive(Arrival& arrival, tcp::SeqNum iss) noexcept;
+  bool open_fast(Arrival& arrival, tcp::SeqNum iss) noexcept;
+  void fast_open_established(Connection& c, const tcp::Segment& segment) noexcept;
+  void fast_open_over(Connection& c) noexcept;
   // tcp_out_stage.h
   void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
@@ -356,6 +365,7 @@ class Pipeline {
   }
 
   static Config checked(Config config, const D& device) noexcept;
+  static SipKey fast_open_key(std::uint64_t seed) noexcept;
 
   const Config config_;
   Profiles profiles_{config_.tcp};
@@ -410,6 +420,9 @@ class Pipeline {
   SourceAddresses sources_;
   std::optional<tcp::TimeWait> replaced_;  // by claim(), and not yet by a connection
   tcp::SynCookies cookies_;
+  tcp::FastOpenCookies fast_open_cookies_;
+  tcp::FastOpenCache fast_open_cache_;
+  tcp::FastOpenBacklog fast_open_backlog_;
 
   std::array<std::uint8_t, 65'536> listener_at_{};  // port -> index into listeners_ + 1
   std::array<Listener, max_listeners> listeners_{};
@@ -422,6 +435,7 @@ class Pipeline {
 }  // namespace pollux::pipeline
 
 #include "pipeline/application_stage.h"
+#include "pipeline/fast_open_stage.h"
 #include "pipeline/internet_stage.h"
 #include "pipeline/link_stage.h"
 #include "pipeline/listen_stage.h"

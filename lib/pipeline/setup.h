@@ -94,6 +94,12 @@ Config Pipeline<D, A>::checked(Config config, const D& device) noexcept {
 }
 
 template <link::Device D, application::Application A>
+SipKey Pipeline<D, A>::fast_open_key(std::uint64_t seed) noexcept {
+  Prng random{~seed};  // none of the keys that come from the other seed, which may be the same
+  return {random.next(), random.next()};
+}
+
+template <link::Device D, application::Application A>
 Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instant now,
                          wire::AddressSet own, internet::RouteTable routes,
                          link::NeighborTable neighbors, internet::Reassembler reassembly,
@@ -124,6 +130,9 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       ports_(SipKey{random_.next(), random_.next()}),
       sources_(addresses_),
       cookies_(SipKey{random_.next(), random_.next()}),
+      fast_open_cookies_(fast_open_key(config.cookie_seed)),
+      fast_open_cache_(SipKey{random_.next(), random_.next()}),
+      fast_open_backlog_(config.tcp.fast_opens_pending),
       app_timers_(std::move(tables.app_timers)),
       app_timers_wheel_(std::move(tables.app_timers_wheel)) {
   if constexpr (link::Relinked<D>) links_ = device.links();

@@ -109,6 +109,7 @@ void Pipeline<D, A>::release(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (!c.detached) leave_table(index);
   if (c.armed) wheel_.cancel(index);
+  if (c.fast_open) fast_open_over(c);
   give_back(c, c.send.clear(send_pieces_));
   c.receive.clear(receive_pieces_);
   tcp::release(c.tcb, flights_);

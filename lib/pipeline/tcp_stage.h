@@ -158,7 +158,10 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
     POLLUX_ASSERT(kept);
     static_cast<void>(kept);
   }
-  if (verdict.reset_reply) reset(arrival.tuple, segment);
+  if (verdict.reset_reply || verdict.established) [[unlikely]] {
+    if (verdict.reset_reply) reset(arrival.tuple, segment);
+    if (c.fast_open && verdict.established) fast_open_established(c, segment);
+  }
   apply(index, verdict);
   return verdict.drop;
 }
@@ -187,8 +190,12 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   std::uint16_t news = 0;
   if (verdict.established) {
     counters_.count(Event::tcp_established);
-    c.receive.start_at(c.tcb.irs + 1);
-    news |= c.active ? pending::connected : pending::accepted;
+    if (c.fast_open) {
+      c.fast_open = false;  // it was accepted, and its text is being read, since the SYN came
+    } else {
+      c.receive.start_at(c.tcb.irs + 1);
+      news |= c.active ? pending::connected : pending::accepted;
+    }
   }
   if (verdict.acknowledged) {
     give_back(c, c.send.release(send_pieces_, c.tcb.snd_una));
@@ -262,8 +269,8 @@ void Pipeline<D, A>::tcp_expire() noexcept {
       case tcp::HalfOpenTimeout::resend:
         counters_.count(Event::tcp_retransmitted);
         half_open_wheel_.arm(index, instant_of(half.deadline));
-        send_segment(half.tuple, tcp::hash(half.tuple, table_key_),
-                     tcp::syn_ack_again(half, tcp_config(half)), nullptr);
+        send_syn_ack(half, tcp::hash(half.tuple, table_key_),
+                     tcp::syn_ack_again(half, tcp_config(half)));
         break;
       case tcp::HalfOpenTimeout::give_up:
         table_.erase(tcp::hash(half.tuple, table_key_), {tcp::EntryId::Kind::half_open, index});

@@ -1,6 +1,7 @@
 #include "wire/tcp_options.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/assert.h"
 #include "wire/field.h"
@@ -16,6 +17,7 @@ enum Kind : std::uint8_t {
   sack_permitted_kind = 4,
   sack_kind = 5,
   timestamps_kind = 8,
+  fast_open_kind = 34,
 };
 
 constexpr std::size_t sack_block_size = 8;
@@ -28,6 +30,16 @@ void parse_sack(std::span<const std::byte> value, TcpOptions& out) noexcept {
     out.sack[i] = {SeqNum{load_u32(at)}, SeqNum{load_u32(at + 4)}};
   }
   out.sack_count = static_cast<std::uint8_t>(count);
+  out.fast_open_length = 0;
+}
+
+void parse_fast_open(std::span<const std::byte> value, TcpOptions& out) noexcept {
+  const bool cookie = value.size() >= FastOpenCookie::min_size &&
+                      value.size() <= FastOpenCookie::max_size && value.size() % 2 == 0;
+  if ((!value.empty() && !cookie) || out.sack_count != 0) return;
+  FastOpenCookie read{.size = static_cast<std::uint8_t>(value.size())};
+  std::copy(value.begin(), value.end(), read.bytes.begin());
+  out.set_fast_open(read);
 }
 
 // `value` is what follows kind and length. A length that is not the option's own makes it unknown.
@@ -52,15 +64,23 @@ void parse_one(std::uint8_t kind, std::span<const std::byte> value, TcpOptions& 
         out.timestamps = Timestamps{load_u32(value.data()), load_u32(value.data() + 4)};
       }
       break;
+    case fast_open_kind:
+      parse_fast_open(value, out);
+      break;
     default:
       break;
   }
 }
 
+/// The bytes of a Fast Open option, and of the NOPs behind it.
+std::size_t fast_open_size(const TcpOptions& options) noexcept {
+  return (options.fast_open_length + std::size_t{3}) / 4 * 4;
+}
+
 /// The bytes of all options but SACK.
 std::size_t size_without_sack(const TcpOptions& options) noexcept {
   std::size_t size = 0;
-  if (options.mss) size += 4;
+  if (options.mss) size += 4 + fast_open_size(options);
   if (options.timestamps) {
     size += 12;  // SACK-permitted takes the place of the two NOPs
   } else if (options.sack_permitted) {
@@ -113,7 +133,53 @@ void write_sack(const TcpOptions& options, Writer& writer) noexcept {
   }
 }
 
+/// All but those that a SYN alone may have beside them.
+void write_others(const TcpOptions& options, Writer& writer) noexcept {
+  constexpr std::uint32_t sack_permitted_option = pair(sack_permitted_kind, 2);
+  if (options.timestamps) {
+    const std::uint32_t before = options.sack_permitted ? sack_permitted_option : two_no_operations;
+    writer.word(before | pair(timestamps_kind, 10) >> 16);
+    writer.word(options.timestamps->value);
+    writer.word(options.timestamps->echo);
+  } else if (options.sack_permitted) {
+    writer.word(two_no_operations | sack_permitted_option >> 16);
+  }
+  if (options.window_scale) {
+    writer.word(pair(no_operation, window_scale_shift) | std::uint32_t{3} << 8 |
+                *options.window_scale);
+  }
+  write_sack(options, writer);
+}
+
+void write_fast_open(const TcpOptions& options, Writer& writer) noexcept {
+  const auto cookie = options.fast_open();
+  if (!cookie) return;
+  std::array<std::byte, 4 + FastOpenCookie::max_size> bytes;
+  bytes.fill(std::byte{no_operation});
+  bytes[0] = std::byte{fast_open_kind};
+  bytes[1] = std::byte{options.fast_open_length};
+  std::copy_n(cookie->bytes.begin(), cookie->size, bytes.begin() + 2);
+  for (std::size_t i = 0; i < fast_open_size(options); i += 4) writer.word(load_u32(&bytes[i]));
+}
+
+/// Room for a cookie in blocks, and the other way round.
+using BlocksOfCookie = std::array<SackBlock, FastOpenCookie::max_size / sizeof(SackBlock)>;
+
 }  // namespace
+
+std::optional<FastOpenCookie> TcpOptions::fast_open() const noexcept {
+  if (fast_open_length == 0) return std::nullopt;
+  const BlocksOfCookie blocks{sack[0], sack[1]};
+  return FastOpenCookie{std::bit_cast<std::array<std::byte, FastOpenCookie::max_size>>(blocks),
+                        static_cast<std::uint8_t>(fast_open_length - 2)};
+}
+
+void TcpOptions::set_fast_open(const FastOpenCookie& cookie) noexcept {
+  const auto blocks = std::bit_cast<BlocksOfCookie>(cookie.bytes);
+  std::copy(blocks.begin(), blocks.end(), sack.begin());
+  sack_count = 0;
+  fast_open_length = (cookie.size + 2) & 0x7F;
+}
 
 void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept {
   out = TcpOptions{};
@@ -155,21 +221,13 @@ Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {
     writer.word(options.timestamps->echo);
     return writer.sum();
   }
-  if (options.mss) writer.word(pair(maximum_segment_size, 4) | *options.mss);
-  constexpr std::uint32_t sack_permitted_option = pair(sack_permitted_kind, 2);
-  if (options.timestamps) {
-    const std::uint32_t before = options.sack_permitted ? sack_permitted_option : two_no_operations;
-    writer.word(before | pair(timestamps_kind, 10) >> 16);
-    writer.word(options.timestamps->value);
-    writer.word(options.timestamps->echo);
-  } else if (options.sack_permitted) {
-    writer.word(two_no_operations | sack_permitted_option >> 16);
+  if (options.mss) {
+    writer.word(pair(maximum_segment_size, 4) | *options.mss);
+    write_others(options, writer);
+    write_fast_open(options, writer);
+  } else {
+    write_others(options, writer);
   }
-  if (options.window_scale) {
-    writer.word(pair(no_operation, window_scale_shift) | std::uint32_t{3} << 8 |
-                *options.window_scale);
-  }
-  write_sack(options, writer);
   POLLUX_ASSERT(writer.written() == options_size(options));
   return writer.sum();
 }

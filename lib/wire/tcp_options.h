@@ -25,6 +25,15 @@ struct Timestamps {
   friend constexpr bool operator==(const Timestamps&, const Timestamps&) noexcept = default;
 };
 
+/// A cookie of TCP Fast Open (RFC 7413 s.4.1.1). One of no bytes asks for a cookie.
+struct FastOpenCookie {
+  static constexpr std::size_t min_size = 4;
+  static constexpr std::size_t max_size = 16;
+  std::array<std::byte, max_size> bytes{};  // those past the size are zero
+  std::uint8_t size = 0;                    // even
+  friend constexpr bool operator==(const FastOpenCookie&, const FastOpenCookie&) noexcept = default;
+};
+
 /// The options that this TCP knows. Which segments may carry which is not decided here.
 struct TcpOptions {
   static constexpr std::size_t max_size = 40;
@@ -33,7 +42,10 @@ struct TcpOptions {
 
   std::optional<std::uint16_t> mss{};
   std::optional<std::uint8_t> window_scale{};
-  bool sack_permitted = false;
+  bool sack_permitted : 1 = false;
+  /// The length that a Fast Open option has: two more than its cookie's; 0 without one. The cookie
+  /// lies where SACK blocks do, which no SYN has, so that no other segment pays for it.
+  std::uint8_t fast_open_length : 7 = 0;
   std::uint8_t sack_count = 0;  // how many of `sack` mean something
   std::optional<Timestamps> timestamps{};
   std::array<SackBlock, max_sack_blocks> sack{};
@@ -41,6 +53,10 @@ struct TcpOptions {
   std::span<const SackBlock> sack_blocks() const noexcept {
     return std::span{sack}.first(sack_count);
   }
+  /// What the Fast Open option says, where there is one; it means something in a SYN only.
+  std::optional<FastOpenCookie> fast_open() const noexcept;
+  /// Takes the place of SACK blocks.
+  void set_fast_open(const FastOpenCookie& cookie) noexcept;
   friend bool operator==(const TcpOptions&, const TcpOptions&) noexcept = default;
 };
 static_assert(sizeof(TcpOptions) <= 52);
@@ -48,7 +64,7 @@ static_assert(sizeof(TcpOptions) <= 52);
 /// Reads the options part of a TCP header; total, for any bytes. Unknown kinds are passed over (RFC
 /// 9293 MUST-6), and so are known ones of another length than theirs; at a length under 2 or past
 /// the end, what follows means nothing and is ignored (MUST-7). Of a repeated option the last
-/// counts. A window scale over 14 is 14 (RFC 7323 s.2.3).
+/// counts, and SACK blocks before a cookie. A window scale over 14 is 14 (RFC 7323 s.2.3).
 void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept;
 inline TcpOptions parse_options(std::span<const std::byte> bytes) noexcept {
   TcpOptions out;
@@ -61,7 +77,8 @@ inline TcpOptions parse_options(std::span<const std::byte> bytes) noexcept {
 std::size_t options_size(const TcpOptions& options) noexcept;
 
 /// Writes options_size(options) bytes at the front of `to`: MSS, SACK-permitted, timestamps, window
-/// scale, SACK, each aligned to 4 bytes by NOPs before it. Returns the sum of what it wrote.
+/// scale, SACK, each aligned to 4 bytes by NOPs before it; last, and with the NOPs behind it, Fast
+/// Open, but only beside an MSS, that is in a SYN. Returns the sum of what it wrote.
 Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept;
 
 /// Which of those bytes TSval begins at, where there are timestamps.

@@ -19,6 +19,12 @@ void run(Input in) {
   options.sack_permitted = (which & 4) != 0;
   if ((which & 8) != 0) options.timestamps = wire::Timestamps{in.u32(), in.u32()};
   options.sack_count = static_cast<std::uint8_t>((which >> 4) % 5);
+  if (which >> 4 == 15 && options.mss) {
+    const std::uint8_t words = static_cast<std::uint8_t>(in.below(8));
+    wire::FastOpenCookie cookie{.size = static_cast<std::uint8_t>(words == 0 ? 0 : 2 + 2 * words)};
+    for (std::size_t i = 0; i < cookie.size; ++i) cookie.bytes[i] = std::byte{in.u8()};
+    options.set_fast_open(cookie);
+  }
   for (std::size_t i = 0; i < options.sack_count; ++i) {
     options.sack[i] = {wire::SeqNum{in.u32()}, wire::SeqNum{in.u32()}};
   }

@@ -402,6 +402,13 @@ def wire_from_tap(case, ours, kernels, address, *options):
     ours.must("ip", "tuntap", "add", "dev", "px0", "mode", "tap", "multi_queue")
     ours.must("ip", "link", "set", "px0", "up")
     return wire(case, ours, "px0", "kw", *options)
+def set_sysctl(namespace, name, value):
+    """One of net.ipv4; the test is skipped where it cannot be set."""
+    try:
+        with namespace, open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
+            file.write(str(value))
+    except OSError as error:
+        raise unittest.SkipTest(f"net.ipv4.{name} cannot be set ({error.strerror})") from None
 
 
 def in_threads(jobs):

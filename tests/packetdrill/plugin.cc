@@ -67,6 +67,10 @@ void take_flag(tcp::Config& config, std::string_view flag) {
   } else if (name == "cookies") {
     config.syn_cookies =
         value(0, 1) != 0 ? tcp::SynCookieUse::always : tcp::SynCookieUse::automatic;
+  } else if (name == "fastopen") {
+    config.fast_open = value(0, 1) != 0;
+  } else if (name == "fastopen_pending") {
+    config.fast_opens_pending = static_cast<std::uint16_t>(value(0, 65'535));
   } else if (name == "cc") {
     if (text != "reno" && text != "cubic") bad_flag(flag, "neither reno nor cubic");
     config.congestion = text == "cubic" ? tcp::Congestion::cubic : tcp::Congestion::reno;

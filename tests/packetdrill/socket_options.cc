@@ -107,6 +107,7 @@ std::optional<int> Sockets::tcp_option(const Socket& socket, int name) {
     case TCP_NODELAY:
     case TCP_CORK:
     case TCP_USER_TIMEOUT:
+    case TCP_FASTOPEN:
       return 0;
     case TCP_MAXSEG: {
       const auto s = stream(socket);
@@ -226,6 +227,9 @@ int Sockets::take_tcp_option(Socket& socket, int name, int number) {
     case TCP_USER_TIMEOUT:
       if (number < 0) return -EINVAL;
       options.user_timeout = std::chrono::milliseconds(number);
+      return 0;
+    case TCP_FASTOPEN:
+      socket.limits.fast_open = number > 0;
       return 0;
     case TCP_MAXSEG:
       if (!within(88, 65'535)) return -EINVAL;

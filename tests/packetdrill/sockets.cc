@@ -189,6 +189,44 @@ int Sockets::accept(int fd, sockaddr* address, socklen_t* size) {
   return add_descriptor(number);
 }
 
+/// The SYN is yet to leave.
+int Sockets::start_connect(int fd, Socket& socket, Endpoint remote) {
+  const auto opened = host_.stack().connect(remote, {.local_address = socket.local.address,
+                                                     .local_port = socket.local.port,
+                                                     .nagle = nagle(socket),
+                                                     .limits = socket.limits});
+  if (!opened) return -error_of(opened.error());
+  socket.state = State::connecting;
+  socket.connect_told = false;
+  socket.id = *opened;
+  socket.remote = remote;
+  auto stream = host_.stack().stream(*opened);
+  stream->session().socket = descriptors_.at(fd);
+  socket.local = stream->local();
+  take_options(socket);
+  return 0;
+}
+
+/// MSG_FASTOPEN: the text is queued before the SYN leaves, and goes with it where there is a
+/// cookie.
+ssize_t Sockets::connect_with_text(int fd, Socket& socket, std::span<const std::byte> bytes,
+                                   const sockaddr* to, socklen_t size) {
+  Endpoint remote;
+  if (const int error = read_address(to, size, remote); error != 0) return error;
+  socket.limits.fast_open = true;
+  if (const int error = start_connect(fd, socket, remote); error != 0) return error;
+  std::size_t sent = 0;
+  auto s = stream(socket);
+  for (auto room = s->reserve(bytes.size()); !room.empty();
+       room = s->reserve(bytes.size() - sent)) {
+    std::memcpy(room.data(), bytes.data() + sent, room.size());
+    s->commit(room.size());
+    sent += room.size();
+  }
+  host_.settle();
+  return static_cast<ssize_t>(sent);
+}
+
 int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
   Lock lock = enter();
   const Handle socket = find(fd);
@@ -216,19 +254,7 @@ int Sockets::connect(int fd, const sockaddr* address, socklen_t size) {
     case State::fresh:
       break;
   }
-  const auto opened = host_.stack().connect(remote, {.local_address = socket->local.address,
-                                                     .local_port = socket->local.port,
-                                                     .nagle = nagle(*socket),
-                                                     .limits = socket->limits});
-  if (!opened) return -error_of(opened.error());
-  socket->state = State::connecting;
-  socket->connect_told = false;
-  socket->id = *opened;
-  socket->remote = remote;
-  auto stream = host_.stack().stream(*opened);
-  stream->session().socket = descriptors_.at(fd);
-  socket->local = stream->local();
-  take_options(*socket);
+  if (const int error = start_connect(fd, *socket, remote); error != 0) return error;
   host_.settle();
   if (socket->state == State::connecting && socket->nonblocking) return -EINPROGRESS;
   if (!block(lock, [&] { return socket->state != State::connecting; })) return -EINTR;
@@ -295,6 +321,9 @@ ssize_t Sockets::send(int fd, std::span<const std::byte> bytes, int flags, const
   const Handle socket = find(fd);
   if (socket == nullptr) return -EBADF;
   if (bytes.data() == nullptr && !bytes.empty()) return -EFAULT;
+  if ((flags & MSG_FASTOPEN) != 0 && socket->stream && socket->state == State::fresh) {
+    return connect_with_text(fd, *socket, bytes, to, size);
+  }
   return socket->stream ? send_text(lock, socket, bytes, flags)
                         : send_message(*socket, bytes, to, size);
 }

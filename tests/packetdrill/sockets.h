@@ -112,6 +112,9 @@ class Sockets final : public SocketEvents {
   ssize_t receive_message(Socket& socket, std::span<std::byte> to, int flags, sockaddr* from,
                           socklen_t* size);
   void push(Socket& socket);
+  int start_connect(int fd, Socket& socket, application::Endpoint remote);
+  ssize_t connect_with_text(int fd, Socket& socket, std::span<const std::byte> bytes,
+                            const sockaddr* to, socklen_t size);
   ssize_t send_text(Lock& lock, const Handle& socket, std::span<const std::byte> bytes, int flags);
   ssize_t send_message(Socket& socket, std::span<const std::byte> bytes, const sockaddr* to,
                        socklen_t size);

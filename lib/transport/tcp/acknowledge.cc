@@ -120,8 +120,10 @@ void take_window(Arrival& a, SeqNum seq, std::uint32_t window) noexcept {
 
 void enter_established(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
-  // A FIN that was queued before goes out as soon as there is a connection.
-  tcb.state = tcb.fin_queued ? State::fin_wait_1 : State::established;
+  // A FIN that was queued before goes out as soon as there is a connection. A fast open has its
+  // state already.
+  if (!tcb.synchronized()) tcb.state = tcb.fin_queued ? State::fin_wait_1 : State::established;
+  tcb.resend_first = false;
   a.verdict.established = true;
   tcb.backoff = 0;  // RFC 6298 (5.7): the RTO begins anew with the text
   open_congestion_window(tcb, a.config);
@@ -181,6 +183,8 @@ bool check_ack(Arrival& a) noexcept {
       a.verdict.reset_reply = true;
       return discard(a, Drop::tcp_bad_ack);
     }
+    // What has followed a SYN that was lost is lost, too: the peer had no use for it.
+    if (tcb.syn_resent && !tcb.active_open) tcb.snd_pos = segment.ack;
     enter_established(a);
     tcb.snd_wl1 = segment.seq;
   } else if (segment.ack < tcb.snd_una - tcb.max_snd_wnd || tcb.snd_nxt < segment.ack) {

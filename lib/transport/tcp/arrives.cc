@@ -74,7 +74,7 @@ bool check_sequence(Arrival& a) noexcept {
     // The peer's SYN once more. Without an ACK it has not heard ours. With one it is the second
     // half of a simultaneous open (figure 7): its SYN is old, and trimmed like any old byte.
     if (!segment.has(control::ack)) {
-      tcb.snd_pos = tcb.iss;
+      repeat_syn(tcb);
       tcb.syn_resent = true;
       a.verdict.duplicate = true;
       return discard(a, Drop::tcp_bad_sequence);
@@ -180,10 +180,15 @@ void take_peer_syn(Arrival& a) noexcept {
   } else {
     tcb.ecn = accepts_ecn(a.config, segment);
   }
+  tcb.max_snd_wnd = 0;  // until now it was what our SYN could carry
   take_window(a, segment.seq, segment.window);
   if (segment.has(control::ack)) {
     enter_established(a);
+    // What of our SYN's text is not acknowledged was not taken (RFC 7413 s.4.2.2), and it is our
+    // SYN that this answers.
+    if (segment.ack < tcb.timed_seq) tcb.timed_seq = segment.ack;
     take_ack(a);
+    tcb.snd_pos = tcb.snd_una;
     tcb.ack_now = true;
     a.seq += 1;
     trim(a);

@@ -53,6 +53,10 @@ struct Config {
   bool nagle = true;
   bool path_probing = true;  // shorter segments where long ones vanish, RFC 4821
   SynCookieUse syn_cookies = SynCookieUse::automatic;
+  /// Text on SYNs (RFC 7413): a listener hands out cookies and takes them, an open asks for them
+  /// and uses them. For applications alone that take no harm when text comes twice.
+  bool fast_open = false;
+  std::uint16_t fast_opens_pending = 256;     // at most: of a core, RFC 7413 s.5.1
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::cubic;

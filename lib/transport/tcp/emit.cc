@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "transport/tcp/congestion.h"
 #include "transport/tcp/ecn.h"
+#include "transport/tcp/fast_open.h"
 #include "transport/tcp/pacing.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
@@ -35,6 +36,19 @@ struct Plan {
   bool fin = false;
   bool held = false;  // there would be text, but it is not yet its time
 };
+
+/// Our SYN. The first of a fast open has text where its cookie is known, and none that is sent
+/// again has: it may be the text that got it lost (RFC 7413 s.4.2.2). All the room for options is
+/// left to them, and to those that a middlebox adds.
+Plan plan_syn(const Tcb& tcb) noexcept {
+  constexpr std::uint32_t options = wire::TcpOptions::max_size;
+  Plan plan{.what = Plan::What::syn, .seq = tcb.iss};
+  if (!asks_for_fast_open(tcb)) return plan;
+  const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.iss) - 1;
+  const std::uint32_t segment = std::min(tcb.snd_wnd, std::uint32_t{tcb.mss});
+  plan.text = std::min(queued, segment > options ? segment - options : 0);
+  return plan;
+}
 
 /// What is in flight once more, from `left` on and up to `right`: no more of it than the peer now
 /// takes (SHLD-16), which may be nothing.
@@ -84,7 +98,8 @@ bool worth_sending(const Tcb& tcb, const Plan& plan, std::uint32_t usable) noexc
   const bool all = plan.seq + plan.text == tcb.snd_end;
   // Sent again, it may be as small as the window asks; but cwnd alone cuts nothing small.
   if (plan.seq + plan.text <= tcb.snd_nxt) return all || plan.text == usable;
-  const bool idle_or_eager = plan.seq == tcb.snd_una || !tcb.nagle;
+  const bool idle_or_eager =
+      plan.seq == tcb.snd_una || !tcb.nagle || (!tcb.syn_acked && plan.seq == tcb.iss + 1);
   return idle_or_eager && (all || plan.text >= tcb.max_snd_wnd / 2);
 }
 
@@ -167,9 +182,9 @@ bool waits_for_pace(const Tcb& tcb, const FlightPool& flights, const Plan& plan,
 Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights,
                Instant now) noexcept {
   if (tcb.state == State::closed) return {};
-  bool held = false;
-  if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
+  if (!tcb.syn_acked && (tcb.snd_pos == tcb.iss || tcb.resend_first)) return plan_syn(tcb);
   if (tcb.state == State::syn_sent) return {};
+  bool held = false;
   if (tcb.synchronized()) {
     // Full segments would leave no room to tell of what has come past a gap.
     if (tcb.ack_now && tcb.sack && holds_text(tcb, flights)) {
@@ -211,9 +226,13 @@ std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
   return static_cast<std::uint16_t>(std::min(tcb.rcv_wnd() >> tcb.rcv_shift, max_window_field));
 }
 
-void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
+void write_syn(const Tcb& tcb, const Config& config, const FlightPool& flights,
+               Segment& out) noexcept {
   out.control = control::syn;
-  out.window = syn_window(config);
+  // What has come with the peer's SYN counts.
+  out.window = static_cast<std::uint16_t>(tcb.state == State::syn_sent
+                                              ? syn_window(config)
+                                              : std::min(tcb.rcv_wnd(), max_window_field));
   out.options.mss = config.mss;  // MUST-14
   // The answer to a SYN offers it only where that SYN did (RFC 7323 s.2.2).
   const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
@@ -225,6 +244,7 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
     out.control |= control::ece;
   }
   out.options.sack_permitted = tcb.sack || (tcb.state == State::syn_sent && config.sack);
+  if (asks_for_fast_open(tcb)) out.options.set_fast_open(flights[tcb.flight].cookie);
 }
 
 /// Something is on its way that was sent in an earlier burst.
@@ -310,6 +330,9 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       tcb.snd_pos = closed_window_probe ? tcb.snd_una : max(tcb.snd_pos, end);
       break;
     case Plan::What::syn:
+      tcb.resend_first = false;
+      tcb.snd_pos = max(tcb.snd_pos, end);
+      break;
     case Plan::What::stream:
       tcb.snd_pos = end;
       break;
@@ -352,7 +375,7 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
   out.seq = plan.seq;
   out.text = plan.text;
   if (plan.what == Plan::What::syn) {
-    write_syn(tcb, config, out);
+    write_syn(tcb, config, flights, out);
   } else {
     out.window = advertise(tcb, config);
     if (plan.fin) out.control |= control::fin;

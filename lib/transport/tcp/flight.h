@@ -4,16 +4,19 @@
 #include "transport/tcp/reassembly.h"
 #include "transport/tcp/sending.h"
 #include "transport/tcp/tcb.h"
+#include "wire/tcp_options.h"
 
 namespace pollux::tcp {
 
 /// What a connection needs only while something is out of order, or in flight in several bursts,
-/// or once something was lost: borrowed from a core's pool and named by its index in the Tcb. A
-/// connection that gets none does without: text past a gap is dropped and counted, and the peer
-/// sends it again; what was lost is found by duplicate ACKs and the retransmission timer.
+/// or once something was lost, or while its SYN asks for a fast open: borrowed from a core's pool
+/// and named by its index in the Tcb. A connection that gets none does without: text past a gap is
+/// dropped and counted, and the peer sends it again; what was lost is found by duplicate ACKs and
+/// the retransmission timer.
 struct Flight {
   OutOfOrder out_of_order;
   Sending sending;
+  wire::FastOpenCookie cookie;  // of our SYN, in SYN-SENT
 };
 
 /// One core's Flights.

@@ -28,7 +28,9 @@ std::string_view check_sending(const Tcb& tcb) noexcept {
 
 std::string_view check_windows(const Tcb& tcb) noexcept {
   if (tcb.state == State::syn_sent) return {};
-  if (!tcb.syn_acked && tcb.rcv_nxt != tcb.irs + 1) return "RCV.NXT is not after IRS";
+  if (!tcb.syn_acked && !tcb.synchronized() && tcb.rcv_nxt != tcb.irs + 1) {
+    return "RCV.NXT is not after IRS";
+  }
   if (tcb.rcv_adv < tcb.rcv_nxt) return "the receive window's edge is before RCV.NXT";
   if (tcb.synchronized() && tcb.syn_acked && tcb.cwnd < tcb.mss && tcb.cwnd != 0) {
     return "cwnd is less than a segment";
@@ -84,7 +86,7 @@ std::string_view check_state(const Tcb& tcb) noexcept {
     case State::established:
     case State::close_wait:
       if (tcb.fin_queued) return "a FIN is queued before CLOSE";
-      if (!tcb.syn_acked) return "established without the ACK of our SYN";
+      if (!tcb.syn_acked && tcb.active_open) return "established without the ACK of our SYN";
       return {};
     case State::fin_wait_1:
     case State::closing:

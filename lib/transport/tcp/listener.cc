@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "transport/tcp/challenge.h"
+#include "transport/tcp/congestion.h"
 #include "transport/tcp/ecn.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
@@ -56,6 +57,7 @@ HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, cons
   entry.ecn = accepts_ecn(config, syn);
   entry.timestamps = offers_timestamps(config) && syn.options.timestamps.has_value();
   if (entry.timestamps) entry.ts_recent = syn.options.timestamps->value;
+  entry.fast_open = config.fast_open && syn.options.fast_open_length != 0;
   entry.deadline = later(now, syn_timeout(entry, config));
   return entry;
 }
@@ -175,6 +177,23 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
     tcb.timed_seq = tcb.snd_nxt;
     tcb.timed_at = entry.created;
   }
+  return tcb;
+}
+
+Tcb accept_fast_open(const HalfOpen& entry, const Config& config, const Segment& syn,
+                     Instant now) noexcept {
+  Tcb tcb = accept(entry, config, now);
+  tcb.state = State::established;
+  tcb.snd_nxt = tcb.snd_pos = entry.iss;
+  tcb.timing = false;
+  const std::uint32_t text = std::min(syn.text, tcb.rcv_wnd());
+  tcb.unread = text;
+  tcb.rcv_nxt += text;
+  if (syn.has(control::fin) && text == syn.text && tcb.rcv_wnd() > 0) {
+    tcb.rcv_nxt += 1;
+    tcb.state = State::close_wait;
+  }
+  open_congestion_window(tcb, config);
   return tcb;
 }
 

@@ -32,6 +32,7 @@ struct alignas(64) HalfOpen {
   bool timestamps = false;           // both sides have them
   bool ecn = false;                  // asked for, and granted (RFC 3168 s.6.1.1)
   bool from_cookie = false;          // when our SYN was sent is not known
+  bool fast_open = false;            // asked for, by a cookie or for one (RFC 7413 s.4.2)
   std::uint32_t ts_recent = 0;       // RFC 7323 s.4.3
   std::uint16_t challenge_slot = 0;  // as a Tcb's
 };
@@ -81,5 +82,11 @@ HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, Instant now) noex
 /// The Tcb, in SYN-RECEIVED, that takes the entry's place. The segment that make_connection was
 /// said of completes the handshake in it.
 Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept;
+
+/// RFC 7413 s.4.2.2: the Tcb that a SYN with a good cookie makes at once. Its text is received, and
+/// its FIN, as far as the window takes them; next_segment() has our SYN, and what is queued follows
+/// it.
+Tcb accept_fast_open(const HalfOpen& entry, const Config& config, const Segment& syn,
+                     Instant now) noexcept;
 
 }  // namespace pollux::tcp

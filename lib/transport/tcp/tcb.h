@@ -138,8 +138,10 @@ struct alignas(64) Tcb {
   Instant deadline_instant(Instant now) const noexcept {
     return std::chrono::floor<std::chrono::milliseconds>(now) + (deadline - Millis32{now});
   }
-  /// Both SYNs are exchanged, and ours is acknowledged; but for FIN-WAIT-1, which CLOSE also enters
-  /// from SYN-RECEIVED, so that the FIN need not wait: there syn_acked tells.
+  /// Both SYNs are exchanged, and ours is acknowledged; but for a fast open's, which goes from
+  /// LISTEN to ESTABLISHED and on (RFC 7413 s.4.2), and FIN-WAIT-1, which CLOSE also enters from
+  /// SYN-RECEIVED, so that the FIN need not wait. There syn_acked tells: what RFC 9293 says of
+  /// SYN-RECEIVED holds until it is set.
   bool synchronized() const noexcept { return state >= State::established; }
   /// Text may still be queued: neither close() nor shutdown_send() was called.
   bool may_send() const noexcept { return state != State::closed && !fin_queued; }

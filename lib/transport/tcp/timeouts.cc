@@ -26,7 +26,8 @@ bool exhausted(const Tcb& tcb, const Config& config, Instant now) noexcept {
       Millis32{now} - tcb.sent_at >= std::chrono::milliseconds{tcb.user_timeout_ms}) {
     return true;
   }
-  return tcb.retries >= (tcb.syn_acked ? config.data_retries : config.syn_retries);
+  if (tcb.syn_acked) return tcb.retries >= config.data_retries;
+  return tcb.retries >= (tcb.active_open ? config.syn_retries : config.syn_ack_retries);
 }
 
 /// Whether the timer runs for nothing that is on its way: nothing was sent, or only a probe that a
@@ -74,7 +75,7 @@ void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now
   } else if (tcb.syn_acked) {
     recover_on_timeout(tcb, config, flights, now);
   } else {
-    tcb.snd_pos = tcb.snd_una;
+    repeat_syn(tcb);
     if (tcb.syn_due) {  // nothing was lost: no back-off, no small window
       tcb.syn_due = false;
       arm_retransmit(tcb, config, now);

@@ -106,6 +106,16 @@ inline SeqNum next_seq(const Tcb& tcb) noexcept {
   return rounding && !probing ? tcb.snd_nxt : tcb.snd_una + tcb.snd_wnd;
 }
 
+/// Our SYN is to go again. Of a passive open that is a fast one, whose peer may not even be who it
+/// seems, it goes alone, however much has followed it (RFC 7413 s.5.2).
+inline void repeat_syn(Tcb& tcb) noexcept {
+  if (tcb.active_open) {
+    tcb.snd_pos = tcb.iss;
+  } else {
+    tcb.resend_first = true;
+  }
+}
+
 /// Whether next_segment() may find something to do.
 inline bool may_send_something(const Tcb& tcb) noexcept {
   return tcb.ack_now || tcb.resend_first || tcb.probe || tcb.mend || tcb.keepalive_due ||

@@ -84,7 +84,7 @@ Prepared Calls::prepare(const Call& call) {
   if (call.name == "connect") return with_address(call, true);
   if (call.name == "accept") return accept(call);
   if (call.name == "read" || call.name == "recv") return receive(call);
-  if (call.name == "write" || call.name == "send") return send(call);
+  if (call.name == "write" || call.name == "send" || call.name == "sendto") return send(call);
   if (call.name == "fcntl" || call.name == "ioctl") return control(call);
   if (call.name == "getsockopt") return get_option(call);
   if (call.name == "setsockopt") return set_option(call);
@@ -194,8 +194,15 @@ Prepared Calls::send(const Call& call) {
   const bool plain = call.name == "write";
   const auto buffer = std::make_shared<std::vector<std::byte>>(number_of(a[2]));
   for (std::size_t i = 0; i < buffer->size(); ++i) (*buffer)[i] = pattern(to.written + i);
-  return {.invoke = [&s = stack_, fd = to.live, buffer, plain,
-                     flags = plain ? 0 : int_of(a[3])]() -> long {
+  const bool addressed = call.name == "sendto";
+  const int flags = plain ? 0 : int_of(a[3]);
+  if (addressed && (flags & MSG_FASTOPEN) != 0) connection_.connecting();
+  return {.invoke = [&s = stack_, fd = to.live, buffer, plain, addressed, flags]() -> long {
+            if (addressed) {
+              const auto at = address(Connection::remote);
+              return s.sendto(s.userdata, fd, buffer->data(), buffer->size(), flags,
+                              reinterpret_cast<const sockaddr*>(&at), sizeof at);
+            }
             if (plain) return s.write(s.userdata, fd, buffer->data(), buffer->size());
             return s.send(s.userdata, fd, buffer->data(), buffer->size(), flags);
           },

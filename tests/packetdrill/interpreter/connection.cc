@@ -16,16 +16,22 @@ namespace control = wire::control;
 
 constexpr std::uint16_t peer_port = 40'000;
 
+/// The bytes of each of an option's numbers.
+std::size_t width_of(std::uint8_t kind) {
+  if (kind == option_kind::wscale || kind == option_kind::fast_open) return 1;
+  return kind == option_kind::mss ? 2 : 4;
+}
+
 std::vector<std::byte> bytes_of(const std::vector<Option>& options) {
   std::vector<std::byte> out;
-  const auto put = [&](std::uint32_t value, int bytes) {
-    for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<std::byte>(value >> (8 * i)));
+  const auto put = [&](std::size_t value, std::size_t bytes) {
+    for (std::size_t i = bytes; i-- > 0;) out.push_back(static_cast<std::byte>(value >> (8 * i)));
   };
   for (const Option& each : options) {
     put(each.kind, 1);
     if (each.kind == option_kind::eol || each.kind == option_kind::nop) continue;
-    const int width = each.kind == option_kind::wscale ? 1 : each.kind == option_kind::mss ? 2 : 4;
-    put(2 + static_cast<std::uint32_t>(width) * static_cast<std::uint32_t>(each.values.size()), 1);
+    const std::size_t width = width_of(each.kind);
+    put(2 + width * each.values.size(), 1);
     for (const std::uint32_t value : each.values) put(value, width);
   }
   return out;
@@ -41,9 +47,7 @@ std::vector<Option> options_of(std::span<const std::byte> bytes) {
       if (bytes.size() < 2) break;
       length = wire::load_u8(bytes.data() + 1);
       if (length < 2 || length > bytes.size()) break;
-      const std::size_t width = option.kind == option_kind::wscale ? 1
-                                : option.kind == option_kind::mss  ? 2
-                                                                   : 4;
+      const std::size_t width = width_of(option.kind);
       for (std::size_t at = 2; at + width <= length; at += width) {
         std::uint32_t value = 0;
         for (const std::byte each : bytes.subspan(at, width)) {
@@ -306,6 +310,12 @@ std::string to_text(const Option& option) {
     case option_kind::sack: {
       std::string out = "sack";
       for (std::size_t i = 0; i + 1 < v.size(); i += 2) out += joined(" ", v[i], ":", v[i + 1]);
+      return out;
+    }
+    case option_kind::fast_open: {
+      constexpr std::string_view digits = "0123456789abcdef";
+      std::string out = v.empty() ? "FO" : "FO ";
+      for (const std::uint32_t byte : v) (out += digits[byte >> 4]) += digits[byte & 0xF];
       return out;
     }
     default:

@@ -222,6 +222,8 @@ class Parser : Reader {
         return 4;
       case option_kind::wscale:
         return 3;
+      case option_kind::fast_open:
+        return 2 + option.values.size();
       default:
         return 2 + 4 * option.values.size();
     }
@@ -252,7 +254,23 @@ class Parser : Reader {
       }
       return out;
     }
-    fail_expecting("mss, wscale, sackOK, sack, TS, nop or eol");
+    if (take_if("FO")) return {option_kind::fast_open, cookie()};
+    fail_expecting("mss, wscale, sackOK, sack, TS, FO, nop or eol");
+  }
+
+  /// Two hexadecimal digits a byte; none where the option asks for a cookie.
+  std::vector<std::uint32_t> cookie() {
+    std::vector<std::uint32_t> out;
+    if (now().kind != Kind::integer && now().kind != Kind::word) return out;
+    const std::string_view digits = take();
+    for (std::size_t i = 0; i < digits.size(); i += 2) {
+      std::uint32_t byte = 0;
+      const char* const end = digits.data() + std::min(i + 2, digits.size());
+      const auto read = std::from_chars(digits.data() + i, end, byte, 16);
+      if (read.ptr != digits.data() + i + 2) fail("a cookie is pairs of hexadecimal digits");
+      out.push_back(byte);
+    }
+    return out;
   }
 
   Icmp icmp() {

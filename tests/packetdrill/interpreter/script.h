@@ -33,9 +33,11 @@ inline constexpr std::uint8_t wscale = 3;
 inline constexpr std::uint8_t sack_ok = 4;
 inline constexpr std::uint8_t sack = 5;
 inline constexpr std::uint8_t timestamps = 8;
+inline constexpr std::uint8_t fast_open = 34;
 }  // namespace option_kind
 
-/// One TCP option; `values` are the edges of SACK's ranges, or val and ecr, or the one number.
+/// One TCP option; `values` are the edges of SACK's ranges, val and ecr, a cookie's bytes, or the
+/// one number.
 struct Option {
   std::uint8_t kind = 0;
   std::vector<std::uint32_t> values{};

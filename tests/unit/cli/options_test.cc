@@ -55,6 +55,7 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(shared.tcp.pacing, tcp::Pacing::automatic);
   EXPECT_EQ(shared.segmentation, std::nullopt);
   EXPECT_FALSE(shared.merging);
+  EXPECT_FALSE(shared.tcp.fast_open);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::automatic);
   EXPECT_EQ(shared.json, "");
   EXPECT_EQ(shared.human(), stdout);
@@ -147,6 +148,8 @@ TEST(Options, EverythingOfTheMachine) {
                                              "off",
                                              "--lro",
                                              "on",
+                                             "--fast-open",
+                                             "on",
                                              "--congestion",
                                              "reno",
                                              "--pacing",
@@ -185,6 +188,7 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_EQ(shared.tcp.pacing, tcp::Pacing::off);
   EXPECT_EQ(shared.segmentation, false);
   EXPECT_TRUE(shared.merging);
+  EXPECT_TRUE(shared.tcp.fast_open);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);

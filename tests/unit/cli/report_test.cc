@@ -48,12 +48,15 @@ TEST(Table, ShowsWhatHappenedAndWhy) {
   summary.drops = {{"no_buffer", 10}};
   summary.tcp.syn_cookies_sent = 12'000;
   summary.tcp.syn_cookies_accepted = 200;
+  summary.tcp.fast_opens_tried = 1'500;
+  summary.tcp.fast_opens_taken = 1'400;
   summary.cores = {{1, "client", 0.5, 300, 1800}};
   const std::string text = table(summary);
   EXPECT_THAT(text, HasSubstr("failed       5: no ARP answer 2, timeout 3\n"));
   EXPECT_THAT(text, HasSubstr("per connection: rx 3.00  tx 3.00\n"));
   EXPECT_THAT(text, HasSubstr("drops        no_buffer 10\n"));
   EXPECT_THAT(text, HasSubstr("SYN cookies  12,000 sent, 200 of them came back\n"));
+  EXPECT_THAT(text, HasSubstr("fast opens   1,500 tried, 1,400 of them taken\n"));
   EXPECT_THAT(text, HasSubstr("  connect          10.0      50.0      90.0      99.0     100.0"
                               "      5000.2\n"));
   EXPECT_THAT(text, HasSubstr("core 1       client  busy  50.0 %  300 cycles a packet"));

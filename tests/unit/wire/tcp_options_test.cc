@@ -36,9 +36,16 @@ TcpOptions naive_parse(const Bytes& b, std::size_t at = 0, TcpOptions so_far = {
   if (kind == 4 && length == 2) so_far.sack_permitted = true;
   if (kind == 5 && (length == 10 || length == 18 || length == 26 || length == 34)) {
     so_far.sack_count = static_cast<std::uint8_t>(length / 8);
+    so_far.fast_open_length = 0;
     for (std::size_t i = 0; i < so_far.sack_count; ++i) {
       so_far.sack[i] = {SeqNum{u32(2 + 8 * i)}, SeqNum{u32(6 + 8 * i)}};
     }
+  }
+  if (kind == 34 && so_far.sack_count == 0 &&
+      (length == 2 || (length >= 6 && length <= 18 && length % 2 == 0))) {
+    FastOpenCookie cookie{.size = static_cast<std::uint8_t>(length - 2)};
+    for (std::size_t i = 0; i < cookie.size; ++i) cookie.bytes[i] = b[at + 2 + i];
+    so_far.set_fast_open(cookie);
   }
   if (kind == 8 && length == 10) so_far.timestamps = Timestamps{u32(2), u32(6)};
   return naive_parse(b, at + length, so_far);
@@ -113,19 +120,62 @@ TEST(TcpOptions, ThreeSackBlocksFitBesideTimestampsAndFourWithout) {
   EXPECT_EQ(parse_options(written(options)).sack_count, 3);
 }
 
+FastOpenCookie cookie_of(const Bytes& bytes) {
+  FastOpenCookie cookie{.size = static_cast<std::uint8_t>(bytes.size())};
+  std::copy(bytes.begin(), bytes.end(), cookie.bytes.begin());
+  return cookie;
+}
+
+TEST(TcpOptions, ACookieIsLastInASynAndEveryLengthFits) {
+  for (std::size_t size = 0; size <= FastOpenCookie::max_size; size += size == 0 ? 4 : 2) {
+    TcpOptions options;
+    options.mss = 1460;
+    options.window_scale = 7;
+    options.sack_permitted = true;
+    options.timestamps = Timestamps{1, 2};
+    const FastOpenCookie cookie = cookie_of(Bytes(size, std::byte{0xC7}));
+    options.set_fast_open(cookie);
+    const Bytes b = written(options);
+    EXPECT_EQ(b.size(), 20 + (size + 2 + 3) / 4 * 4);
+    EXPECT_EQ(b[20], std::byte{34});
+    EXPECT_EQ(parse_options(b), options);
+    EXPECT_EQ(parse_options(b).fast_open(), cookie);
+  }
+}
+
+TEST(TcpOptions, ASynWithoutCookieHasNone) {
+  TcpOptions options;
+  EXPECT_FALSE(options.fast_open());
+  options.set_fast_open({});
+  EXPECT_EQ(options.fast_open(), FastOpenCookie{});
+  EXPECT_EQ(options_size(options), 0u) << "without an MSS it is no SYN";
+}
+
+TEST(TcpOptions, SackBlocksCountBeforeACookie) {
+  const Bytes sack = bytes({5, 10, 0, 0, 0, 1, 0, 0, 0, 2});
+  const Bytes cookie = bytes({34, 6, 1, 2, 3, 4});
+  for (const Bytes& both : {testing::operator+(sack, cookie), testing::operator+(cookie, sack)}) {
+    const TcpOptions options = parse_options(both);
+    EXPECT_EQ(options.sack_count, 1);
+    EXPECT_EQ(options.sack[0], (SackBlock{SeqNum{1}, SeqNum{2}}));
+    EXPECT_FALSE(options.fast_open());
+  }
+}
+
 TEST(TcpOptions, Must6UnknownKindsArePassedOver) {  // MUST-6
   for (int kind = 0; kind < 256; ++kind) {
-    if (kind <= 5 || kind == 8) continue;
+    if (kind <= 5 || kind == 8 || kind == 34) continue;
     const Bytes b = bytes({kind, 2, kind, 5, 0xAA, 0xBB, 0xCC, 2, 4, 0x05, 0xB4});
     EXPECT_EQ(parse_options(b).mss, 1460) << kind;
   }
 }
 
 TEST(TcpOptions, KnownKindsOfAnotherLengthArePassedOver) {
-  for (const int kind : {2, 3, 4, 5, 8}) {
+  for (const int kind : {2, 3, 4, 5, 8, 34}) {
     for (std::size_t length = 2; length <= 40; ++length) {
       const bool right = (kind == 2 && length == 4) || (kind == 3 && length == 3) ||
                          (kind == 4 && length == 2) || (kind == 8 && length == 10) ||
+                         (kind == 34 && length != 4 && length <= 18 && length % 2 == 0) ||
                          (kind == 5 && length > 2 && length <= 34 && length % 8 == 2);
       Bytes b(length, std::byte{0xAB});
       b[0] = static_cast<std::byte>(kind);
