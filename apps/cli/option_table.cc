@@ -388,6 +388,10 @@ const std::vector<OptionRow>& option_table() {
        all, "200", [](D& d, V& v) { return take_ms(d.shared.tcp.min_rto, v, 1, 60'000); }},
       {{"--msl", "S", "maximum segment lifetime, seconds (30): TIME-WAIT lasts twice that", "TCP"},
        all, "30", [](D& d, V& v) { return keep(d.shared.tcp.msl, parse_seconds(v, 0, 600)); }},
+      {{"--ttl", "N", "time to live of TCP's datagrams (64)", "TCP"},
+       all, "64", [](D& d, V& v) { return keep(d.shared.tcp.ttl, parse_number(v, 1, 255)); }},
+      {{"--dscp", "N", "Diffserv codepoint of TCP's datagrams, 0 to 63 (0)", "TCP"},
+       all, "0", [](D& d, V& v) { return keep(d.shared.tcp.dscp, parse_number(v, 0, 63)); }},
 
       {{"--duration", "S", "length of the run, seconds; 0: until stopped", "Run"},
        all, "10", [](D& d, V& v) { return keep(d.shared.duration, parse_seconds(v, 0, longest)); }},

@@ -39,8 +39,10 @@ struct Limits {
   /// Bytes of text in a segment: more is neither announced (the MSS option of our SYN) nor sent. No
   /// less than 48, and no more than the MTU leaves.
   std::uint16_t max_segment = 0;
-  std::uint32_t receive_buffer = 0;  // bytes: the window
-  std::uint32_t send_buffer = 0;     // bytes queued, those on their way among them
+  std::uint32_t receive_buffer = 0;    // bytes: the window
+  std::uint32_t send_buffer = 0;       // bytes queued, those on their way among them
+  std::uint8_t ttl = 0;                // of its datagrams, 1..255
+  std::optional<std::uint8_t> dscp{};  // their Diffserv codepoint, 0..63 (RFC 2474)
   /// Text on SYNs (RFC 7413), for an application alone that takes no harm when the first text of a
   /// connection comes twice: the network may repeat a SYN (s.6.1). Of a listener: connections whose
   /// SYN has a cookie of ours begin with it, and on_accepted() is called before the handshake is
@@ -88,6 +90,7 @@ struct StreamOptions {
   std::optional<Duration> user_timeout{};         // 0: the stack's own number of retries
   std::optional<std::uint32_t> send_buffer{};     // bytes
   std::optional<std::uint32_t> receive_buffer{};  // bytes; a window once told is never taken back
+  std::optional<std::uint8_t> dscp{};             // of the datagrams that follow, 0..63
 };
 
 /// How a connection does (RFC 9293 s.3.10.6, STATUS).
@@ -161,9 +164,10 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
 ///
 ///   void on_start(auto& stack)        once, before the first packet: listen, connect, set timers
 ///   void on_accepted(Stream auto&)    a peer's handshake is complete; of a fast open, its SYN is
-///   here void on_connected(Stream auto&)   ours is void on_readable(Stream auto&)    more bytes to
-///   read (again only when still more arrive) void on_writable(Stream auto&)    after a send() or
-///   reserve() that was refused, or when less
+///                                     here
+///   void on_connected(Stream auto&)   ours is
+///   void on_readable(Stream auto&)    more bytes to read (again only when still more arrive)
+///   void on_writable(Stream auto&)    after a send() or reserve() that was refused, or when less
 ///                                     than half of the buffer was left, there is room again
 ///   void on_peer_closed(Stream auto&) the peer's FIN has come: after the last readable byte
 ///   void on_closed(auto& stack, StreamId, Session&, Cause)

@@ -327,6 +327,7 @@ bool Pipeline<D, A>::set_options(std::uint32_t index,
   wanted.keepalive_count = options.keepalive_count.value_or(now.keepalive_count);
   wanted.send_buffer = options.send_buffer.value_or(now.send_buffer);
   wanted.receive_buffer = options.receive_buffer.value_or(now.receive_buffer);
+  wanted.dscp = options.dscp.value_or(now.dscp) & 0x3F;
   const bool other_times = wanted.keepalive_idle != now.keepalive_idle ||
                            wanted.keepalive_interval != now.keepalive_interval;
   if (wanted != now && !change_profile(c, wanted)) return false;
@@ -357,6 +358,8 @@ std::optional<std::uint8_t> Pipeline<D, A>::join_profile(
   }
   if (limits.receive_buffer != 0) wanted.receive_buffer = limits.receive_buffer;
   if (limits.send_buffer != 0) wanted.send_buffer = limits.send_buffer;
+  wanted.dscp = limits.dscp.value_or(wanted.dscp) & 0x3F;
+  if (limits.ttl != 0) wanted.ttl = limits.ttl;
   wanted.fast_open = limits.fast_open.value_or(wanted.fast_open);
   return profiles_.join(wanted);
 }

@@ -44,7 +44,7 @@ void Pipeline<D, A>::unlisten(std::uint16_t port) noexcept {
     const tcp::HalfOpen& half = half_open_[index];
     const std::uint64_t hash = tcp::hash(half.tuple, table_key_);
     counters_.count(Event::tcp_resets_sent);
-    send_segment(half.tuple, hash, tcp::reset(half), nullptr);
+    send_segment(tcp_config(half), half.tuple, hash, tcp::reset(half), nullptr);
     table_.erase(hash, {tcp::EntryId::Kind::half_open, index});
     release_half_open(index);
   }
@@ -100,9 +100,9 @@ template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::answer_with_cookie(const Arrival& arrival) noexcept {
   const Listener& listener = listeners_[listener_at_[arrival.tuple.local_port] - 1u];
   counters_.count(Event::tcp_syn_cookies_sent);
-  send_segment(arrival.tuple, arrival.hash,
-               cookies_.answer(arrival.tuple, arrival.segment, profiles_[listener.profile], now_),
-               nullptr);
+  const tcp::Config& config = profiles_[listener.profile];
+  send_segment(config, arrival.tuple, arrival.hash,
+               cookies_.answer(arrival.tuple, arrival.segment, config, now_), nullptr);
   return Drop::none;
 }
 
@@ -144,7 +144,7 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
       send_syn_ack(half, arrival.hash, tcp::syn_ack_again(half, config));
       return verdict.drop;
     case Action::acknowledge:
-      send_segment(half.tuple, arrival.hash, tcp::acknowledgment(half, config), nullptr);
+      send_segment(config, half.tuple, arrival.hash, tcp::acknowledgment(half, config), nullptr);
       return verdict.drop;
     case Action::reset_reply:
       reset(arrival.tuple, arrival.segment);
@@ -163,7 +163,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::send_syn_ack(const tcp::HalfOpen& half, std::uint64_t hash,
                                   tcp::Segment segment) noexcept {
   if (half.fast_open) segment.options.set_fast_open(fast_open_cookies_.make(half.tuple, now_));
-  send_segment(half.tuple, hash, segment, nullptr);
+  send_segment(tcp_config(half), half.tuple, hash, segment, nullptr);
 }
 
 /// A connection for the entry, all but its Tcb; with `new_entry` it gets a place of its own in the
@@ -237,7 +237,7 @@ Drop Pipeline<D, A>::time_wait_arrives(Arrival& arrival) noexcept {
       release_time_wait(arrival.hash, arrival.entry);
       return verdict.drop;
     case Action::acknowledge:
-      send_segment(entry.tuple, arrival.hash, tcp::acknowledgment(entry), nullptr);
+      send_segment(config_.tcp, entry.tuple, arrival.hash, tcp::acknowledgment(entry), nullptr);
       return verdict.drop;
     case Action::reopen:
       break;

@@ -304,8 +304,9 @@ class Pipeline {
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
   bool append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t length,
                    SendQueue<Packet>& queue) noexcept;
-  bool send_segment(const wire::FourTuple& tuple, std::uint64_t hash, const tcp::Segment& segment,
-                    SendQueue<Packet>* queue, std::uint16_t cut = 0) noexcept;
+  bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple, std::uint64_t hash,
+                    const tcp::Segment& segment, SendQueue<Packet>* queue,
+                    std::uint16_t cut = 0) noexcept;
   // application_stage.h
   void application_in() noexcept;
   void dispatch(std::uint32_t index) noexcept;

@@ -81,7 +81,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
       send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
     const std::uint16_t cut = segment.text > c.tcb.mss ? c.tcb.mss : std::uint16_t{0};
-    if (!send_segment(c.tuple, c.hash, segment, &c.send, cut)) {
+    if (!send_segment(tcp_config(c), c.tuple, c.hash, segment, &c.send, cut)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
     }
@@ -100,7 +100,9 @@ void Pipeline<D, A>::send_more_acks(Connection& c, const tcp::Segment& last,
   ack.window = last.window;
   ack.control = tcp::control::ack;
   ack.options = last.options;
-  for (; c.more_acks != 0; --c.more_acks) send_segment(c.tuple, c.hash, ack, nullptr);
+  for (; c.more_acks != 0; --c.more_acks) {
+    send_segment(tcp_config(c), c.tuple, c.hash, ack, nullptr);
+  }
 }
 
 /// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.
@@ -147,7 +149,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::send_reset(Connection& c) noexcept {
   if (const auto segment = tcp::abort(c.tcb)) {
     counters_.count(Event::tcp_resets_sent);
-    send_segment(c.tuple, c.hash, *segment, nullptr);
+    send_segment(tcp_config(c), c.tuple, c.hash, *segment, nullptr);
   }
 }
 
@@ -156,7 +158,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept {
   if (const auto answer = tcp::reset_for(segment)) {
     counters_.count(Event::tcp_resets_sent);
-    send_segment(tuple, 0, *answer, nullptr);
+    send_segment(config_.tcp, tuple, 0, *answer, nullptr);
   }
 }
 
@@ -190,9 +192,9 @@ bool Pipeline<D, A>::append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t 
 /// which the device makes of it, with so much text each. False when nobody answers for the
 /// next hop; a segment lost for want of a buffer is TCP's to mend.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t hash,
-                                  const tcp::Segment& segment, SendQueue<Packet>* queue,
-                                  std::uint16_t cut) noexcept {
+bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
+                                  std::uint64_t hash, const tcp::Segment& segment,
+                                  SendQueue<Packet>* queue, std::uint16_t cut) noexcept {
   Packet packet = device_.allocate();
   if (!packet || (packet.tailroom() < segment.text && cut == 0)) {
     counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
@@ -239,7 +241,8 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t ha
       offload ? pseudo.partial() : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
   counters_.count(Event::tcp_segments_sent);
   return transmit_.send(std::move(packet),
-                        {.tos = segment.ecn,
+                        {.tos = static_cast<std::uint8_t>(config.dscp << 2 | segment.ecn),
+                         .ttl = config.ttl,
                          .protocol = wire::protocol::tcp,
                          .source = tuple.local,
                          .destination = tuple.remote,

@@ -30,6 +30,7 @@ namespace pollux::pipeline {
 /// What one datagram's IPv4 header says, besides lengths and checksums.
 struct DatagramFields {
   std::uint8_t tos = 0;
+  std::uint8_t ttl = 64;
   std::uint8_t protocol = 0;
   wire::Ipv4Address source;
   wire::Ipv4Address destination;
@@ -198,6 +199,7 @@ class Transmitter {
                                         std::size_t payload) noexcept {
     wire::Ipv4Fields ip;
     ip.tos = fields.tos;
+    ip.ttl = fields.ttl;
     ip.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + payload);
     ip.dont_fragment = true;
     ip.protocol = fields.protocol;

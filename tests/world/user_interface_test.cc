@@ -93,5 +93,77 @@ TEST_F(UserInterface, ALocalAddressOnceChosenStays) {  // MUST-45
   EXPECT_EQ(stack->stream(*app.stream)->local().address, own);
 }
 
+// --- s.3.9.1.9, s.3.9.2: the datagram's fields ---
+
+class DatagramFields : public UserInterface {
+ protected:
+  struct Fields {
+    std::uint8_t dscp;
+    std::uint8_t ttl;
+    friend bool operator==(const Fields&, const Fields&) = default;
+    friend void PrintTo(const Fields& fields, std::ostream* out) {
+      *out << +fields.dscp << ", " << +fields.ttl;
+    }
+  };
+  /// Of all that came since the last call; each the same.
+  std::optional<Fields> heard_fields() {
+    std::optional<Fields> all;
+    for (const auto& datagram : raw.datagrams) {
+      wire::Ipv4View ip;
+      EXPECT_EQ(wire::Ipv4View::parse(datagram, ip), Drop::none);
+      const Fields fields{ip.dscp(), ip.ttl()};
+      if (all) EXPECT_EQ(*all, fields);
+      all = fields;
+    }
+    raw.datagrams.clear();
+    return all;
+  }
+};
+
+TEST_F(DatagramFields, AreThoseOfTheStack) {  // MUST-48, MUST-49, SHLD-22
+  config.tcp.dscp = 10;
+  config.tcp.ttl = 3;
+  app.listen_port = port;
+  app.send_bytes = 100;
+  start();
+  send(control::fin | control::ack);  // of no connection
+  run_for(10ms);
+  EXPECT_EQ(heard_fields(), (Fields{10, 3}));
+  peer.send({.seq = raw_iss, .control = control::syn});
+  run_for(10ms);
+  const auto heard = peer.heard();
+  ASSERT_EQ(heard.size(), 1u);
+  ack = heard[0].seq + 1;
+  seq = raw_iss + 1;
+  send(control::ack);
+  run_for(10ms);
+  EXPECT_EQ(heard_fields(), (Fields{10, 3})) << "text";
+  stack->stream(*app.stream)->abort();
+  run_for(10ms);
+  EXPECT_EQ(heard_fields(), (Fields{10, 3})) << "a reset";
+}
+
+TEST_F(DatagramFields, MayBeAConnectionsOwn) {  // MUST-48, MUST-49
+  start();
+  ASSERT_TRUE(stack->connect(remote, {.limits = {.ttl = 7, .dscp = 46}}));
+  run_for(10ms);
+  EXPECT_EQ(heard_fields(), (Fields{46, 7}));
+  ASSERT_TRUE(stack->connect(remote));
+  run_for(10ms);
+  EXPECT_EQ(heard_fields(), (Fields{0, 64})) << "others have the stack's";
+}
+
+TEST_F(DatagramFields, MayChange) {  // SHLD-21
+  app.listen_port = port;
+  start();
+  establish();
+  raw.datagrams.clear();
+  auto stream = *stack->stream(*app.stream);
+  ASSERT_TRUE(stream.options({.dscp = std::uint8_t{46}}));
+  stream.shutdown_send();
+  run_for(10ms);
+  EXPECT_EQ(heard_fields(), (Fields{46, 64}));
+}
+
 }  // namespace
 }  // namespace pollux::world

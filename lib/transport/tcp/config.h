@@ -60,6 +60,8 @@ struct Config {
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::cubic;
+  std::uint8_t dscp = 0;  // Diffserv codepoint of every segment, 0..63 (RFC 9293 MUST-48)
+  std::uint8_t ttl = 64;  // and its time to live, 1..255 (MUST-49)
   Pacing pacing = Pacing::automatic;
 
   friend constexpr bool operator==(const Config&, const Config&) noexcept = default;

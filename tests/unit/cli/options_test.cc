@@ -150,6 +150,10 @@ TEST(Options, EverythingOfTheMachine) {
                                              "on",
                                              "--fast-open",
                                              "on",
+                                             "--ttl",
+                                             "3",
+                                             "--dscp",
+                                             "46",
                                              "--congestion",
                                              "reno",
                                              "--pacing",
@@ -190,6 +194,8 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_TRUE(shared.merging);
   EXPECT_TRUE(shared.tcp.fast_open);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
+  EXPECT_EQ(shared.tcp.ttl, 3);
+  EXPECT_EQ(shared.tcp.dscp, 46);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);
   EXPECT_EQ(shared.tcp.msl, 500ms);
