@@ -73,7 +73,8 @@ std::string to_string(const tcp::Config& tcp) {
               ", delayed ACK ", tcp.delayed_ack, ", initial window ", int{tcp.initial_window},
               ", scale ", tcp.offer_window_scale ? int{tcp.window_scale} : -1, ", min RTO ",
               tcp.min_rto, ", timestamps ", on(tcp.timestamps), ", SACK ", on(tcp.sack), ", Nagle ",
-              on(tcp.nagle), ", congestion ", name(tcp.congestion));
+              on(tcp.nagle), ", congestion ", name(tcp.congestion), ", fast open ",
+              on(tcp.fast_open));
 }
 
 std::string to_string(const MiddleboxOptions& box) {
