@@ -122,6 +122,7 @@ void Nat::forget() {
   outer_.clear();
   inner_.clear();
   if (options_.same_ports_again) next_port_ = options_.first_port;
+  if (options_.moves) options_.outside = wire::Ipv4Address{options_.outside.value() + 1};
 }
 
 void Middlebox::carry(Side& from, Side& to, Instant now) {

@@ -23,6 +23,8 @@ struct NatOptions {
   /// After forget() ports are given out from the first again, so that they meet the connections of
   /// those who had them before.
   bool same_ports_again = false;
+  /// forget() also gives it the next outside address.
+  bool moves = false;
   /// Only a SYN makes an entry: others from the left without one are dropped.
   bool syn_only = false;
 };

@@ -40,6 +40,15 @@ void on_all_hosts(TransferPlan& plan, auto change) {
   if (plan.server_tcp) change(*plan.server_tcp);
 }
 
+/// In every third world. From a generator of its own, so that the other seeds are what they were.
+void vary_fast_open(TransferPlan& plan) {
+  Prng prng{~plan.seed};
+  if (!prng.chance(0.33)) return;
+  plan.transfers.fast_open = plan.transfers.may_repeat = true;
+  on_all_hosts(plan, [](tcp::Config& tcp) { tcp.fast_open = true; });
+  if (plan.middlebox && plan.middlebox->nat) plan.middlebox->nat->moves = prng.chance(0.5);
+}
+
 /// Few connections whose windows grow, where most others are over before.
 void lengthen(TransferPlan& plan) {
   plan.transfers.connections = std::max(1u, plan.transfers.connections / 15);
@@ -315,6 +324,7 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
     case Topology::count_:
       break;
   }
+  vary_fast_open(plan);
   return plan;
 }
 

@@ -39,13 +39,16 @@ struct TransferOptions {
   Duration pause_up_to = 20ms;
   double never_closes = 0.3;  // chance to shut down but not call close() where both would do
   bool keepalive = false;
+  /// Some opens have text ready before their SYN leaves.
+  bool fast_open = false;
   double abort = 0;  // chance that a write ends in an abort instead
   /// Local ports to open from, one after the other; 0: the stack's choice.
   std::uint16_t local_ports = 0;
   /// A connection may fail for reasons of the world, not of the stack: not a finding.
   bool may_fail = false;
   /// A copy that comes late, with an ACK of a SYN cookie, may open a connection that has ended once
-  /// more: who keeps no state cannot know (RFC 4987 s.3.6).
+  /// more: who keeps no state cannot know (RFC 4987 s.3.6). So may a copy of a fast open's SYN
+  /// (RFC 7413 s.6.1).
   bool may_repeat = false;
   /// An open may find no next hop: it then ends with no_neighbor, as it should.
   bool may_not_open = false;
@@ -76,6 +79,7 @@ class TransferApp {
     std::uint32_t got = 0;
     std::array<std::byte, header_size> header{};
     Manner manner = Manner::both_at_once;
+    bool begun = false;
     bool up = false;
     bool opener = false;
     bool peer_end = false;
@@ -199,6 +203,11 @@ class TransferApp {
       return;
     }
     ++opened_;
+    const bool speaks = manner < static_cast<std::uint64_t>(Manner::opener_just_closes);
+    if (!options_.fast_open || options_.may_not_open || !speaks || prng_.chance(0.3)) return;
+    auto stream = stack.stream(*opened);
+    prepare(*stream, true, to.port);
+    write(*stream);
   }
 
   std::uint32_t random_size() {
@@ -213,15 +222,20 @@ class TransferApp {
     if (session.up) ledger_.find(Wrong::callback_order, session.number, 0);
     session.up = true;
     ++progress_;
+    if (!session.begun) prepare(stream, opener, port);
+    write(stream);
+  }
+  /// What is to be said is known, though the connection may not be up yet.
+  void prepare(auto& stream, bool opener, std::uint16_t port) {
+    Session& session = stream.session();
+    session.begun = true;
     session.opener = opener;
     session.manner = static_cast<Manner>(port - first_port);
     if (options_.keepalive) stream.options({.keepalive = true});
-    if (!silent(session)) {
-      const std::uint32_t size = random_size();
-      session.number = ledger_.begin(size);
-      session.total = size + header_size;
-    }
-    write(stream);
+    if (silent(session)) return;
+    const std::uint32_t size = random_size();
+    session.number = ledger_.begin(size);
+    session.total = size + header_size;
   }
 
   /// The outgoing header is a function of the number, so that the session need not keep it: the

@@ -74,7 +74,7 @@ std::string to_string(const tcp::Config& tcp) {
               ", scale ", tcp.offer_window_scale ? int{tcp.window_scale} : -1, ", min RTO ",
               tcp.min_rto, ", timestamps ", on(tcp.timestamps), ", SACK ", on(tcp.sack), ", Nagle ",
               on(tcp.nagle), ", congestion ", name(tcp.congestion), ", pacing ",
-              on(tcp.pacing != tcp::Pacing::off));
+              on(tcp.pacing != tcp::Pacing::off), ", fast open ", on(tcp.fast_open));
 }
 
 std::string to_string(const MiddleboxOptions& box) {

@@ -170,6 +170,7 @@ class Run {
     pipeline::Config config = plan_.stack;
     config.interface.addresses = {{.prefix = {address_of(number), 24}, .count = 1}};
     config.seed = seeds_.next();
+    config.cookie_seed = number;
     if (!client && plan_.server_tcp) config.tcp = *plan_.server_tcp;
     auto stack = Stack::make(config, host.device, host.app, world_.now());
     if (!stack) return problem(stack.error().what + ": " + stack.error().why);

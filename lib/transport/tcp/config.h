@@ -56,7 +56,7 @@ struct Config {
   /// Text on SYNs (RFC 7413): a listener hands out cookies and takes them, an open asks for them
   /// and uses them. For applications alone that take no harm when text comes twice.
   bool fast_open = false;
-  std::uint16_t fast_opens_pending = 256;     // at most: of a core, RFC 7413 s.5.1
+  std::uint16_t fast_opens_pending = 1'024;   // at most: of a core, RFC 7413 s.5.1
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes
   Congestion congestion = Congestion::cubic;

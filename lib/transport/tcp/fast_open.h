@@ -74,9 +74,9 @@ class FastOpenCache {
  public:
   static constexpr std::size_t capacity = 1024;
   /// How long a path is left alone after a failure; twice as long after each further one, up to
-  /// 64 times (s.4.1.3.1).
-  static constexpr Duration first_rest = 60s;
-  static constexpr std::uint8_t most_doublings = 6;
+  /// an hour and some minutes (s.4.1.3.1; docs/decisions/0026).
+  static constexpr Duration first_rest = 1s;
+  static constexpr std::uint8_t most_doublings = 12;
 
   explicit FastOpenCache(SipKey key) : key_(key), entries_(capacity) {}
 

@@ -103,9 +103,9 @@ TEST(FastOpenCache, LeavesAPathAloneTwiceAsLongAfterEachFailure) {
   FastOpenCache cache{key};
   cache.learn(tuple, offer_of(1), start);
   Instant now = start;
-  for (int failures = 0; failures < 9; ++failures) {
+  for (int failures = 0; failures < 15; ++failures) {
     cache.failed(tuple, now);
-    const Duration rest = FastOpenCache::first_rest * (1 << std::min(failures, 6));
+    const Duration rest = FastOpenCache::first_rest * (1 << std::min(failures, 12));
     EXPECT_FALSE(cache.offer(tuple, now + rest - 1ns)) << failures;
     now += rest;
     ASSERT_TRUE(cache.offer(tuple, now)) << failures;
