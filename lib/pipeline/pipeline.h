@@ -289,6 +289,9 @@ class Pipeline {
   void release(std::uint32_t index) noexcept;
   void leave_table(std::uint32_t index) noexcept;
   void start_queues(Connection& c) noexcept;
+  void fit_path(Connection& c) noexcept;
+  void ask_path(Connection& c) noexcept;
+  void take_path_news(const Connection& c, const tcp::Verdict& verdict) noexcept;
   void send_reset(Connection& c) noexcept;
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
   bool send_segment(const wire::FourTuple& tuple, std::uint64_t hash, const tcp::Segment& segment,

@@ -61,6 +61,8 @@ template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (c.detached) return true;
+  if (c.tcb.mss < c.full_mss) [[unlikely]]
+    ask_path(c);
   tcp::Emit emit = tcp::Emit::more;
   std::uint32_t texts = 0;
   while (emit == tcp::Emit::more) {
@@ -69,6 +71,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     const tcp::SeqNum sent_before = c.tcb.snd_nxt;
     emit = tcp::next_segment(c.tcb, tcp_config(c), flights_, now_, segment);
     if (emit == tcp::Emit::none) break;
+    POLLUX_ASSERT(segment.text <= c.tcb.mss || tcp::is_path_probe(c.tcb, flights_, segment.seq));
     // The last of several is pushed, though more may be queued: who puts segments together on the
     // way need not wait for another.
     if (segment.text != 0 && ++texts > 1 && emit == tcp::Emit::last) {
@@ -214,8 +217,50 @@ bool Pipeline<D, A>::send_segment(const wire::FourTuple& tuple, std::uint64_t ha
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::start_queues(Connection& c) noexcept {
   c.send.start_at(c.tcb.iss + 1);
+  fit_path(c);
+}
+
+/// Its MSS is what both ends have said: segments are to be no longer than the path takes, either.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::fit_path(Connection& c) noexcept {
+  c.full_mss = c.tcb.mss;
   const std::uint16_t mtu = path_mtu_.mtu(c.tuple.remote, now_);
   if (mtu < device_.mtu()) tcp::path_mtu_changed(c.tcb, tcp_config(c), mtu);
+}
+
+/// Segments are shorter than both ends would take: asks the path for more, now and then (RFC 4821),
+/// or takes what another connection has found.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::ask_path(Connection& c) noexcept {
+  if (!tcp_config(c).path_probing) return;
+  const std::uint16_t low = tcp::datagram_size(c.tcb, c.tcb.mss);
+  const std::uint16_t high = tcp::datagram_size(c.tcb, c.full_mss);
+  const std::uint16_t found = std::min(path_mtu_.found(c.tuple.remote, now_), high);
+  if (found > low) return tcp::path_takes(c.tcb, flights_, found);
+  const auto size = path_mtu_.probe_size(c.tuple.remote, low, high, now_);
+  if (!size || !tcp::probe_path(c.tcb, flights_, *size, now_)) return;
+  path_mtu_.probing(c.tuple.remote, low, *size, now_);
+  counters_.count(Event::tcp_path_probes);
+}
+
+/// What a connection has found out of its path holds for all that go there.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::take_path_news(const Connection& c, const tcp::Verdict& verdict) noexcept {
+  switch (verdict.path_news) {
+    case tcp::PathNews::none:
+      break;
+    case tcp::PathNews::takes:
+      path_mtu_.takes(c.tuple.remote, verdict.path_mtu, now_);
+      break;
+    case tcp::PathNews::loses:
+      counters_.count(Event::tcp_path_probes_lost);
+      path_mtu_.loses(c.tuple.remote, verdict.path_mtu, now_);
+      break;
+    case tcp::PathNews::black_hole:
+      counters_.count(Event::tcp_black_holes);
+      path_mtu_.black_hole(c.tuple.remote, verdict.path_mtu, now_);
+      break;
+  }
 }
 
 }  // namespace pollux::pipeline

@@ -183,6 +183,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   if (verdict.established) {
     counters_.count(Event::tcp_established);
     c.receive.start_at(c.tcb.irs + 1);
+    if (c.active) fit_path(c);  // the peer's MSS is known only now
     news |= c.active ? pending::connected : pending::accepted;
   }
   if (verdict.acknowledged) {
@@ -205,6 +206,8 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
     c.time_wait = verdict.time_wait;
     news |= pending::closed;
   }
+  if (verdict.path_news != tcp::PathNews::none) [[unlikely]]
+    take_path_news(c, verdict);
   count_verdict(verdict);
   if (news != 0) make_ready(index, news);
   arm(index);

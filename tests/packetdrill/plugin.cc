@@ -62,6 +62,8 @@ void take_flag(tcp::Config& config, std::string_view flag) {
   } else if (name == "ecn") {
     constexpr std::array by_number{tcp::Ecn::off, tcp::Ecn::on, tcp::Ecn::accept};  // as Linux
     config.ecn = by_number[value(0, 2)];
+  } else if (name == "path_probing") {
+    config.path_probing = value(0, 1) != 0;
   } else if (name == "cookies") {
     config.syn_cookies =
         value(0, 1) != 0 ? tcp::SynCookieUse::always : tcp::SynCookieUse::automatic;

@@ -46,7 +46,7 @@ struct Config {
   bool sack = true;        // offered, RFC 2018 s.2
   Ecn ecn = Ecn::accept;
   bool nagle = true;
-  bool path_probing = true;  // shorter segments where long ones vanish, RFC 4821
+  bool path_probing = true;  // shorter segments where long ones vanish, and back again, RFC 4821
   SynCookieUse syn_cookies = SynCookieUse::automatic;
   std::uint32_t receive_buffer = 256 * 1024;  // bytes
   std::uint32_t send_buffer = 256 * 1024;     // bytes

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "transport/tcp/congestion.h"
 #include "transport/tcp/ecn.h"
+#include "transport/tcp/path_probe.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -25,6 +26,7 @@ struct Plan {
     first_again,  // once more, from snd_una
     lost_again,   // once more, from within what is in flight
     probe,
+    path_probe,
     ack,
     keepalive
   };
@@ -133,6 +135,18 @@ Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
   return plan_again(tcb, Plan::What::lost_again, max(tcb.snd_una + before, burst), tcb.snd_nxt);
 }
 
+/// What the scoreboard asks for before anything new.
+Plan plan_mending(const Tcb& tcb, const Sending& sending) noexcept {
+  const Plan plan = sending.probe_due ? plan_tail_probe(tcb, sending.board) : Plan{};
+  return plan.what != Plan::What::nothing ? plan : plan_lost_again(tcb, sending);
+}
+
+/// A segment longer than the path is known to take: it waits until cwnd has room for all of it.
+Plan plan_path_probe(const Tcb& tcb, const Sending& sending) noexcept {
+  if (congestion_room(tcb, &sending) < sending.path.size) return {};
+  return {.what = Plan::What::path_probe, .seq = tcb.snd_pos, .text = sending.path.size};
+}
+
 Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
   if (tcb.state == State::closed) return {};
   if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return {.what = Plan::What::syn, .seq = tcb.iss};
@@ -145,12 +159,15 @@ Plan make_plan(const Tcb& tcb, const FlightPool& flights) noexcept {
     if (tcb.resend_first) return plan_first_again(tcb);
     if (tcb.probe) return plan_probe(tcb);
     const Sending* const board = scoreboard_of(tcb, flights);
+    bool probes_path = false;
     if (tcb.mend && board != nullptr) {
-      Plan plan = board->probe_due ? plan_tail_probe(tcb, board->board) : Plan{};
-      if (plan.what == Plan::What::nothing) plan = plan_lost_again(tcb, *board);
+      const Plan plan = plan_mending(tcb, *board);
       if (plan.what != Plan::What::nothing) return plan;
+      probes_path = board->path.state == PathProbe::State::due &&
+                    may_probe_path(tcb, *board, board->path.size);
     }
-    const Plan plan = plan_stream(tcb, congestion_room(tcb, board));
+    const Plan plan =
+        probes_path ? plan_path_probe(tcb, *board) : plan_stream(tcb, congestion_room(tcb, board));
     if (plan.what != Plan::What::nothing) return plan;
   }
   if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb)};
@@ -188,7 +205,8 @@ void write_syn(const Tcb& tcb, const Config& config, Segment& out) noexcept {
 
 /// Notes in the scoreboard what leaves. One begins where something is on its way that was sent in
 /// an earlier burst: of a single burst all is known from the segment that is timed.
-void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, Instant now) noexcept {
+void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, bool path_probe,
+               Instant now) noexcept {
   if (!tcb.sack || !tcb.syn_acked) return;
   Sending* sending = scoreboard_of(tcb, flights);
   if (sending == nullptr) {
@@ -200,6 +218,8 @@ void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, Instant
   sending->board.sent(left, right, Micros32{now}, std::chrono::microseconds{tcb.srtt_8 / 256});
   if (tcb.recovering) sending->prr_out += static_cast<std::uint32_t>(right - left);
   if (again) sending->undo_pending += static_cast<std::uint32_t>(right - left);
+  if (sending->path.state != PathProbe::State::none) [[unlikely]]
+    path_probe_sent(sending->path, left, right, path_probe, again);
   if (!sending->probe_due) return;
   sending->probe_due = false;
   sending->probe_out = true;
@@ -229,7 +249,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
   const SeqNum end = out.seq + out.len();
   const bool again = out.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
-  note_sent(tcb, flights, out.seq, end, now);
+  note_sent(tcb, flights, out.seq, end, plan.what == Plan::What::path_probe, now);
   // Nothing before it is on its way: a timer that runs was started for something else, a closed
   // window or silly-window avoidance.
   const bool alone =
@@ -258,6 +278,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       break;
     case Plan::What::syn:
     case Plan::What::stream:
+    case Plan::What::path_probe:
       tcb.snd_pos = end;
       break;
     case Plan::What::lost_again:
