@@ -356,6 +356,8 @@ const std::vector<OptionRow>& option_table() {
        all, "on", take_ecn},
       {{"--congestion", "HOW", "cubic or reno: how fast text may leave (cubic)", "TCP"},
        all, "cubic", take_congestion},
+      {{"--path-probing", "on|off", "find out what the path takes without ICMP (on)", "TCP"},
+       all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.path_probing, v); }},
       {{"--syn-cookies", "WHEN", "auto (when half-open entries run out), always or never", "TCP"},
        all, "auto", take_syn_cookies},
       {{"--initial-window", "N", "first congestion window, segments (10)", "TCP"},

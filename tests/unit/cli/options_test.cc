@@ -142,6 +142,8 @@ TEST(Options, EverythingOfTheMachine) {
                                              "on",
                                              "--congestion",
                                              "reno",
+                                             "--path-probing",
+                                             "off",
                                              "--syn-cookies",
                                              "never",
                                              "--initial-window",
@@ -173,6 +175,7 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_FALSE(shared.tcp.sack);
   EXPECT_EQ(shared.tcp.congestion, tcp::Congestion::reno);
   EXPECT_EQ(shared.tcp.ecn, tcp::Ecn::on);
+  EXPECT_FALSE(shared.tcp.path_probing);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.initial_window, 4);
   EXPECT_EQ(shared.tcp.delayed_ack, 0ms);
