@@ -107,6 +107,10 @@ Script& Script::sets(tcp::Options options, const char* file, int line) {
 Script& Script::hears_unreachable(Cause cause, bool hard, const char* file, int line) {
   return step(file, line, [=](Run& run) { run.hears_unreachable(cause, hard); });
 }
+Script& Script::probes_path(std::uint16_t mtu, bool possible, const char* file, int line) {
+  return step(file, line, [=](Run& run) { run.probes_path(mtu, possible); });
+}
+
 Script& Script::hears_path_mtu(std::uint16_t mtu, const char* file, int line) {
   return step(file, line, [=](Run& run) { run.hears_path_mtu(mtu); });
 }

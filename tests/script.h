@@ -106,6 +106,8 @@ class Script {
   Script& sets(tcp::Options options, POLLUX_WHERE);
   Script& hears_unreachable(Cause cause, bool hard, POLLUX_WHERE);
   Script& hears_path_mtu(std::uint16_t mtu, POLLUX_WHERE);
+  /// A longer segment is asked for, and is to come or is not possible now.
+  Script& probes_path(std::uint16_t mtu, bool possible = true, POLLUX_WHERE);
   /// Time passes until so long after the script's beginning; timers expire on the way.
   Script& at(Duration time, POLLUX_WHERE);
   /// Nothing is sent until flush(): one poll of the pipeline does several things.

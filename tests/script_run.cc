@@ -241,6 +241,9 @@ void Run::emit() {
     const tcp::Emit emit = tcp::next_segment(tcb_, setup_.config, pool_, now_, segment);
     if (emit == tcp::Emit::none) return;
     sent_.push_back(segment);
+    if (segment.text > tcb_.mss && !tcp::is_path_probe(tcb_, pool_, segment.seq)) {
+      fail("it is longer than the MSS: " + describe(segment));
+    }
     examine();
     if (emit == tcp::Emit::last) return;
   }
@@ -315,6 +318,12 @@ void Run::hears_path_mtu(std::uint16_t mtu) {
   sends_nothing();
   tcp::path_mtu_changed(tcb_, setup_.config, mtu);
   emit();
+  examine();
+}
+
+void Run::probes_path(std::uint16_t mtu, bool possible) {
+  const bool taken = tcp::probe_path(tcb_, pool_, mtu, now_);
+  if (taken != possible) fail(taken ? "a probe of the path is to come" : "no probe of the path");
   examine();
 }
 

@@ -32,6 +32,7 @@ class Run {
   void sets(const tcp::Options& options);
   void hears_unreachable(Cause cause, bool hard);
   void hears_path_mtu(std::uint16_t mtu);
+  void probes_path(std::uint16_t mtu, bool possible);
   void at(Duration time);
   void hold() { held_ = true; }
   void flush();

@@ -375,6 +375,8 @@ const std::vector<OptionRow>& option_table() {
        all, "cubic", take_congestion},
       {{"--pacing", "HOW", "auto or off: large windows are spread in time (auto)", "TCP"},
        all, "auto", take_pacing},
+      {{"--path-probing", "on|off", "find out what the path takes without ICMP (on)", "TCP"},
+       all, "on", [](D& d, V& v) { return take_switch(d.shared.tcp.path_probing, v); }},
       {{"--syn-cookies", "WHEN", "auto (when half-open entries run out), always or never", "TCP"},
        all, "auto", take_syn_cookies},
       {{"--fast-open", "on|off", "text on SYNs, which may come twice (off)", "TCP"},

@@ -51,6 +51,7 @@ struct Connection {
   std::uint8_t profile = Profiles::common;  // what TCP is told of it
   std::uint8_t more_acks = 0;               // due beside the one that the Tcb knows of
   std::uint16_t owned = 0;                  // packets in its send queue
+  std::uint16_t full_mss = 0;               // what both ends take; the path may take less
   std::uint32_t held = 0;  // bytes at the send queue's end that TCP does not know of yet
   Millis32 armed_at;       // what its wheel entry is set to, while it has one
   SendQueue<P> send;

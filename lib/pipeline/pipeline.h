@@ -300,13 +300,15 @@ class Pipeline {
   void release(std::uint32_t index) noexcept;
   void leave_table(std::uint32_t index) noexcept;
   void start_queues(Connection& c) noexcept;
+  void fit_path(Connection& c) noexcept;
+  void ask_path(Connection& c) noexcept;
+  void take_path_news(const Connection& c, const tcp::Verdict& verdict) noexcept;
   void send_reset(Connection& c) noexcept;
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
   bool append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t length,
                    SendQueue<Packet>& queue) noexcept;
   bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple, std::uint64_t hash,
-                    const tcp::Segment& segment, SendQueue<Packet>* queue,
-                    std::uint16_t cut = 0) noexcept;
+                    const tcp::Segment& segment, SendQueue<Packet>* queue) noexcept;
   // application_stage.h
   void application_in() noexcept;
   void dispatch(std::uint32_t index) noexcept;

@@ -61,6 +61,8 @@ template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (c.detached) return true;
+  if (c.tcb.mss < c.full_mss) [[unlikely]]
+    ask_path(c);
   tcp::Emit emit = tcp::Emit::more;
   std::uint32_t texts = 0;
   while (emit == tcp::Emit::more) {
@@ -69,6 +71,8 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     const tcp::SeqNum sent_before = c.tcb.snd_nxt;
     emit = tcp::next_segment(c.tcb, tcp_config(c), flights_, now_, segment);
     if (emit == tcp::Emit::none) break;
+    POLLUX_ASSERT(segment.text <= c.tcb.mss || segment.cut != 0 ||
+                  tcp::is_path_probe(c.tcb, flights_, segment.seq));
     // The last of several is pushed, though more may be queued: who puts segments together on the
     // way need not wait for another.
     if (segment.text != 0 && ++texts > 1 && emit == tcp::Emit::last) {
@@ -80,8 +84,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     if (c.more_acks != 0) [[unlikely]]
       send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
-    const std::uint16_t cut = segment.text > c.tcb.mss ? c.tcb.mss : std::uint16_t{0};
-    if (!send_segment(tcp_config(c), c.tuple, c.hash, segment, &c.send, cut)) {
+    if (!send_segment(tcp_config(c), c.tuple, c.hash, segment, &c.send)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
     }
@@ -188,13 +191,13 @@ bool Pipeline<D, A>::append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t 
 }
 
 /// Builds the frame of one segment and hands it to the link. `hash` is the tuple's, which
-/// timestamps want to know. `queue` has the text; null without. With `cut` it is several segments,
-/// which the device makes of it, with so much text each. False when nobody answers for the
+/// timestamps want to know. `queue` has the text; null without. False when nobody answers for the
 /// next hop; a segment lost for want of a buffer is TCP's to mend.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
                                   std::uint64_t hash, const tcp::Segment& segment,
-                                  SendQueue<Packet>* queue, std::uint16_t cut) noexcept {
+                                  SendQueue<Packet>* queue) noexcept {
+  const std::uint16_t cut = segment.cut;
   Packet packet = device_.allocate();
   if (!packet || (packet.tailroom() < segment.text && cut == 0)) {
     counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
@@ -256,8 +259,50 @@ bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTup
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::start_queues(Connection& c) noexcept {
   c.send.start_at(c.tcb.iss + 1);
+  fit_path(c);
+}
+
+/// Its MSS is what both ends have said: segments are to be no longer than the path takes, either.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::fit_path(Connection& c) noexcept {
+  c.full_mss = c.tcb.mss;
   const std::uint16_t mtu = path_mtu_.mtu(c.tuple.remote, now_);
   if (mtu < device_.mtu()) tcp::path_mtu_changed(c.tcb, tcp_config(c), mtu);
+}
+
+/// Segments are shorter than both ends would take: asks the path for more, now and then (RFC 4821),
+/// or takes what another connection has found.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::ask_path(Connection& c) noexcept {
+  if (!tcp_config(c).path_probing) return;
+  const std::uint16_t low = tcp::datagram_size(c.tcb, c.tcb.mss);
+  const std::uint16_t high = tcp::datagram_size(c.tcb, c.full_mss);
+  const std::uint16_t found = std::min(path_mtu_.found(c.tuple.remote, now_), high);
+  if (found > low) return tcp::path_takes(c.tcb, flights_, found);
+  const auto size = path_mtu_.probe_size(c.tuple.remote, low, high, now_);
+  if (!size || !tcp::probe_path(c.tcb, flights_, *size, now_)) return;
+  path_mtu_.probing(c.tuple.remote, low, *size, now_);
+  counters_.count(Event::tcp_path_probes);
+}
+
+/// What a connection has found out of its path holds for all that go there.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::take_path_news(const Connection& c, const tcp::Verdict& verdict) noexcept {
+  switch (verdict.path_news) {
+    case tcp::PathNews::none:
+      break;
+    case tcp::PathNews::takes:
+      path_mtu_.takes(c.tuple.remote, verdict.path_mtu, now_);
+      break;
+    case tcp::PathNews::loses:
+      counters_.count(Event::tcp_path_probes_lost);
+      path_mtu_.loses(c.tuple.remote, verdict.path_mtu, now_);
+      break;
+    case tcp::PathNews::black_hole:
+      counters_.count(Event::tcp_black_holes);
+      path_mtu_.black_hole(c.tuple.remote, verdict.path_mtu, now_);
+      break;
+  }
 }
 
 }  // namespace pollux::pipeline

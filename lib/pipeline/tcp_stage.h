@@ -190,6 +190,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   std::uint16_t news = 0;
   if (verdict.established) {
     counters_.count(Event::tcp_established);
+    if (c.active) fit_path(c);  // the peer's MSS is known only now
     if (c.fast_open) {
       c.fast_open = false;  // it was accepted, and its text is being read, since the SYN came
     } else {
@@ -217,6 +218,8 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
     c.time_wait = verdict.time_wait;
     news |= pending::closed;
   }
+  if (verdict.path_news != tcp::PathNews::none) [[unlikely]]
+    take_path_news(c, verdict);
   count_verdict(verdict);
   if (news != 0) make_ready(index, news);
   arm(index);

@@ -64,6 +64,8 @@ void take_flag(tcp::Config& config, std::string_view flag) {
     config.ecn = by_number[value(0, 2)];
   } else if (name == "pacing") {
     config.pacing = value(0, 1) != 0 ? tcp::Pacing::automatic : tcp::Pacing::off;
+  } else if (name == "path_probing") {
+    config.path_probing = value(0, 1) != 0;
   } else if (name == "cookies") {
     config.syn_cookies =
         value(0, 1) != 0 ? tcp::SynCookieUse::always : tcp::SynCookieUse::automatic;

@@ -78,7 +78,14 @@ class Hostile {
     } else if (what < 86) {
       if (random_.chance(0.3)) take(close(tcb_, config_, random_.chance(0.5), now_));
     } else if (what < 88) {
-      path_mtu_changed(tcb_, config_, static_cast<std::uint16_t>(random_.below(3000)));
+      const auto mtu = static_cast<std::uint16_t>(random_.below(3000));
+      if (random_.chance(0.3)) {
+        path_mtu_changed(tcb_, config_, mtu);
+      } else if (random_.chance(0.1)) {
+        path_takes(tcb_, pool_, mtu);
+      } else {
+        static_cast<void>(probe_path(tcb_, pool_, mtu, now_));
+      }
       emit();
     } else if (what < 89) {
       take(unreachable(tcb_, Cause::unreachable, random_.chance(0.2)));

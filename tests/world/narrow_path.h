@@ -22,8 +22,8 @@ namespace pollux::world {
 /// station of its own, so that those at the ends know each other's MAC addresses.
 class NarrowPath {
  public:
-  NarrowPath(sim::Device& left, sim::Device& right, std::uint16_t mtu)
-      : left_(left), right_(right), mtu_(mtu) {}
+  NarrowPath(sim::Device& left, sim::Device& right, std::uint16_t takes)
+      : mtu(takes), left_(left), right_(right) {}
 
   void poll(Instant) {
     carry(left_, right_);
@@ -31,8 +31,10 @@ class NarrowPath {
   }
   std::optional<Instant> next_event() const { return std::nullopt; }
 
+  std::uint16_t mtu;
   /// What it says of its MTU; 0: as routers from before RFC 1191.
   std::optional<std::uint16_t> says;
+  bool silent = false;      // it says nothing: a black hole (RFC 2923)
   std::size_t refused = 0;  // with DF
   std::size_t cut = 0;
   std::size_t whole = 0;
@@ -50,7 +52,7 @@ class NarrowPath {
       if (ethernet && ethernet->type() == wire::ether_type::ipv4 &&
           wire::Ipv4View::parse(ethernet->payload(), ip) == Drop::none) {
         largest = std::max<std::size_t>(largest, ip.total_length());
-        if (ip.total_length() > mtu_) {
+        if (ip.total_length() > mtu) {
           ip.dont_fragment() ? refuse(from, *ethernet, ip) : in_pieces(to, *ethernet, ip);
           continue;
         }
@@ -61,11 +63,12 @@ class NarrowPath {
   }
   void refuse(sim::Device& back, const wire::EthernetView& ethernet, const wire::Ipv4View& ip) {
     ++refused;
+    if (silent) return;
     sim::Frame frame = back.allocate();
     if (!frame) return;
     internet::write_icmp_error(
         wire::IcmpFields::unreachable(wire::icmp_unreachable::fragmentation_needed,
-                                      says.value_or(mtu_)),
+                                      says.value_or(mtu)),
         ip, frame.append(internet::icmp_error_size(ip)));
     wire::Ipv4Fields fields;
     fields.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + frame.bytes().size());
@@ -85,7 +88,7 @@ class NarrowPath {
     fields.protocol = ip.protocol();
     fields.source = ip.source();
     fields.destination = ip.destination();
-    internet::Fragmenter pieces{ip.payload().size(), mtu_};
+    internet::Fragmenter pieces{ip.payload().size(), mtu};
     while (const auto piece = pieces.next()) {
       sim::Frame frame = to.allocate();
       if (!frame) return;
@@ -106,7 +109,6 @@ class NarrowPath {
 
   sim::Device& left_;
   sim::Device& right_;
-  std::uint16_t mtu_;
 };
 
 }  // namespace pollux::world

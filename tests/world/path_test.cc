@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "base/prng.h"
 #include "narrow_path.h"
 #include "sim/world.h"
 #include "stack_setup.h"
@@ -26,8 +28,9 @@ class OnANarrowPath : public testing::Test {
   std::unique_ptr<Stack> left;
   std::unique_ptr<Stack> right;
 
-  void start(std::uint16_t mtu) {
-    world.connect(left_device, near_left, {.delay = 1ms});
+  void start(std::uint16_t mtu, std::uint64_t bits_per_second = 0, double loss = 0) {
+    world.connect(left_device, near_left,
+                  {.bits_per_second = bits_per_second, .delay = 1ms, .loss = loss});
     world.connect(right_device, near_right, {.delay = 1ms});
     path = std::make_unique<NarrowPath>(near_left, near_right, mtu);
     left = std::move(*Stack::make(left_config, left_device, left_app, world.now()));
@@ -107,6 +110,67 @@ TEST_F(OnANarrowPath, SegmentsThatThePeerKeepsSmallGetThroughToo) {
   run_until(60s);
   EXPECT_LE(path->largest, 540u);
   expect_all_came(50'000);
+}
+
+TEST_F(OnANarrowPath, WhatASilentOneHasTakenAwayIsAskedBack) {  // RFC 4821
+  send_across(80'000'000);
+  left_config.tcp.send_buffer = 32'768;  // a round trip of 0.3 s, and time-outs of not much more
+  start(1500, 1'000'000);
+  run_until(10s);
+  EXPECT_EQ(path->largest, 1500u);
+  path->mtu = 1300;
+  path->silent = true;
+  run_until(100s);
+  const Counters& counters = left->counters();
+  EXPECT_EQ(counters[Event::tcp_black_holes], 1u);
+  EXPECT_GE(counters[Event::tcp_path_probes_lost], 1u);
+  EXPECT_LE(counters[Event::tcp_path_probes], 6u);
+  const std::size_t refused = std::exchange(path->refused, 0);
+  EXPECT_LE(refused, 32'768u / 1460 + 20) << "those in flight at first, time-outs, and probes";
+  path->largest = 0;
+  run_until(200s);
+  EXPECT_EQ(path->largest, 1280u) << "the largest usual size that it takes";
+  EXPECT_EQ(path->refused, 0u) << "the search is over";
+  path->mtu = 1500;
+  run_until(500s);
+  EXPECT_EQ(path->largest, 1280u) << "not asked again so soon";
+  run_until(900s);
+  EXPECT_EQ(path->largest, 1500u) << "after ten minutes it is";
+  EXPECT_EQ(counters[Event::tcp_fast_retransmits], 0u) << "a probe that is lost is no congestion";
+  expect_all_came(80'000'000);
+}
+
+TEST_F(OnANarrowPath, OneThatChangesAgainAndAgainLosesNothing) {
+  send_across(30'000'000);
+  start(1500, 2'000'000, 0.01);
+  path->silent = true;
+  Prng random{1};
+  for (Duration at = 5s; at < 300s; at += 10s) {
+    run_until(at);
+    path->mtu = static_cast<std::uint16_t>(random.chance(0.4) ? 1500 : 600 + random.below(900));
+  }
+  path->mtu = 1500;
+  run_until(30min);
+  const Counters& counters = left->counters();
+  EXPECT_GE(counters[Event::tcp_black_holes], 2u);
+  EXPECT_GE(counters[Event::tcp_path_probes], counters[Event::tcp_path_probes_lost] + 2);
+  expect_all_came(30'000'000);
+}
+
+TEST_F(OnANarrowPath, WhatOneConnectionHasFoundOthersUse) {  // RFC 4821 s.5.2
+  send_across(3'000'000);
+  start(1300, 1'000'000);
+  path->silent = true;
+  run_until(120s);
+  EXPECT_EQ(right_app.received, 3'000'000u);
+  EXPECT_EQ(right_app.wrong, 0u);
+  path->refused = path->largest = 0;
+  left_app.send_bytes = 100'000;
+  ASSERT_TRUE(left->connect({right_address, port}));
+  run_until(150s);
+  EXPECT_EQ(right_app.received, 3'100'000u);
+  EXPECT_EQ(path->largest, 1280u);
+  EXPECT_EQ(path->refused, 0u);
 }
 
 /// Two stacks on one cable of their MTU.

@@ -87,7 +87,9 @@ void recover_and_wait(Arrival& a, Sending& sending, SeqNum before) noexcept {
   if (tcb.snd_una != before) settle(a, Restart::yes);
   // What a probe would have told is known now.
   const bool probing = tcb.retransmit_armed && tcb.timer == Timer::tail_probe;
-  const bool restart = a.verdict.fast_retransmit || (probing && tcb.no_tail_probe);
+  const bool path_probe_lost = a.verdict.path_news == PathNews::loses;
+  const bool restart =
+      a.verdict.fast_retransmit || path_probe_lost || (probing && tcb.no_tail_probe);
   if (restart && tcb.in_flight() > 0) arm_retransmit(tcb, a.config, a.now);
   const auto wait = reordering_wait(tcb, sending, a.now);
   if (wait.count() > 0) arm_reordering(tcb, wait, a.now);

@@ -157,7 +157,7 @@ void other_states(Arrival& a) noexcept {
 void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& options,
                   Instant now) noexcept {
   const std::uint16_t peer = options.mss.value_or(default_mss);  // MUST-15
-  tcb.mss = std::max(std::min(peer, tcb.mss), min_mss);          // MUST-16
+  tcb.mss = std::max(std::min(peer, config.mss), min_mss);       // MUST-16
   tcb.sack = config.sack && options.sack_permitted;
   if (offers_timestamps(config) && options.timestamps) {
     agree_on_timestamps(tcb, options.timestamps->value, now);

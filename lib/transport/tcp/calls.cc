@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "transport/tcp/congestion.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
@@ -180,17 +181,15 @@ void release(Tcb& tcb, FlightPool& flights) noexcept {
 }
 
 void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept {
-  const std::uint16_t headers = 40 + (tcb.timestamps ? timestamps_size : 0);  // of IPv4 and TCP
-  const std::uint16_t mss = std::max<std::uint16_t>(
-      mtu > headers ? static_cast<std::uint16_t>(mtu - headers) : std::uint16_t{0}, min_mss);
+  const std::uint16_t mss = text_in_datagram(tcb, mtu);
   if (mss >= tcb.mss || mss >= config.mss) return;
   // Nothing was lost to congestion: cwnd stays as it is (RFC 1191 s.6.5).
   tcb.mss = mss;
-  if (tcb.synchronized() && tcb.syn_acked) {
-    tcb.snd_pos = tcb.snd_una;
-    tcb.resend_first = false;
-    tcb.timing = false;
-  }
+  if (!tcb.synchronized() || !tcb.syn_acked) return;
+  if (tcb.snd_nxt == tcb.iss + 1) return open_congestion_window(tcb, config);  // nothing was sent
+  tcb.snd_pos = tcb.snd_una;
+  tcb.resend_first = false;
+  tcb.timing = false;
 }
 
 Verdict unreachable(Tcb& tcb, Cause cause, bool hard) noexcept {

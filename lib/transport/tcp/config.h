@@ -51,7 +51,7 @@ struct Config {
   bool sack = true;        // offered, RFC 2018 s.2
   Ecn ecn = Ecn::accept;
   bool nagle = true;
-  bool path_probing = true;  // shorter segments where long ones vanish, RFC 4821
+  bool path_probing = true;  // shorter segments where long ones vanish, and back again, RFC 4821
   SynCookieUse syn_cookies = SynCookieUse::automatic;
   /// Text on SYNs (RFC 7413): a listener hands out cookies and takes them, an open asks for them
   /// and uses them. For applications alone that take no harm when text comes twice.

@@ -6,6 +6,7 @@
 #include "transport/tcp/ecn.h"
 #include "transport/tcp/fast_open.h"
 #include "transport/tcp/pacing.h"
+#include "transport/tcp/path_probe.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -27,6 +28,7 @@ struct Plan {
     first_again,  // once more, from snd_una
     lost_again,   // once more, from within what is in flight
     probe,
+    path_probe,
     ack,
     keepalive
   };
@@ -179,6 +181,12 @@ bool waits_for_pace(const Tcb& tcb, const FlightPool& flights, const Plan& plan,
   return sending != nullptr && sending->pacer.holds(now) && plan.text > 0 && tcb.in_flight() > 0;
 }
 
+/// A segment longer than the path is known to take: it waits until cwnd has room for all of it.
+Plan plan_path_probe(const Tcb& tcb, const Sending& sending) noexcept {
+  if (congestion_room(tcb, &sending) < sending.path.size) return {};
+  return {.what = Plan::What::path_probe, .seq = tcb.snd_pos, .text = sending.path.size};
+}
+
 Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights,
                Instant now) noexcept {
   if (tcb.state == State::closed) return {};
@@ -194,13 +202,17 @@ Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights,
     if (tcb.probe) return plan_probe(tcb);
     const Sending* const board = scoreboard_of(tcb, flights);
     Plan plan;
+    bool probes_path = false;
     if (tcb.mend && board != nullptr) {
       if (board->probe_due) plan = plan_tail_probe(tcb, board->board);
       if (plan.what != Plan::What::nothing) return plan;
       plan = plan_lost_again(tcb, *board);
+      probes_path = board->path.state == PathProbe::State::due &&
+                    may_probe_path(tcb, *board, board->path.size);
     }
     if (plan.what == Plan::What::nothing) {
-      plan = plan_stream(tcb, longest_text(tcb, config), congestion_room(tcb, board));
+      plan = probes_path ? plan_path_probe(tcb, *board)
+                         : plan_stream(tcb, longest_text(tcb, config), congestion_room(tcb, board));
     }
     if (plan.what != Plan::What::nothing) {
       held = waits_for_pace(tcb, flights, plan, now);
@@ -261,7 +273,8 @@ void pace(Tcb& tcb, FlightPool& flights, std::uint32_t bytes, Instant now) noexc
 
 /// Notes in the scoreboard what leaves. One begins where something is on its way that was sent in
 /// an earlier burst: of a single burst all is known from the segment that is timed.
-void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, Instant now) noexcept {
+void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, bool path_probe,
+               Instant now) noexcept {
   if (!tcb.sack || !tcb.syn_acked) return;
   Sending* sending = scoreboard_of(tcb, flights);
   if (sending == nullptr) {
@@ -272,6 +285,8 @@ void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, Instant
   sending->board.sent(left, right, Micros32{now}, std::chrono::microseconds{tcb.srtt_8 / 256});
   if (tcb.recovering) sending->prr_out += static_cast<std::uint32_t>(right - left);
   if (again) sending->undo_pending += static_cast<std::uint32_t>(right - left);
+  if (sending->path.state != PathProbe::State::none) [[unlikely]]
+    path_probe_sent(sending->path, left, right, path_probe, again);
   if (!sending->probe_due) return;
   sending->probe_due = false;
   sending->probe_out = true;
@@ -301,7 +316,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
   const SeqNum end = out.seq + out.len();
   const bool again = out.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
-  note_sent(tcb, flights, out.seq, end, now);
+  note_sent(tcb, flights, out.seq, end, plan.what == Plan::What::path_probe, now);
   if (paces(tcb, config)) pace(tcb, flights, out.len(), now);
   // Nothing before it is on its way: a timer that runs was started for something else, a closed
   // window or silly-window avoidance.
@@ -334,6 +349,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       tcb.snd_pos = max(tcb.snd_pos, end);
       break;
     case Plan::What::stream:
+    case Plan::What::path_probe:
       tcb.snd_pos = end;
       break;
     case Plan::What::lost_again:
@@ -374,6 +390,7 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
   out = Segment{};
   out.seq = plan.seq;
   out.text = plan.text;
+  if (plan.what == Plan::What::stream && plan.text > tcb.mss) out.cut = tcb.mss;
   if (plan.what == Plan::What::syn) {
     write_syn(tcb, config, flights, out);
   } else {

@@ -28,13 +28,16 @@ inline bool holds_text(const Tcb& tcb, const FlightPool& flights) noexcept {
   return tcb.flight != FlightPool::none && !flights[tcb.flight].out_of_order.empty();
 }
 
-/// The Flight can be given back: nothing is out of order, all is acknowledged, no probe is out, and
-/// there was no congestion to remember; or there are few left, and others need them more.
+/// The Flight can be given back: nothing is out of order, all is acknowledged, no probe is out or
+/// about to be, and there was no congestion to remember; or there are few left, and others need
+/// them more.
 inline bool flight_is_idle(const Tcb& tcb, const FlightPool& flights) noexcept {
   if (tcb.flight == FlightPool::none || tcb.snd_una != tcb.snd_nxt) return false;
   const Flight& flight = flights[tcb.flight];
   const bool remembers = flight.sending.eventful && flights.available() >= flights.capacity() / 4;
-  return flight.out_of_order.empty() && !flight.sending.probe_out && !remembers;
+  const bool probes_path =
+      flight.sending.path.state == PathProbe::State::due && tcb.snd_pos < tcb.snd_end;
+  return flight.out_of_order.empty() && !flight.sending.probe_out && !probes_path && !remembers;
 }
 
 }  // namespace pollux::tcp

@@ -117,6 +117,9 @@ std::string_view check(const Tcb& tcb, const FlightPool& flights) noexcept {
   if (board.front() != tcb.snd_una) return "the scoreboard does not begin at SND.UNA";
   if (board.back() != tcb.snd_nxt) return "the scoreboard does not end at SND.NXT";
   if ((board.lost() != 0 || sending->probe_due) && !tcb.mend) return "what is lost is forgotten";
+  if (sending->path.state == PathProbe::State::out && sending->path.right <= tcb.snd_una) {
+    return "a probe of the path has arrived, and is awaited";
+  }
   return check_board(board);
 }
 

@@ -30,7 +30,8 @@ const Sending* sending_of(const Tcb& tcb, const FlightPool& flights) noexcept {
 
 void update_mend(Tcb& tcb, const FlightPool& flights) noexcept {
   const Sending* const sending = scoreboard_of(tcb, flights);
-  tcb.mend = sending != nullptr && (sending->probe_due || sending->board.lost() != 0);
+  tcb.mend = sending != nullptr && (sending->probe_due || sending->board.lost() != 0 ||
+                                    sending->path.state == PathProbe::State::due);
 }
 
 Restart recover_on_new_ack(Arrival& a, std::uint32_t acked) noexcept {

@@ -16,6 +16,7 @@
 namespace pollux::tcp {
 
 struct Arrival;
+struct Verdict;
 
 /// Whether a new ACK restarts the retransmission timer.
 enum class Restart : std::uint8_t { yes, no };
@@ -37,9 +38,10 @@ Sending* begin_scoreboard(Tcb& tcb, FlightPool& flights, SeqNum una, Instant now
 /// An ACK of a connection with a scoreboard: the segment's own, after snd_una has moved there from
 /// `before`. True when it starts a fast retransmit.
 bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept;
-/// The time has come at which what is overtaken counts as lost. True as above.
-bool recover_on_reordering_timeout(Tcb& tcb, const Config& config, Sending& sending,
-                                   Instant now) noexcept;
+/// The time has come at which what is overtaken counts as lost: the Verdict's fast_retransmit is
+/// written, and what it tells of the path.
+void recover_on_reordering_timeout(Tcb& tcb, const Config& config, Sending& sending, Instant now,
+                                   Verdict& verdict) noexcept;
 /// How long to wait for that; 0 when there is nothing to wait for.
 std::chrono::microseconds reordering_wait(const Tcb& tcb, Sending& sending, Instant now) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/path_probe.h"
 #include "transport/tcp/recovery.h"
 
 /// Loss where there is a scoreboard.
@@ -101,6 +102,11 @@ void enter_recovery(Tcb& tcb, const Config& config, Sending& sending, SeqNum bef
   tcb.recovering = true;
 }
 
+/// Whether something is lost that no episode is about yet.
+bool shows_congestion(const Tcb& tcb, const Sending& sending) noexcept {
+  return sending.board.lost() > 0 && !tcb.in_episode() && !only_path_probe_lost(sending);
+}
+
 /// A report of duplicates counts until a round trip after the episode's end: what comes later is of
 /// something else.
 void limit_undo(const Tcb& tcb, Sending& sending, SeqNum before) noexcept {
@@ -182,7 +188,9 @@ bool recover_by_scoreboard(Arrival& a, Sending& sending, SeqNum before) noexcept
   bool entered = false;
   limit_undo(tcb, sending, before);
   if (tcb.recover <= tcb.snd_una) leave_episode(tcb, sending);
-  if (board.lost() > 0 && !tcb.in_episode()) {
+  if (sending.path.state != PathProbe::State::none) [[unlikely]]
+    judge_path_probe(tcb, sending, a.verdict);
+  if (shows_congestion(tcb, sending)) {
     enter_recovery(tcb, a.config, sending, before, sacked_before, a.now);
     sending.rack.detect(board, context_of(tcb), ack.now);  // nothing is waited for any more
     entered = true;
@@ -204,14 +212,15 @@ microseconds reordering_wait(const Tcb& tcb, Sending& sending, Instant now) noex
   return sending.rack.detect(sending.board, context_of(tcb), Micros32{now});
 }
 
-bool recover_on_reordering_timeout(Tcb& tcb, const Config& config, Sending& sending,
-                                   Instant now) noexcept {
+void recover_on_reordering_timeout(Tcb& tcb, const Config& config, Sending& sending, Instant now,
+                                   Verdict& verdict) noexcept {
   sending.rack.detect(sending.board, context_of(tcb), Micros32{now});
-  if (sending.board.lost() == 0 || tcb.in_episode()) return false;
+  judge_path_probe(tcb, sending, verdict);
+  if (!shows_congestion(tcb, sending)) return;
   enter_recovery(tcb, config, sending, tcb.snd_una, sending.board.sacked(), now);
   sending.rack.detect(sending.board, context_of(tcb), Micros32{now});
   reduce_in_proportion(tcb, sending, 0, false);
-  return true;
+  verdict.fast_retransmit = true;
 }
 
 void lose_on_timeout(Tcb& tcb, Sending& sending, Instant now) noexcept {
@@ -220,6 +229,7 @@ void lose_on_timeout(Tcb& tcb, Sending& sending, Instant now) noexcept {
   if (board.front_is_sacked()) board.forget_sacked();
   sending.rack.lose_on_timeout(board, context_of(tcb), Micros32{now});
   sending.probe_out = sending.probe_due = false;
+  sending.path = {};
   tcb.no_tail_probe = true;
 }
 

@@ -134,6 +134,21 @@ std::uint8_t Scoreboard::islands() const noexcept {
   return found;
 }
 
+bool Scoreboard::is_lost(SeqNum at) const noexcept {
+  if (lost_ == 0) return false;
+  std::uint8_t i = 0;
+  while (i < count_ && entries_[i].right <= at) ++i;
+  return i < count_ && entries_[i].lost;
+}
+
+bool Scoreboard::all_lost_once(SeqNum left, SeqNum right) const noexcept {
+  for (std::uint8_t i = 0; i < count_; ++i) {
+    const Range each = (*this)[i];
+    if (each.lost && (each.again || each.left < left || right < each.right)) return false;
+  }
+  return true;
+}
+
 std::optional<Scoreboard::Range> Scoreboard::first_lost() const noexcept {
   if (lost_ == 0) return std::nullopt;
   for (std::uint8_t i = 0; i < count_; ++i) {

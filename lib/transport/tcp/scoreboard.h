@@ -116,6 +116,10 @@ class Scoreboard {
   bool front_is_sacked() const noexcept { return count_ != 0 && entries_[0].sacked; }
   /// Discontiguous ranges that have arrived.
   std::uint8_t islands() const noexcept;
+  /// Whether the byte at `at` is believed lost.
+  bool is_lost(SeqNum at) const noexcept;
+  /// Whether all that is believed lost lies in [left, right), and was sent once only.
+  bool all_lost_once(SeqNum left, SeqNum right) const noexcept;
   /// The first that is to be sent again.
   std::optional<Range> first_lost() const noexcept;
 

@@ -21,6 +21,8 @@ struct Segment {
   std::uint8_t control = 0;
   /// The datagram's ECN field (RFC 3168 s.5): of one to send, whether the network may mark it.
   std::uint8_t ecn = 0;
+  /// Of one to send, where it is not 0: the device makes segments with so much text each of it.
+  std::uint16_t cut = 0;
   /// Timestamps: the echo is in milliseconds of the stack's clock, as Millis32 counts them. Of one
   /// to send, the owner writes the value, from the clock as the segment leaves; what stands here is
   /// by how much it is to lie before that (a SYN cookie's alone).

@@ -10,6 +10,21 @@
 
 namespace pollux::tcp {
 
+/// A segment that is longer than the path is known to take, to find out whether it takes it (RFC
+/// 4821 s.7.5).
+struct PathProbe {
+  enum class State : std::uint8_t {
+    none,
+    due,  // to be sent once cwnd has room for it
+    out,  // on its way
+    lost  // alone: while its text is sent again in shorter segments, that is no loss of others
+  };
+  State state = State::none;
+  std::uint16_t size = 0;  // of its text
+  SeqNum left;             // once it was sent
+  SeqNum right;
+};
+
 /// The sender's part of a Flight.
 struct Sending {
   /// Of a connection with SACK. Whether it has begun, sent(), and what is lost decide together what
@@ -43,6 +58,7 @@ struct Sending {
   bool reduced = false;      // reduced_to means something
   bool may_undo = false;
   bool undo_ends = false;
+  PathProbe path;
   bool eventful = false;  // there was a congestion event: the rest of the connection knows it
 };
 

@@ -15,12 +15,22 @@
 /// call the owner (pipeline/) looks at tcb.deadline, and asks next_segment() when told to.
 namespace pollux::tcp {
 
+/// What has been found out of the datagrams that the path takes (RFC 4821).
+enum class PathNews : std::uint8_t {
+  none,
+  takes,      // one of this size has arrived, and segments have it from now on
+  loses,      // one of this size was lost, and nothing else
+  black_hole  // larger ones seem to vanish: segments keep to this size from now on
+};
+
 /// What an event means for the connection's owner.
 struct Verdict {
   /// Not none: the segment was discarded. An ACK or RST may still have to be sent.
   Drop drop = Drop::none;
   /// Set with `closed`.
   Cause cause = Cause::none;
+  /// With path_mtu.
+  PathNews path_news = PathNews::none;
   /// next_segment() may have something to send.
   bool send : 1 = false;
   /// Discarded, and reset_for() says what to answer.
@@ -53,6 +63,7 @@ struct Verdict {
   bool flights_exhausted : 1 = false;  // the pool had none to lend
   std::uint16_t text_offset = 0;
   std::uint16_t text_length = 0;
+  std::uint16_t path_mtu = 0;  // with path_news: the size of a datagram
 };
 
 /// Whether next_segment() has given a segment, and whether another call may give one more.
@@ -126,6 +137,27 @@ void release(Tcb& tcb, FlightPool& flights) noexcept;
 /// quoted sequence number lies in [snd_una, snd_nxt) (RFC 5927 s.7). Cuts what is in flight again:
 /// next_segment() has it.
 void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept;
+
+/// The IPv4 datagram that `mss` bytes of text of this connection make, and the reverse: the text
+/// that one of `mtu` bytes has room for, at least min_mss.
+std::uint16_t datagram_size(const Tcb& tcb, std::uint16_t mss) noexcept;
+std::uint16_t text_in_datagram(const Tcb& tcb, std::uint16_t mtu) noexcept;
+
+/// Asks for one segment that makes a datagram of `mtu` bytes, more than the path is known to take,
+/// of text that would be sent anyway; a Verdict's path_news will tell what has become of it, unless
+/// other losses leave it open. False, and nothing happens, where its loss could not be told from
+/// others: without SACK, while anything is being mended or another such segment is out, and where
+/// text, the peer's window or cwnd have no room for it and three segments more (RFC 4821 s.7.4).
+[[nodiscard]] bool probe_path(Tcb& tcb, FlightPool& flights, std::uint16_t mtu,
+                              Instant now) noexcept;
+
+/// Whether the segment at `seq` that next_segment() has just given is one: the only kind that has
+/// more text than tcb.mss.
+bool is_path_probe(const Tcb& tcb, const FlightPool& flights, SeqNum seq) noexcept;
+
+/// The path takes `mtu` bytes, as another connection has found out; not more than both ends have
+/// said that they take.
+void path_takes(Tcb& tcb, FlightPool& flights, std::uint16_t mtu) noexcept;
 
 /// ICMP or ARP says the peer cannot be reached. `hard`: in SYN-SENT the connection is over at once
 /// (RFC 5461 s.4.1); in every other case it is remembered, until the peer acknowledges

@@ -40,7 +40,7 @@ bool waits(const Tcb& tcb) noexcept {
 
 /// Where long segments vanish and no ICMP says why, shorter ones may arrive (RFC 4821 s.7.7, a
 /// black hole). Said only after some retransmissions, which most losses and outages end before.
-void suspect_black_hole(Tcb& tcb, const Config& config) noexcept {
+void suspect_black_hole(Tcb& tcb, const Config& config, Verdict& verdict) noexcept {
   constexpr std::uint16_t headers = 40;
   constexpr std::uint16_t steps[] = {1024 - headers, 576 - headers};  // s.7.2; RFC 1122 s.3.3.3
   constexpr std::uint8_t suspicious = 6;  // retransmissions; and two more for the next step
@@ -51,6 +51,8 @@ void suspect_black_hole(Tcb& tcb, const Config& config) noexcept {
     if (mss >= tcb.mss) continue;
     tcb.mss = mss;
     tcb.cwnd = mss;  // one segment, as after any time-out
+    verdict.path_news = PathNews::black_hole;
+    verdict.path_mtu = datagram_size(tcb, mss);
     return;
   }
 }
@@ -86,7 +88,7 @@ void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now
   if (closed_window || !waiting) {  // silly-window avoidance overridden is no retransmission
     if (tcb.retries < 255) ++tcb.retries;
     tcb.backoff = std::min<std::uint8_t>(tcb.backoff + 1, max_backoff);
-    if (tcb.syn_acked && !closed_window) suspect_black_hole(tcb, config);
+    if (tcb.syn_acked && !closed_window) suspect_black_hole(tcb, config, verdict);
   }
   arm_retransmit(tcb, config, now);  // RFC 6298 (5.5), (5.6)
 }
@@ -104,7 +106,7 @@ void detect_loss(Tcb& tcb, const Config& config, FlightPool& flights, Instant no
                  Verdict& verdict) noexcept {
   Sending* const sending = scoreboard_of(tcb, flights);
   if (sending != nullptr) {
-    verdict.fast_retransmit = recover_on_reordering_timeout(tcb, config, *sending, now);
+    recover_on_reordering_timeout(tcb, config, *sending, now, verdict);
   }
   arm_retransmit(tcb, config, now);
   if (sending == nullptr) return;

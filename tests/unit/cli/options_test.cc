@@ -158,6 +158,8 @@ TEST(Options, EverythingOfTheMachine) {
                                              "reno",
                                              "--pacing",
                                              "off",
+                                             "--path-probing",
+                                             "off",
                                              "--syn-cookies",
                                              "never",
                                              "--initial-window",
@@ -193,6 +195,7 @@ TEST(Options, EverythingOfTheMachine) {
   EXPECT_EQ(shared.segmentation, false);
   EXPECT_TRUE(shared.merging);
   EXPECT_TRUE(shared.tcp.fast_open);
+  EXPECT_FALSE(shared.tcp.path_probing);
   EXPECT_EQ(shared.tcp.syn_cookies, tcp::SynCookieUse::never);
   EXPECT_EQ(shared.tcp.ttl, 3);
   EXPECT_EQ(shared.tcp.dscp, 46);

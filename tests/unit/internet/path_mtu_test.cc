@@ -99,6 +99,114 @@ TEST(PathMtu, IsForgottenAfterTenMinutesUnlessSaidAgain) {
   EXPECT_EQ(cache.mtu(far, Instant{35min}), 1500);
 }
 
+// --- What segments show, RFC 4821 ---
+
+constexpr Duration wait = PathMtuCache::probe_interval;
+
+TEST(PathSearch, ABlackHoleHoldsForAllThatGoThere) {
+  PathMtuCache cache{1500};
+  cache.black_hole(far, 1024, Instant{});
+  EXPECT_EQ(cache.mtu(far, Instant{}), 1024);
+  EXPECT_EQ(cache.found(far, Instant{}), 1024);
+  EXPECT_EQ(cache.mtu(other, Instant{}), 1500);
+  EXPECT_EQ(cache.found(other, Instant{}), 0);
+  EXPECT_EQ(cache.mtu(far, Instant{PathMtuCache::lifetime}), 1500);
+  cache.black_hole(far, 1200, Instant{});
+  EXPECT_EQ(cache.mtu(far, Instant{}), 1024) << "it raises nothing";
+  cache.black_hole(far, 40, Instant{});
+  EXPECT_EQ(cache.mtu(far, Instant{}), PathMtuCache::minimum);
+}
+
+TEST(PathSearch, AllThatWasLostIsTriedFirst) {  // s.7.7: it may have been an outage
+  PathMtuCache cache{1500};
+  cache.black_hole(far, 1024, Instant{});
+  EXPECT_EQ(cache.probe_size(far, 1024, 1470, Instant{}), 1470);
+  cache.probing(far, 1024, 1470, Instant{});
+  EXPECT_FALSE(cache.probe_size(far, 1024, 1470, Instant{wait - 1ns})) << "one at a time";
+  cache.takes(far, 1470, Instant{});
+  EXPECT_EQ(cache.mtu(far, Instant{}), 1470);
+  EXPECT_FALSE(cache.probe_size(far, 1470, 1470, Instant{})) << "nothing is left to ask for";
+  EXPECT_EQ(cache.probe_size(far, 1470, 1500, Instant{}), 1500) << "another's ends take more";
+  cache.takes(far, 1500, Instant{});
+  EXPECT_EQ(cache.mtu(far, Instant{}), 1500);
+  EXPECT_EQ(cache.found(far, Instant{}), 0) << "the link's is no estimate";
+}
+
+TEST(PathSearch, ThenTheMiddleBetweenWhatArrivesAndWhatDoesNot) {  // s.7.3
+  for (const std::uint16_t path : {1024, 1100, 1280, 1399, 1420, 1465, 1480, 1492, 1499, 1500}) {
+    PathMtuCache cache{1500};
+    Instant now{};
+    cache.black_hole(far, 1024, now);
+    int probes = 0;
+    while (const auto size = cache.probe_size(far, cache.mtu(far, now), 1500, now)) {
+      ASSERT_LE(++probes, 6);
+      ASSERT_GT(*size, cache.mtu(far, now));
+      cache.probing(far, cache.mtu(far, now), *size, now);
+      if (*size <= path) {
+        cache.takes(far, *size, now);
+      } else {
+        cache.loses(far, *size, now);
+        EXPECT_FALSE(cache.probe_size(far, 1024, 1500, now)) << "not again at once";
+        now += wait;
+      }
+      if (cache.mtu(far, now) == 1500) break;
+    }
+    EXPECT_LE(cache.mtu(far, now), path);
+    EXPECT_GE(cache.mtu(far, now) + 130, path);
+    if (path == 1500) continue;
+    EXPECT_EQ(cache.probe_size(far, 1024, 1500, now + PathMtuCache::lifetime), 1500)
+        << "the path may have changed";
+  }
+}
+
+TEST(PathSearch, WhatStaysOpenIsTriedThreeTimes) {
+  PathMtuCache cache{1500};
+  Instant now{};
+  cache.black_hole(far, 1024, now);
+  for (int i = 0; i < PathMtuCache::max_probes; ++i, now += wait) {
+    ASSERT_EQ(cache.probe_size(far, 1024, 1500, now), 1500) << i;
+    cache.probing(far, 1024, 1500, now);
+  }
+  const auto next = cache.probe_size(far, 1024, 1500, now);
+  ASSERT_TRUE(next);
+  EXPECT_LT(*next, 1500);
+}
+
+TEST(PathSearch, WhatIcmpHasSaidHoldsForTenMinutes) {  // RFC 1191 s.6.3
+  PathMtuCache cache{1500};
+  cache.learn(far, 1400, 1500, Instant{});
+  EXPECT_EQ(cache.found(far, Instant{}), 0);
+  EXPECT_FALSE(cache.probe_size(far, 1400, 1500, Instant{10min - 1ns}));
+  EXPECT_EQ(cache.probe_size(far, 1400, 1500, Instant{10min}), 1500);
+  cache.probing(far, 1400, 1500, Instant{10min});
+  EXPECT_EQ(cache.mtu(far, Instant{10min}), 1400) << "until it has arrived";
+}
+
+TEST(PathSearch, ABlackHoleBelowWhatIcmpHasSaidLeavesThatKnown) {
+  PathMtuCache cache{1500};
+  cache.learn(far, 1400, 1500, Instant{});
+  cache.black_hole(far, 1024, Instant{});
+  EXPECT_EQ(cache.probe_size(far, 1024, 1500, Instant{}), 1400);
+  cache.loses(far, 1400, Instant{});
+  cache.black_hole(far, 576, Instant{});
+  EXPECT_EQ(cache.mtu(far, Instant{}), 576);
+  EXPECT_LT(cache.probe_size(far, 576, 1500, Instant{}), 1400);
+}
+
+TEST(PathSearch, AMessageAboutAProbeSaysWhatToTryNext) {
+  PathMtuCache cache{1500};
+  cache.black_hole(far, 1024, Instant{});
+  cache.probing(far, 1024, 1500, Instant{});
+  EXPECT_EQ(cache.learn(far, 1337, 1500, Instant{}), 1024) << "it raises nothing";
+  EXPECT_EQ(cache.probe_size(far, 1024, 1500, Instant{}), 1337);
+  cache.loses(far, 1500, Instant{});
+  EXPECT_EQ(cache.probe_size(far, 1024, 1500, Instant{}), 1337);
+  cache.probing(far, 1024, 1337, Instant{});
+  cache.takes(far, 1337, Instant{});
+  EXPECT_EQ(cache.mtu(far, Instant{}), 1337);
+  EXPECT_FALSE(cache.probe_size(far, 1337, 1500, Instant{}));
+}
+
 TEST(PathMtu, IsBoundedAndNeverWrong) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE(seed);
