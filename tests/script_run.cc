@@ -241,7 +241,8 @@ void Run::emit() {
     const tcp::Emit emit = tcp::next_segment(tcb_, setup_.config, pool_, now_, segment);
     if (emit == tcp::Emit::none) return;
     sent_.push_back(segment);
-    if (segment.text > tcb_.mss && !tcp::is_path_probe(tcb_, pool_, segment.seq)) {
+    if (segment.text > tcb_.mss && segment.cut == 0 &&
+        !tcp::is_path_probe(tcb_, pool_, segment.seq)) {
       fail("it is longer than the MSS: " + describe(segment));
     }
     examine();
