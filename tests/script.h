@@ -63,7 +63,8 @@ constexpr tcp::Config reno() {
   return config;
 }
 
-/// What the two ends of a script are.
+/// What the two ends of a script are. With config.fast_open each SYN that arrives has a good
+/// cookie.
 struct Setup {
   tcp::Config config = reno();
   std::uint16_t peer_window = 65535;
@@ -73,6 +74,8 @@ struct Setup {
   bool peer_sack = false;
   Duration round_trip{0};  // of the handshake that established() does before the script's time 0
   std::uint32_t flights = 4;
+  /// An active OPEN has the peer's cookie, and so much text is queued before its SYN.
+  std::uint32_t syn_text = 0;
 };
 
 class Run;

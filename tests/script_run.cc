@@ -34,6 +34,11 @@ void Run::fail(std::string what) {
 void Run::open_active() {
   tcb_ = tcp::open_active(setup_.config, iss_, now_);
   phase_ = Phase::connection;
+  if (setup_.syn_text != 0) {
+    const bool begun = tcp::begin_fast_open(tcb_, pool_, {.cookie = {.size = 8}, .peer_mss = 1000});
+    if (!begun) fail("there is no flight for the cookie");
+    tcp::send(tcb_, setup_.syn_text);
+  }
   emit();
 }
 
@@ -115,6 +120,7 @@ void Run::deliver(const Segment& segment) {
           return;
         case tcp::ListenAction::half_open:
           half_open_ = tcp::make_half_open(setup_.config, {}, segment, iss_, 0, now_);
+          if (setup_.config.fast_open) return open_fast(segment);
           phase_ = Phase::half_open;
           sent_.push_back(tcp::syn_ack(half_open_, setup_.config));
           return;
@@ -127,6 +133,14 @@ void Run::deliver(const Segment& segment) {
     case Phase::time_wait:
       return deliver_time_wait(segment);
   }
+}
+
+void Run::open_fast(const Segment& segment) {
+  tcb_ = tcp::accept_fast_open(half_open_, setup_.config, segment, now_);
+  phase_ = Phase::connection;
+  if (tcb_.unread != 0) kept_[0] = tcb_.unread;
+  peer_closed_ = !tcb_.may_receive();
+  emit();
 }
 
 void Run::deliver_half_open(const Segment& segment) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/script.h"
+#include "transport/tcp/fast_open.h"
 #include "transport/tcp/listener.h"
 #include "transport/tcp/time_wait.h"
 
@@ -57,6 +58,7 @@ class Run {
   Segment to_wire(const Seg& segment) const;
   std::string describe(const Segment& segment) const;
   void deliver(const Segment& segment);
+  void open_fast(const Segment& segment);
   void deliver_half_open(const Segment& segment);
   void deliver_connection(const Segment& segment);
   void deliver_time_wait(const Segment& segment);

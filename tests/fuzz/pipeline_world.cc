@@ -42,6 +42,8 @@ pipeline::Config config_of(std::uint8_t first, std::uint8_t second, std::uint8_t
   constexpr std::array cookies = {SynCookieUse::automatic, SynCookieUse::always,
                                   SynCookieUse::never, SynCookieUse::automatic};
   tcp.syn_cookies = cookies[third >> 6];
+  tcp.fast_open = second >= 225;
+  tcp.fast_opens_pending = 2;
   return config;
 }
 
@@ -65,6 +67,9 @@ std::vector<std::byte> options_of(std::uint8_t which, const Talk& talk, Instant 
     if ((which & 8) != 0) options.mss = sizes[which >> 6];
     if ((which & 16) != 0) options.window_scale = static_cast<std::uint8_t>(in.below(15));
     options.sack_permitted = (which & 32) != 0;
+    if ((which & 3) == 2) {
+      options.set_fast_open((which & 4) != 0 ? talk.cookie : wire::FastOpenCookie{});
+    }
   } else {
     options.sack_count = static_cast<std::uint8_t>(which >> 3 & 3);
     for (std::size_t i = 0; i < options.sack_count; ++i) {

@@ -37,6 +37,8 @@ struct Talk {
   SeqNum expected;                    // the last ACK heard
   std::uint32_t expected_window = 0;  // as in the field
   std::uint32_t timestamp = 0;        // the last heard
+  // What a SYN of ours brings to a Fast Open: the stack's, once that has given one.
+  wire::FastOpenCookie cookie{.bytes = {std::byte{0xC0}}, .size = 8};
   // What the stack may send: the farthest right edge that it can have taken from our segments.
   SeqNum edge;
   std::uint8_t shift = 0;          // the largest that we have offered
@@ -218,12 +220,15 @@ class Peer {
     talk.expected_window = tcp.window();
     const auto text = tcp.text();
     if ((bits & control::syn) != 0) {
-      POLLUX_REQUIRE(text.empty());
+      POLLUX_REQUIRE(of_stream(text, 0));
+      if (const auto cookie = options.fast_open(); cookie && (bits & control::ack) != 0) {
+        for (Talk& each : talk_) each.cookie = *cookie;
+      }
       // A SYN sent again is taken for a new one: within one moment the two may be equal.
       if (talk.stack_iss.empty() || talk.stack_iss.back() != tcp.seq()) {
         talk.stack_iss.push_back(tcp.seq());
       }
-      talk.stack_nxt = tcp.seq() + 1;
+      talk.stack_nxt = tcp.seq() + 1 + static_cast<std::uint32_t>(text.size());
       talk.edge = talk.stack_nxt + talk.first_window;
       talk.stack_shift = options.window_scale.value_or(0);
       talk.told = {};

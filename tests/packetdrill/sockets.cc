@@ -224,6 +224,7 @@ ssize_t Sockets::connect_with_text(int fd, Socket& socket, std::span<const std::
     sent += room.size();
   }
   host_.settle();
+  if (sent == 0 && socket.nonblocking && socket.state == State::connecting) return -EINPROGRESS;
   return static_cast<ssize_t>(sent);
 }
 
