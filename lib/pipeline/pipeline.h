@@ -268,7 +268,9 @@ class Pipeline {
   void tcp_in() noexcept;
   std::uint32_t timestamp_offset(std::uint64_t hash) const noexcept;
   tcp::EntryId find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept;
-  Drop connection_arrives(std::uint32_t index, Arrival& arrival) noexcept;
+  std::size_t join_followers(Arrival& head, std::span<const Arrival> behind) const noexcept;
+  Drop connection_arrives(std::uint32_t index, Arrival& arrival,
+                          std::span<Arrival> followers = {}) noexcept;
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
   void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;

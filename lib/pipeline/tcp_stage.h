@@ -86,8 +86,10 @@ void Pipeline<D, A>::tcp_demux() noexcept {
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::tcp_in() noexcept {
-  for (std::size_t i = 0; i < arrivals_count_; ++i) {
+  for (std::size_t i = 0; i < arrivals_count_;) {
     Arrival& arrival = arrivals_[i];
+    const std::span<Arrival> behind = std::span{arrivals_}.first(arrivals_count_).subspan(i + 1);
+    std::span<Arrival> followers;
     // A segment earlier in this burst may have changed what the four-tuple leads to.
     if (table_changed_) arrival.entry = find(arrival.tuple, arrival.hash);
     Drop drop = Drop::none;
@@ -99,14 +101,19 @@ void Pipeline<D, A>::tcp_in() noexcept {
         drop = half_open_arrives(arrival);
         break;
       case tcp::EntryId::Kind::connection:
-        drop = connection_arrives(arrival.entry.index(), arrival);
+        if (!behind.empty() && behind[0].hash == arrival.hash) {
+          followers = behind.first(join_followers(arrival, behind));
+        }
+        drop = connection_arrives(arrival.entry.index(), arrival, followers);
         break;
       case tcp::EntryId::Kind::time_wait:
         drop = time_wait_arrives(arrival);
         break;
     }
-    count_received(drop, arrival.frames);
+    count_received(drop, arrival.frames + static_cast<std::uint32_t>(followers.size()));
     arrival.packet = Packet{};
+    for (Arrival& next : followers) next.packet = Packet{};
+    i += 1 + followers.size();
   }
   arrivals_count_ = 0;
 }
@@ -128,8 +135,51 @@ tcp::EntryId Pipeline<D, A>::find(const wire::FourTuple& tuple, std::uint64_t ha
   });
 }
 
+/// Takes the text that comes next, of several segments of one burst that say the same, as that of
+/// one segment: to TCP they are what LRO would have made of them, but each stays in its packet.
+/// `head` then stands for all of them; returns how many of `behind` it has joined. What is not
+/// plain goes one by one: together they must be next, in the window, more than a segment (which are
+/// acknowledged at once, be they two or one), and have room.
 template <link::Device D, application::Application A>
-Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) noexcept {
+std::size_t Pipeline<D, A>::join_followers(Arrival& head,
+                                           std::span<const Arrival> behind) const noexcept {
+  const Connection& c = connections_[head.entry.index()];
+  tcp::Segment& whole = head.segment;
+  constexpr std::uint8_t plain = tcp::control::ack;
+  const auto says = [](const tcp::Segment& s) { return s.control & ~tcp::control::psh; };
+  if (whole.text == 0 || head.frames != 1 || says(whole) != plain ||
+      whole.options.sack_count != 0 || whole.seq != c.tcb.rcv_nxt || !c.tcb.may_receive() ||
+      !c.tcb.syn_acked || receive_pieces_.available() < burst) {
+    return 0;
+  }
+  const std::uint32_t most = std::min<std::uint32_t>(c.tcb.rcv_wnd(), 0xFFFF);
+  const tcp::SeqNum first = whole.seq;
+  std::uint32_t text = whole.text;
+  std::uint8_t control = whole.control;
+  std::size_t joined = 0;
+  for (const Arrival& next : behind) {
+    const tcp::Segment& s = next.segment;
+    if (next.hash != head.hash || next.tuple != head.tuple || s.seq != first + text ||
+        s.text == 0 || says(s) != plain || s.ack != whole.ack || s.window != whole.window ||
+        s.ecn != whole.ecn || s.options.sack_count != 0 ||
+        s.options.timestamps != whole.options.timestamps || next.frames != 1 ||
+        text + s.text > most) {
+      break;
+    }
+    text += s.text;
+    control |= s.control;
+    ++joined;
+  }
+  if (text <= tcp_config(c).mss) return 0;
+  whole.text = text;
+  whole.control = control;
+  return joined;
+}
+
+/// `followers` are what join_followers() has joined to the segment.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival,
+                                        std::span<Arrival> followers) noexcept {
   Connection& c = connections_[index];
   const tcp::Segment& segment = arrival.segment;
   if ((c.pending & pending::closed) != 0 || c.finished) return Drop::tcp_after_close;
@@ -151,10 +201,18 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival) n
   if (verdict.keep_text) {
     const tcp::SeqNum first =
         segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u) + verdict.text_offset;
-    const bool kept =
-        c.receive.insert(receive_pieces_, std::move(arrival.packet), first,
-                         static_cast<std::uint16_t>(arrival.text_at + verdict.text_offset),
-                         verdict.text_length, verdict.readable);
+    POLLUX_ASSERT(followers.empty() || verdict.text_length == segment.text);
+    std::uint32_t length = verdict.text_length;
+    for (const Arrival& next : followers) length -= next.segment.text;
+    bool kept = c.receive.insert(receive_pieces_, std::move(arrival.packet), first,
+                                 static_cast<std::uint16_t>(arrival.text_at + verdict.text_offset),
+                                 static_cast<std::uint16_t>(length), verdict.readable);
+    for (Arrival& next : followers) {
+      kept =
+          c.receive.insert(receive_pieces_, std::move(next.packet), next.segment.seq, next.text_at,
+                           static_cast<std::uint16_t>(next.segment.text), verdict.readable) &&
+          kept;
+    }
     POLLUX_ASSERT(kept);
     static_cast<void>(kept);
   }

@@ -51,6 +51,84 @@ TEST_F(Burst, ALargeSegmentAndAFullBurstArriveInOnePoll) {
   EXPECT_EQ(app.wrong, 0u);
 }
 
+/// Segments in one burst, each from where the one before ends.
+class InOrderBurst : public RawTcpPeer {
+ protected:
+  std::vector<RawSegment> answers_to(std::uint32_t n, std::uint32_t size,
+                                     std::uint8_t bits = control::ack) {
+    for (std::uint32_t i = 0; i < n; ++i) {
+      peer.send({.seq = seq + size * i,
+                 .control = bits,
+                 .ack = ack,
+                 .text = text(std::size_t{size} * i, size)});
+    }
+    run_for(10ms);
+    return peer.heard();
+  }
+};
+
+TEST_F(InOrderBurst, IsReadWholeAndAcknowledgedOnce) {
+  app.listen_port = port;
+  start();
+  establish();
+  for (const std::uint32_t size : {100u, 1460u}) {
+    const std::uint32_t before = app.received;
+    seq += before == 0 ? 0 : 4'000;
+    for (std::uint32_t i = 0; i < 40; ++i) {
+      peer.send({.seq = seq + size * i,
+                 .control = i % 10 == 9 ? control::ack | control::psh : control::ack,
+                 .ack = ack,
+                 .text = text(before + std::size_t{size} * i, size)});
+    }
+    run_for(10ms);
+    EXPECT_EQ(app.received, before + 40 * size);
+    EXPECT_EQ(app.wrong, 0u);
+    const auto heard = peer.heard();
+    ASSERT_EQ(heard.size(), 1u);
+    EXPECT_EQ(heard[0].ack, seq + 40 * size);
+  }
+  EXPECT_EQ(stack->counters()[Event::tcp_segments_received], 82u);
+}
+
+TEST_F(InOrderBurst, BeyondTheWindowIsNotTaken) {  // RFC 9293 s.3.8.6
+  app.listen_port = port;
+  app.read_at_most = 1;
+  app.read_every = 1h;
+  config.tcp.receive_buffer = 10'000;
+  config.tcp.offer_window_scale = false;
+  start();
+  establish();
+  const auto heard = answers_to(10, 1460);
+  ASSERT_FALSE(heard.empty());
+  const auto taken = static_cast<std::uint32_t>(heard.back().ack - seq);
+  EXPECT_GE(taken, 6u * 1460);
+  EXPECT_LE(taken, 10'000u);
+  EXPECT_EQ(taken + heard.back().window, 10'000u) << "the edge has not moved";
+}
+
+TEST_F(InOrderBurst, TwoSmallSegmentsAreStillTwo) {  // RFC 9293 s.3.8.6.3
+  app.listen_port = port;
+  config.tcp.delayed_ack = 200ms;
+  start();
+  establish();
+  EXPECT_EQ(answers_to(2, 50).size(), 1u) << "of two segments one ACK, at once";
+}
+
+TEST_F(InOrderBurst, WhatFillsAGapTellsOfWhatWasPastIt) {
+  app.listen_port = port;
+  start();
+  establish();
+  peer.send(
+      {.seq = seq + 4 * 1000, .control = control::ack, .ack = ack, .text = text(4'000, 1000)});
+  run_for(10ms);
+  peer.heard();
+  const auto heard = answers_to(5, 1000);  // the last of which has come before
+  ASSERT_FALSE(heard.empty());
+  EXPECT_EQ(heard.back().ack, seq + 5'000);
+  EXPECT_EQ(app.received, 5'000u);
+  EXPECT_EQ(app.wrong, 0u);
+}
+
 /// Of the first `n` segments of 100 bytes those for which sent(i), in one burst.
 class OutOfOrderBurst : public RawTcpPeer {
  protected:
