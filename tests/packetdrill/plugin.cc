@@ -19,7 +19,8 @@ namespace {
 [[noreturn]] void bad_flag(std::string_view flag, const char* why) {
   std::fprintf(stderr, "error: --so_flags %.*s: %s; try: %s\n", static_cast<int>(flag.size()),
                flag.data(), why,
-               "iw, quickack, delack_ms, ts, sack, wscale, rcvbuf, cc, msl_ms or min_rto_ms");
+               "iw, quickack, delack_ms, ts, sack, wscale, rcvbuf, cc, ecn, cookies, path_probing, "
+               "msl_ms or min_rto_ms");
   std::exit(2);
 }
 
