@@ -357,9 +357,15 @@ TEST(TailLossProbe, IsNotPutOffBeyondTheTimeout) {
   for (std::uint32_t i = 1; i <= 6; ++i) {  // new text every 30 ms
     script.at(i * 30ms).writes(1000).sends_full(1, 1001_seq + 1000 * i, 1_seq);
   }
-  script.at(199ms).sends_nothing().at(200ms).sends_full(1, 1_seq, 1_seq).check([](const Tcb& tcb) {
-    EXPECT_EQ(tcb.retries, 1);
-  });
+  // In place of the time-out (RFC 8985 s.7.2), which is an RTO later.
+  script.at(199ms)
+      .sends_nothing()
+      .at(200ms)
+      .sends_full(1, 7001_seq, 1_seq)
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.retries, 0); })
+      .at(400ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.retries, 1); });
 }
 
 TEST(TailLossProbe, WaitsForADelayedAckOfOneSegment) {
@@ -368,7 +374,21 @@ TEST(TailLossProbe, WaitsForADelayedAckOfOneSegment) {
       .sends_full(1, 1_seq, 1_seq)
       .at(199ms)
       .sends_nothing()
-      .at(200ms)  // the RTO is no later
+      .at(200ms)  // but not beyond the RTO
+      .sends_full(1, 1_seq, 1_seq)
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.retries, 0); })
+      .at(400ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .check([](const Tcb& tcb) { EXPECT_EQ(tcb.retries, 1); });
+}
+
+TEST(TailLossProbe, WithoutAFlightTheTimeoutIsNoLater) {
+  auto setup = sack();
+  setup.flights = 0;
+  Script::established(setup)
+      .writes(1000)
+      .sends_full(1, 1_seq, 1_seq)
+      .at(200ms)
       .sends_full(1, 1_seq, 1_seq)
       .check([](const Tcb& tcb) { EXPECT_EQ(tcb.retries, 1); });
 }
@@ -454,12 +474,10 @@ TEST(Undo, ATimestampTellsThatTheFirstCopyHasArrived) {
   for (const bool with_sack : {true, false}) {
     auto setup = timestamps();
     setup.peer_sack = with_sack;
-    Script::established(setup)
-        .writes(1000)
-        .sends_full(1, 1_seq, 1_seq)
-        .at(200ms)
-        .sends_full(1, 1_seq, 1_seq)
-        .check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 1000u); })
+    Script script = Script::established(setup);
+    script.writes(1000).sends_full(1, 1_seq, 1_seq).at(200ms).sends_full(1, 1_seq, 1_seq);
+    if (with_sack) script.at(400ms).sends_full(1, 1_seq, 1_seq);  // before was a probe of the tail
+    script.check([](const Tcb& tcb) { EXPECT_EQ(tcb.cwnd, 1000u); })
         .arrives({.seq = 1_seq, .ack = 1001_seq, .timestamps = {{.value = 8, .echo = 0}}})
         .verdict([](const tcp::Verdict& v) { return v.recovery_undone; })
         .check([](const Tcb& tcb) {
@@ -475,7 +493,9 @@ TEST(Undo, ATimestampOfTheSecondCopySaysNothing) {
       .sends_full(1, 1_seq, 1_seq)
       .at(200ms)
       .sends_full(1, 1_seq, 1_seq)
-      .arrives({.seq = 1_seq, .ack = 1001_seq, .timestamps = {{.value = 8, .echo = 200}}})
+      .at(400ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 1001_seq, .timestamps = {{.value = 8, .echo = 400}}})
       .verdict([](const tcp::Verdict& v) { return !v.recovery_undone; })
       .check(windows_are(2000, 2000));
 }

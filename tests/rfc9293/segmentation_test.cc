@@ -117,6 +117,13 @@ TEST(PathMtu, ShortSegmentsSayNothingOfThePath) {
   script.check([](const Tcb& tcb) { EXPECT_EQ(tcb.mss, 1460); });
 }
 
+TEST(PathMtu, OneThatIsKnownBeforeAnyTextCountsForTheInitialWindow) {  // RFC 6928 s.2
+  Script::established({.peer_mss = 1460}).hears_path_mtu(1040).check([](const Tcb& tcb) {
+    EXPECT_EQ(tcb.mss, 1000);
+    EXPECT_EQ(tcb.cwnd, 10'000u);
+  });
+}
+
 TEST(PathMtu, LargerOneChangesNothing) {
   Script::established()
       .writes(1000)

@@ -123,7 +123,7 @@ TEST_F(OnANarrowPath, WhatASilentOneHasTakenAwayIsAskedBack) {  // RFC 4821
   run_until(100s);
   const Counters& counters = left->counters();
   EXPECT_EQ(counters[Event::tcp_black_holes], 1u);
-  EXPECT_GE(counters[Event::tcp_path_probes_lost], 1u);
+  EXPECT_GE(counters[Event::tcp_path_probes_lost], 3u);
   EXPECT_LE(counters[Event::tcp_path_probes], 6u);
   const std::size_t refused = std::exchange(path->refused, 0);
   EXPECT_LE(refused, 32'768u / 1460 + 20) << "those in flight at first, time-outs, and probes";
@@ -136,7 +136,7 @@ TEST_F(OnANarrowPath, WhatASilentOneHasTakenAwayIsAskedBack) {  // RFC 4821
   EXPECT_EQ(path->largest, 1280u) << "not asked again so soon";
   run_until(900s);
   EXPECT_EQ(path->largest, 1500u) << "after ten minutes it is";
-  EXPECT_EQ(counters[Event::tcp_fast_retransmits], 0u) << "a probe that is lost is no congestion";
+  EXPECT_LE(counters[Event::tcp_fast_retransmits], 1u) << "as it shrank; for probes there is none";
   expect_all_came(80'000'000);
 }
 

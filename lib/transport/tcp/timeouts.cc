@@ -93,12 +93,16 @@ void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now
   arm_retransmit(tcb, config, now);  // RFC 6298 (5.5), (5.6)
 }
 
-/// RFC 8985 s.7.3: next_segment() has the probe.
-void probe_tail(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
+/// RFC 8985 s.7.3: next_segment() has the probe. Without a Flight there is none, and the time-out
+/// whose place it would have taken is now.
+void probe_tail(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+                Verdict& verdict) noexcept {
+  tcb.no_tail_probe = true;
   if (Sending* const sending = begin_scoreboard(tcb, flights, tcb.snd_una, now)) {
     sending->probe_due = true;
+  } else if (tcb.timing && Micros32{now} - tcb.timed_at >= retransmission_timeout(tcb, config)) {
+    return retransmit(tcb, config, flights, now, verdict);
   }
-  tcb.no_tail_probe = true;
   arm_retransmit(tcb, config, now);
 }
 
@@ -121,7 +125,7 @@ void expired(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
     case Timer::retransmission:
       return retransmit(tcb, config, flights, now, verdict);
     case Timer::tail_probe:
-      return probe_tail(tcb, config, flights, now);
+      return probe_tail(tcb, config, flights, now, verdict);
     case Timer::reordering:
       return detect_loss(tcb, config, flights, now, verdict);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/time.h"
@@ -37,17 +38,15 @@ inline Duration tail_probe_timeout(const Tcb& tcb) noexcept {
   return two_round_trips + (tcb.in_flight() <= tcb.mss ? delayed_ack : ticks);
 }
 
-/// Makes the retransmission timer, which runs, that of a tail loss probe, where one could help and
-/// is due sooner.
+/// Makes the retransmission timer, which runs, that of a tail loss probe where one could help: at
+/// the latest it comes in place of the time-out (RFC 8985 s.7.2), whose timer begins anew with it.
 inline void arm_tail_probe(Tcb& tcb, Instant now) noexcept {
   const bool may_probe = tcb.timer == Timer::retransmission && tcb.sack && !tcb.no_tail_probe &&
                          tcb.syn_acked && tcb.srtt_8 != 0 && tcb.retries == 0 &&
                          !tcb.in_episode() && tcb.in_flight() > 0 && tcb.snd_wnd != 0 &&
                          tcb.snd_pos == tcb.snd_nxt;
   if (!may_probe) return;
-  const Millis32 at = later(now, tail_probe_timeout(tcb));
-  if (tcb.retransmit_at <= at) return;
-  tcb.retransmit_at = at;
+  tcb.retransmit_at = std::min(tcb.retransmit_at, later(now, tail_probe_timeout(tcb)));
   tcb.timer = Timer::tail_probe;
 }
 
