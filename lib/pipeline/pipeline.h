@@ -285,7 +285,8 @@ class Pipeline {
   void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
   bool send_all(std::uint32_t index) noexcept;
-  void send_more_acks(Connection& c, const tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
+  void withhold_push(const Connection& c, tcp::Segment& segment) noexcept;
+  void send_more_acks(Connection& c, tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(std::uint32_t index) noexcept;
   void leave_table(std::uint32_t index) noexcept;
   void start_queues(Connection& c) noexcept;

@@ -91,15 +91,20 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
 
 /// The ACKs that segments past a gap are due, before the segment that stands for the last of them.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::send_more_acks(Connection& c, const tcp::Segment& last,
+void Pipeline<D, A>::send_more_acks(Connection& c, tcp::Segment& last,
                                     tcp::SeqNum snd_nxt) noexcept {
   tcp::Segment ack;
   ack.seq = last.len() == 0 ? last.seq : snd_nxt;
   ack.ack = last.ack;
   ack.window = last.window;
+/// The first of all tells of a duplicate.
   ack.control = tcp::control::ack;
   ack.options = last.options;
-  for (; c.more_acks != 0; --c.more_acks) send_segment(c.tuple, c.hash, ack, nullptr);
+  for (; c.more_acks != 0; --c.more_acks) {
+    send_segment(c.tuple, c.hash, ack, nullptr);
+    tcp::drop_duplicate_report(ack);
+    tcp::drop_duplicate_report(last);
+  }
 }
 
 /// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.

@@ -324,6 +324,19 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
 }  // namespace
 
 Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+void drop_duplicate_report(Segment& ack) noexcept {
+  auto& options = ack.options;
+  if (options.sack_count == 0) return;
+  // RFC 2883 s.4: it lies before the ACK, or within the block behind it.
+  const auto first = options.sack[0];
+  const bool within = options.sack_count > 1 && options.sack[1].left <= first.left &&
+                      first.right <= options.sack[1].right;
+  if (ack.ack < first.right && !within) return;
+  std::copy(options.sack.begin() + 1, options.sack.begin() + options.sack_count,
+            options.sack.begin());
+  --options.sack_count;
+}
+
                   Segment& out) noexcept {
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
     restart_after_idle(tcb, config, sending_of(tcb, flights), now);
