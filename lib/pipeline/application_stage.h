@@ -48,7 +48,7 @@ void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
       application_.on_connected(stream);
     }
   }
-  const bool lost = (c.pending & pending::closed) != 0 && !orderly(c.cause);
+  const bool lost = (c.pending & pending::closed) != 0 && !keeps_text(c);
   if (take(pending::readable) && !c.closing && !lost) {
     if constexpr (requires { application_.on_readable(stream); }) application_.on_readable(stream);
   }
@@ -65,12 +65,11 @@ void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
   if ((c.pending & pending::closed) != 0) finish(index);
 }
 
-/// Of a connection that is over: whether the application has yet to read what came before an
-/// orderly end.
+/// Of a connection that is over: whether the application has yet to read the last of what came.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::awaits_reader(std::uint32_t index) noexcept {
   const Connection& c = connections_[index];
-  return orderly(c.cause) && !c.closing && !readable(index).empty();
+  return keeps_text(c) && !c.closing && !readable(index).empty();
 }
 
 /// Ends the application's part, unless there is something to read first.

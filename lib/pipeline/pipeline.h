@@ -361,6 +361,11 @@ class Pipeline {
   Prng random_;
   const SipKey table_key_;
   const SipKey isn_key_;
+  /// Whether what a connection that is over has received is all that there was. After both FINs,
+  /// nothing that ends it takes the peer's text away.
+  static constexpr bool keeps_text(const Connection& c) noexcept {
+    return orderly(c.cause) || (c.at_peer_end && c.send_closed);
+  }
   const std::uint64_t timestamp_key_;
 
   packet::Burst<Packet, burst> frames_;

@@ -164,7 +164,8 @@ void take_ack(Arrival& a) noexcept {
   }
   if (take) take_window(a, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {
-    // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
+    // As long as probes are answered the connection stays open (MUST-37, SHLD-17), unless nobody
+    // waits for it any more, or the user has said for how long (RFC 6429 s.4): sent_at stays.
     tcb.retries = 0;
     tcb.soft_cause = Cause::none;
     tcb.sent_at = Millis32{a.now};

@@ -156,7 +156,7 @@ TEST_F(Ends, ANeighbourIsAbortedAfterItsTurn) {
   run_for(1s);
   ASSERT_EQ(server_app_.up.size(), 3u);
   EXPECT_EQ(server_app_.closed, std::vector{Cause::aborted});
-  EXPECT_EQ(client_app_.closed, std::vector{Cause::reset});
+  EXPECT_EQ(client_app_.closed, std::vector{Cause::reset_at_end});
   EXPECT_EQ(server_->connections_in_use(), 2u);
 }
 
@@ -169,7 +169,7 @@ TEST_F(Ends, ANeighbourWithUnreadTextIsClosedAfterItsTurn) {
   start();
   run_for(1s);
   EXPECT_EQ(server_app_.closed, std::vector{Cause::aborted});
-  EXPECT_EQ(client_app_.closed, std::vector{Cause::reset});
+  EXPECT_EQ(client_app_.closed, std::vector{Cause::reset_at_end});
   EXPECT_EQ(server_->connections_in_use(), 2u);
 }
 
