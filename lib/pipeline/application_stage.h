@@ -10,11 +10,9 @@ namespace pollux::pipeline {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::application_in() noexcept {
   app_timers_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
-    const std::uint64_t token = app_timers_[index].token;
+    const AppTimer timer = app_timers_[index];
     app_timers_.release(index);
-    if constexpr (requires { application_.on_timer(*this, token); }) {
-      application_.on_timer(*this, token);
-    }
+    timer_expired(timer);
   });
   if constexpr (HasMessages<A>) {
     // Those who post faster than they are served do not hold up the rest.
@@ -27,6 +25,30 @@ void Pipeline<D, A>::application_in() noexcept {
   // Callbacks may add to the list; what they add is reached in the same walk.
   for (std::uint32_t i = ready_head_; i != none; i = connections_[i].next_ready) dispatch(i);
   if constexpr (requires { application_.on_poll(*this); }) application_.on_poll(*this);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::timer_expired(const AppTimer& timer) noexcept {
+  if (timer.use == TimerUse::application) {
+    if constexpr (requires { application_.on_timer(*this, timer.token); }) {
+      application_.on_timer(*this, timer.token);
+    }
+    return;
+  }
+  const std::uint32_t index = timer.stream.index;
+  Connection* const c = connections_.find({index, timer.stream.generation});
+  if (c == nullptr) return;
+  switch (timer.use) {
+    case TimerUse::cork:
+      c->cork_timed = false;
+      if (c->held != 0) release_held(index);
+      break;
+    case TimerUse::linger:
+      abort(index);
+      break;
+    case TimerUse::application:
+      break;
+  }
 }
 
 /// Calls back for everything that is pending on one connection, in the order of its life.
@@ -143,6 +165,8 @@ void Pipeline<D, A>::queued(std::uint32_t index, std::uint32_t n) noexcept {
   Connection& c = connections_[index];
   c.held += n;
   hand_over(c);
+  if (c.held != 0 && !c.cork_timed) [[unlikely]]
+    time_cork(index);
   if (room_in_send_queue(c) < tcp_config(c).send_buffer / 2) c.wants_room = true;
   make_ready(index, pending::send);
 }
@@ -162,10 +186,33 @@ void Pipeline<D, A>::hand_over(Connection& c) noexcept {
   tcp::send(c.tcb, n);
 }
 
+/// TCP has all that was queued from here on.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::hand_over_all(Connection& c) noexcept {
+  if (c.held != 0) tcp::send(c.tcb, std::exchange(c.held, 0));
+}
+
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::uncork(Connection& c) noexcept {
   c.corked = false;
-  hand_over(c);
+  hand_over_all(c);
+}
+
+/// A cork holds nothing back for ever. Without a timer it holds back nothing.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::time_cork(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  c.cork_timed = set_timer(longest_cork, {.stream = stream_id(index), .use = TimerUse::cork});
+  if (!c.cork_timed) hand_over_all(c);
+}
+
+/// The cork has held this long enough; it stays for what comes. The peer's reader has waited, too.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::release_held(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  hand_over_all(c);
+  c.pushes = true;
+  make_ready(index, pending::send);
 }
 
 template <link::Device D, application::Application A>

@@ -46,6 +46,7 @@ struct Config {
   std::uint32_t app_timers = 4'096;
   std::uint32_t neighbors = 1'024;
   /// Keys of hashes, initial sequence numbers and ports come from this.
+  /// Timers of after(), those of corks and of close_within() among them.
   std::uint64_t seed = 0;
   bool huge_pages = false;
 };

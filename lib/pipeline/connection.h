@@ -46,6 +46,7 @@ struct Connection {
   bool armed : 1 = false;        // has a wheel entry
   bool pushes : 1 = true;        // the PSH bit at the end of what is queued
   bool corked : 1 = false;       // what fills no segment is held back
+  bool cork_timed : 1 = false;   // a timer runs for what is held
   Cause cause = Cause::none;
   std::uint8_t profile = Profiles::common;  // what TCP is told of it
   std::uint8_t more_acks = 0;               // due beside the one that the Tcb knows of

@@ -163,12 +163,17 @@ class Pipeline {
 
   using Connections = Slab<Connection, true>;
   using HalfOpens = Slab<tcp::HalfOpen>;
+  static constexpr Duration longest_cork = 200ms;
   using SendPieces = typename SendQueue<Packet>::Pieces;
   using ReceivePieces = typename ReceiveQueue<Packet>::Pieces;
   struct AppTimer {
-    std::uint64_t token;
+    std::uint64_t token = 0;
+    application::StreamId stream{};
+    TimerUse use = TimerUse::application;
   };
   struct Listener {
+  enum class TimerUse : std::uint8_t { application, cork, linger };
+  /// Of after(): its token. Else: the connection that it is for.
     std::uint16_t port = 0;  // 0: free
     std::uint8_t profile = Profiles::common;
     bool nagle = true;
@@ -300,6 +305,8 @@ class Pipeline {
   bool awaits_reader(std::uint32_t index) noexcept;
   void finish(std::uint32_t index) noexcept;
   std::span<const std::byte> readable(std::uint32_t index) noexcept;
+  bool set_timer(Duration delay, const AppTimer& timer) noexcept;
+  void timer_expired(const AppTimer& timer) noexcept;
   std::size_t peek(std::uint32_t index, std::span<std::byte> to) noexcept;
   void consume(std::uint32_t index, std::size_t n) noexcept;
   bool at_end(std::uint32_t index) noexcept;
@@ -315,7 +322,10 @@ class Pipeline {
   void give_back(Connection& c, std::uint32_t packets) noexcept;
   void starve(std::uint32_t index) noexcept;
   void shutdown_send(std::uint32_t index) noexcept;
+  void hand_over_all(Connection& c) noexcept;
   void close(std::uint32_t index) noexcept;
+  void time_cork(std::uint32_t index) noexcept;
+  void release_held(std::uint32_t index) noexcept;
   void abort(std::uint32_t index) noexcept;
   bool set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
   application::StreamStatus status(std::uint32_t index) const noexcept;

@@ -180,7 +180,12 @@ auto Pipeline<D, A>::stream(application::StreamId id) noexcept -> std::optional<
 
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::after(Duration delay, std::uint64_t token) noexcept {
-  const std::uint32_t index = app_timers_.acquire(AppTimer{token});
+  return set_timer(delay, {.token = token});
+}
+
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::set_timer(Duration delay, const AppTimer& timer) noexcept {
+  const std::uint32_t index = app_timers_.acquire(timer);
   if (index == Slab<AppTimer>::none) return false;
   app_timers_wheel_.arm(index, now_ + delay);
   return true;

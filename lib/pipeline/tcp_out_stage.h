@@ -74,9 +74,8 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     if (segment.text != 0 && ++texts > 1 && emit == tcp::Emit::last) {
       segment.control |= tcp::control::psh;
     }
-    if (!c.pushes && segment.seq + segment.text == c.tcb.snd_end && !c.send_closed) {
-      segment.control &= static_cast<std::uint8_t>(~tcp::control::psh);
-    }
+    if (!c.pushes || c.corked) [[unlikely]]
+      withhold_push(c, segment);
     if (c.more_acks != 0) [[unlikely]]
       send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
@@ -87,6 +86,14 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
   }
   POLLUX_ASSERT(tcp::check(c.tcb, flights_).empty());
   return true;
+}
+
+/// No PSH bit at the end of what TCP has, where more follows soon or the application wants none.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::withhold_push(const Connection& c, tcp::Segment& segment) noexcept {
+  if (c.send_closed || (c.pushes && c.held == 0)) return;
+  if (segment.seq + segment.text != c.tcb.snd_end) return;
+  segment.control &= static_cast<std::uint8_t>(~tcp::control::psh);
 }
 
 /// The ACKs that segments past a gap are due, before the segment that stands for the last of them.

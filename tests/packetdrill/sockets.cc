@@ -382,7 +382,9 @@ int Sockets::close(int fd) {
     }
   }
   host_.settle();
-  if (socket->lingering.l_onoff != 0 && !hard && !socket->nonblocking) {
+  // Linux waits whether the descriptor blocks or not, and returns 0 either way: what is left goes
+  // on by itself.
+  if (socket->lingering.l_onoff != 0 && !hard) {
     block(
         lock,
         [&] {

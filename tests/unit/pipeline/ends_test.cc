@@ -19,7 +19,7 @@ constexpr wire::Ipv4Address client_address{10, 0, 0, 2};
 constexpr std::uint16_t port = 7;
 constexpr std::array<std::byte, 10> line{};
 
-enum class Move { none, abort, close, consume };
+enum class Move { none, abort, close, close_within, consume };
 
 /// Lays hands on a stream at a moment that is not its own.
 struct Meddler {
@@ -86,6 +86,9 @@ struct Meddler {
     if (!stream) return;
     if (move == Move::abort) stream->abort();
     if (move == Move::close) stream->close();
+    if (move == Move::close_within) {
+      EXPECT_TRUE(stream->close_within(10s));
+    }
     if (move == Move::consume) read(*stream);
   }
 };
