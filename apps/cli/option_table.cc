@@ -396,6 +396,10 @@ const std::vector<OptionRow>& option_table() {
       {{"--target", "A:P", "ask here", "Client"},
        load, "10.0.0.1:80", take_target},
       {{"--cps", "N|max", "connections a second; max (default): closed loop", "Client"},
+      {{"--idle-timeout", "S", "a connection without a request is closed after S seconds (300); "
+        "0: never", "Server"},
+       serving, "300",
+       [](D& d, V& v) { return keep(d.server.idle_timeout, parse_seconds(v, 0, longest)); }},
        loading, "max", take_cps},
       {{"--concurrency", "N", "most connections at once (800); with --cps N: what finds it "
         "reached fails, no bound unless given", "Client"},

@@ -56,6 +56,7 @@ struct ServerOptions {
   bool keep_alive = true;                // as the client asks; false: close after each reply
   Duration head_timeout = 60s;           // from a head's first byte to its last; 0: no limit
 };
+  Duration idle_timeout = 300s;          // without a request; 0: no limit
 
 enum class Close : std::uint8_t { server, client, reset };
 

@@ -149,6 +149,12 @@ class Counted {
       using View = Unwrapped<std::remove_cvref_t<decltype(*found)>>;
       return found ? std::optional<View>{View{*found}} : std::nullopt;
     }
+    std::uint32_t stream_places() const noexcept { return stack.stream_places(); }
+    auto stream_at(std::uint32_t place) noexcept {
+      auto found = stack.stream_at(place);
+      using View = Unwrapped<std::remove_cvref_t<decltype(*found)>>;
+      return found ? std::optional<View>{View{*found}} : std::nullopt;
+    }
   };
 
   Inner inner_;

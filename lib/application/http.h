@@ -67,6 +67,9 @@ struct HttpOptions {
   /// How long a head may take from its first byte to its last, so that nobody keeps a parser by
   /// sending a byte now and then; 0: for ever.
   Duration head_timeout = 60s;
+  /// How long a connection may go without a request, its first or the next, before it is closed;
+  /// up to half as long again where there are many. 0: for ever.
+  Duration idle_timeout = 300s;
   /// How many connections may wait for one of them.
   std::uint32_t waiting = 4'096;
   /// Equal heads are not parsed again. Off only to test that this changes nothing.
@@ -119,8 +122,8 @@ class HttpResponder {
     std::uint64_t left = 0;
     std::uint32_t parser = 0xFFFF'FFFF;  // borrowed, or none
     Phase phase = Phase::head;
-    std::uint8_t at = 0;  // bytes already written of a small text
-    std::uint8_t aux = 0;
+    std::uint8_t at = 0;   // bytes already written of a small text
+    std::uint8_t aux = 0;  // by phase; while a head is waited for, looks that have found silence
     HttpPersistence persistence : 2 = HttpPersistence::keep_1_1;
     bool head_only : 1 = false;
     bool head_sent : 1 = false;  // of a chunked echo
@@ -167,6 +170,10 @@ class HttpResponder {
   static constexpr Duration drain_time = 2s;
   static constexpr std::uint8_t drain_looks = 15;
   static constexpr std::uint64_t wake_token = 0xFFFF'FFFF;  // of a StreamId that is nobody's
+  static constexpr std::uint64_t look_token = 0x1'FFFF'FFFF;
+  static constexpr std::uint8_t idle_looks = 5;  // that find silence: four times a quarter, or more
+  static constexpr std::uint32_t places_a_look = 64;  // so that none takes long
+  static constexpr std::uint32_t least_looks = 16;    // for all places, so that each comes often
   static constexpr unsigned most_late_heads = 64;  // refused in one poll, so that none takes long
 
   /// Whether there is more to do at once, or the next callback has to come.
@@ -196,6 +203,11 @@ class HttpResponder {
   Go wait_for_parser(Stream auto& stream, Session& session) noexcept;
   void time_head(Stream auto& stream, std::uint32_t parser) noexcept;
   void refuse_late_heads(auto& stack) noexcept;
+  static std::uint32_t looks_for(std::uint32_t places) noexcept {
+    return std::max(places / places_a_look + 1, least_looks);
+  }
+  void look_again(auto& stack) noexcept;
+  void look_for_silence(auto& stack) noexcept;
   void serve_waiting(auto& stack) noexcept;
 
   // Writing (http_write.h)
@@ -233,7 +245,9 @@ class HttpResponder {
   HttpRequestParser fresh_;    // never fed: copied where a request begins
   HttpRequestParser scratch_;  // reads heads that come in one piece
   Parsers parsers_;
-  bool wakes_ = false;  // a timer runs for the head that began first
+  bool wakes_ = false;      // a timer runs for the head that began first
+  bool looks_ = false;      // one runs for the next look for silence, or none is wanted
+  std::uint32_t look_ = 0;  // which of a round is next
 
   /// The last head that was parsed, to be recognised by its bytes.
   std::array<std::byte, longest_short_cut> last_head_;

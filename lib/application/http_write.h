@@ -129,6 +129,7 @@ inline HttpResponder::Go HttpResponder::finish_reply(Stream auto& stream,
   session.answered = true;
   if (session.persistence != HttpPersistence::close) {
     session.phase = Phase::head;
+    session.aux = 0;
     return Go::on;
   }
   if (session.refused) {

@@ -136,6 +136,10 @@ class Pipeline {
       application::Endpoint remote, const application::ConnectOptions& options = {}) noexcept;
   /// The stream of an id that still lives.
   std::optional<Stream> stream(application::StreamId id) noexcept;
+  /// To walk past all streams: one past the last place that may have one, and the stream at a place
+  /// below that, if there is one.
+  std::uint32_t stream_places() const noexcept { return connections_.high_water(); }
+  std::optional<Stream> stream_at(std::uint32_t place) noexcept;
   /// on_timer(token) once, `delay` from now (whole milliseconds, rounded up); false when
   /// config.app_timers are set already.
   bool after(Duration delay, std::uint64_t token) noexcept;

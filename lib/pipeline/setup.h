@@ -179,6 +179,12 @@ auto Pipeline<D, A>::stream(application::StreamId id) noexcept -> std::optional<
 }
 
 template <link::Device D, application::Application A>
+template <link::Device D, application::Application A>
+auto Pipeline<D, A>::stream_at(std::uint32_t place) noexcept -> std::optional<Stream> {
+  if (!connections_.live(place) || connections_[place].finished) return std::nullopt;
+  return Stream{*this, place};
+}
+
 bool Pipeline<D, A>::after(Duration delay, std::uint64_t token) noexcept {
   return set_timer(delay, {.token = token});
 }

@@ -61,6 +61,7 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_FALSE(parsed.options->server.body_file);
   EXPECT_TRUE(parsed.options->server.keep_alive);
   EXPECT_EQ(parsed.options->server.head_timeout, 60s);
+  EXPECT_EQ(parsed.options->server.idle_timeout, 300s);
 }
 
 TEST(Options, OfADeviceStandBehindIt) {
@@ -255,6 +256,8 @@ TEST(Options, ScenariosFillInWhatWasNotSaid) {
   EXPECT_EQ(bench({"--scenario", "bulk"}).options->client.path, "/bytes/1048576");
   EXPECT_EQ(bench({"--scenario", "bulk", "--path", "/x"}).options->client.path, "/x");
 }
+  EXPECT_EQ(bench({"--scenario", "hold", "--hold-interval", "3600"}).options->server.idle_timeout,
+            7200s);
 
 TEST(Options, RoomFollowsConcurrencyUnlessBounded) {
   const Parsed<BenchOptions> parsed = bench({"--scenario", "hold", "--concurrency", "4000000"});
