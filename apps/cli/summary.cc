@@ -129,7 +129,8 @@ Json json_of(const Summary& s) {
                 {"syn_cookies_sent", s.tcp.syn_cookies_sent},
                 {"syn_cookies_accepted", s.tcp.syn_cookies_accepted},
                 {"challenge_acks", s.tcp.challenge_acks},
-                {"time_wait", s.tcp.time_wait}};
+                {"time_wait", s.tcp.time_wait},
+                {"orphans_reset", s.tcp.orphans_reset}};
   out["drops"] = json_of(s.drops);
   out["send_drops"] = json_of(s.send_drops);
   out["events"] = json_of(s.events);
@@ -180,7 +181,8 @@ void take_counters(Summary& summary, const Counters& counters) {
                  counters[Event::tcp_syn_cookies_sent],
                  counters[Event::tcp_syn_cookies_accepted],
                  counters[Event::tcp_challenge_acks],
-                 counters[Event::tcp_time_wait]};
+                 counters[Event::tcp_time_wait],
+                 counters[Event::tcp_orphans_reset]};
   const auto collect = [&counters]<class E>(Summary::Named& to, std::size_t count, E) {
     to.clear();
     for (std::size_t i = 0; i < count; ++i) {

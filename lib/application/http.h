@@ -129,10 +129,10 @@ class HttpResponder {
     bool head_sent : 1 = false;  // of a chunked echo
     bool refused : 1 = false;    // ends with drain
     bool waiting : 1 = false;    // for a parser
+    bool answered : 1 = false;   // at least one request
   };
   static_assert(sizeof(Session) == 16);
 
-    bool answered : 1 = false;   // at least one request
   /// Fails when the parsers' address space cannot be had.
   static Result<HttpResponder> make(HttpOptions options);
 
@@ -152,15 +152,15 @@ class HttpResponder {
   /// back.
   void on_poll(auto& stack) noexcept;
 
-  const HttpCounters& counters() const noexcept { return counters_; }
-  const std::vector<std::uint16_t>& refused_ports() const noexcept { return refused_ports_; }
-  std::uint32_t parsers_in_use() const noexcept { return parsers_.size(); }
   /// Whether a connection has had a reply, and no request of it is without one.
   static bool done(const Session& session) noexcept {
     return session.answered && (waits_for_request(session) || session.phase == Phase::drain ||
                                 session.phase == Phase::over);
   }
 
+  const HttpCounters& counters() const noexcept { return counters_; }
+  const std::vector<std::uint16_t>& refused_ports() const noexcept { return refused_ports_; }
+  std::uint32_t parsers_in_use() const noexcept { return parsers_.size(); }
 
  private:
   using Count = HttpCounters::Count;
@@ -181,6 +181,11 @@ class HttpResponder {
 
   HttpResponder(HttpOptions options, Parsers parsers);
 
+  /// Of a request not a byte has come.
+  static bool waits_for_request(const Session& session) noexcept {
+    return session.phase == Phase::head && session.parser == Parsers::none && !session.waiting;
+  }
+
   void run(Stream auto& stream) noexcept {
     while (step(stream, stream.session()) == Go::on) {
     }
@@ -188,11 +193,6 @@ class HttpResponder {
   Go step(Stream auto& stream, Session& session) noexcept;
 
   // Reading (http_read.h)
-  /// Of a request not a byte has come.
-  static bool waits_for_request(const Session& session) noexcept {
-    return session.phase == Phase::head && session.parser == Parsers::none && !session.waiting;
-  }
-
   Go read_head(Stream auto& stream, Session& session) noexcept;
   Go read_fresh_head(Stream auto& stream, Session& session,
                      std::span<const std::byte> bytes) noexcept;

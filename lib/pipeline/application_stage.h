@@ -313,12 +313,29 @@ void Pipeline<D, A>::close(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (c.closing) return;
   c.closing = c.send_closed = true;
+  ++orphans_;
   if ((c.pending & pending::closed) != 0) return make_ready(index, 0);
+  if (orphans_ > config_.orphans) [[unlikely]]
+    return refuse_orphan(index);
   uncork(c);
   const bool unread = !readable(index).empty();
   if (unread) c.receive.clear(receive_pieces_);
   const tcp::Verdict verdict = tcp::close(c.tcb, tcp_config(c), unread, now_);
   apply(index, verdict);
+}
+
+/// Too many live on without an application: this one does not (docs/decisions/0031).
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::refuse_orphan(std::uint32_t index) noexcept {
+  counters_.count(Event::tcp_orphans_reset);
+  abort(index);
+}
+
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::close_within(std::uint32_t index, Duration limit) noexcept {
+  if (!set_timer(limit, {.stream = stream_id(index), .use = TimerUse::linger})) return false;
+  close(index);
+  return true;
 }
 
 template <link::Device D, application::Application A>
@@ -328,6 +345,7 @@ void Pipeline<D, A>::abort(std::uint32_t index) noexcept {
   const bool over = (c.pending & pending::closed) != 0;
   // The peer of one that is over already is told nothing; only what was unread is lost.
   if (over && !awaits_reader(index)) return;
+  if (!c.closing) ++orphans_;
   c.closing = c.send_closed = true;
   if (!over) send_reset(c);
   c.cause = Cause::aborted;

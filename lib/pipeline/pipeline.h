@@ -163,21 +163,21 @@ class Pipeline {
   static constexpr std::size_t max_messages = 1024;
   static constexpr std::uint16_t max_pieces_past_gap = 512;
   static constexpr std::uint32_t most_owned = 32'768;  // packets in one send queue
+  static constexpr Duration longest_cork = 200ms;
   static constexpr std::size_t burst = link::burst_size;
 
   using Connections = Slab<Connection, true>;
   using HalfOpens = Slab<tcp::HalfOpen>;
-  static constexpr Duration longest_cork = 200ms;
   using SendPieces = typename SendQueue<Packet>::Pieces;
   using ReceivePieces = typename ReceiveQueue<Packet>::Pieces;
+  enum class TimerUse : std::uint8_t { application, cork, linger };
+  /// Of after(): its token. Else: the connection that it is for.
   struct AppTimer {
     std::uint64_t token = 0;
     application::StreamId stream{};
     TimerUse use = TimerUse::application;
   };
   struct Listener {
-  enum class TimerUse : std::uint8_t { application, cork, linger };
-  /// Of after(): its token. Else: the connection that it is for.
     std::uint16_t port = 0;  // 0: free
     std::uint8_t profile = Profiles::common;
     bool nagle = true;
@@ -305,12 +305,12 @@ class Pipeline {
                     SendQueue<Packet>* queue) noexcept;
   // application_stage.h
   void application_in() noexcept;
+  bool set_timer(Duration delay, const AppTimer& timer) noexcept;
+  void timer_expired(const AppTimer& timer) noexcept;
   void dispatch(std::uint32_t index) noexcept;
   bool awaits_reader(std::uint32_t index) noexcept;
   void finish(std::uint32_t index) noexcept;
   std::span<const std::byte> readable(std::uint32_t index) noexcept;
-  bool set_timer(Duration delay, const AppTimer& timer) noexcept;
-  void timer_expired(const AppTimer& timer) noexcept;
   std::size_t peek(std::uint32_t index, std::span<std::byte> to) noexcept;
   void consume(std::uint32_t index, std::size_t n) noexcept;
   bool at_end(std::uint32_t index) noexcept;
@@ -322,14 +322,16 @@ class Pipeline {
   void commit(std::uint32_t index, std::size_t n) noexcept;
   void queued(std::uint32_t index, std::uint32_t n) noexcept;
   void hand_over(Connection& c) noexcept;
+  void hand_over_all(Connection& c) noexcept;
   void uncork(Connection& c) noexcept;
+  void time_cork(std::uint32_t index) noexcept;
+  void release_held(std::uint32_t index) noexcept;
   void give_back(Connection& c, std::uint32_t packets) noexcept;
   void starve(std::uint32_t index) noexcept;
   void shutdown_send(std::uint32_t index) noexcept;
-  void hand_over_all(Connection& c) noexcept;
   void close(std::uint32_t index) noexcept;
-  void time_cork(std::uint32_t index) noexcept;
-  void release_held(std::uint32_t index) noexcept;
+  bool close_within(std::uint32_t index, Duration limit) noexcept;
+  void refuse_orphan(std::uint32_t index) noexcept;
   void abort(std::uint32_t index) noexcept;
   bool set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
   application::StreamStatus status(std::uint32_t index) const noexcept;
@@ -359,6 +361,11 @@ class Pipeline {
   static constexpr bool orderly(Cause cause) noexcept {
     return cause == Cause::by_us || cause == Cause::by_peer;
   }
+  /// Whether what a connection that is over has received is all that there was. After both FINs,
+  /// nothing that ends it takes the peer's text away.
+  static constexpr bool keeps_text(const Connection& c) noexcept {
+    return orderly(c.cause) || (c.at_peer_end && c.send_closed);
+  }
   /// The first moment at which Millis32{moment} reaches `when`, which is less than 24 days away.
   Instant instant_of(Millis32 when) const noexcept {
     return std::chrono::floor<std::chrono::milliseconds>(now_) + (when - Millis32{now_});
@@ -375,11 +382,6 @@ class Pipeline {
   Prng random_;
   const SipKey table_key_;
   const SipKey isn_key_;
-  /// Whether what a connection that is over has received is all that there was. After both FINs,
-  /// nothing that ends it takes the peer's text away.
-  static constexpr bool keeps_text(const Connection& c) noexcept {
-    return orderly(c.cause) || (c.at_peer_end && c.send_closed);
-  }
   const std::uint64_t timestamp_key_;
 
   packet::Burst<Packet, burst> frames_;
@@ -414,6 +416,7 @@ class Pipeline {
   SendPieces send_pieces_;
   ReceivePieces receive_pieces_;
   std::uint32_t owned_packets_ = 0;  // of send_pieces_
+  std::uint32_t orphans_ = 0;        // connections that are `closing`
   TimerWheel wheel_;
   TimerWheel half_open_wheel_;
   std::uint32_t ready_head_ = none;

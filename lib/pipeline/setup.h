@@ -85,6 +85,7 @@ Result<typename Pipeline<D, A>::Tables> Pipeline<D, A>::Tables::make(const Confi
 template <link::Device D, application::Application A>
 Config Pipeline<D, A>::checked(Config config, const D& device) noexcept {
   config.tcp.mss = static_cast<std::uint16_t>(device.mtu() - segment_headers);
+  if (config.orphans == 0) config.orphans = std::max(config.connections / 2, 1u);
   return config;
 }
 
@@ -179,12 +180,12 @@ auto Pipeline<D, A>::stream(application::StreamId id) noexcept -> std::optional<
 }
 
 template <link::Device D, application::Application A>
-template <link::Device D, application::Application A>
 auto Pipeline<D, A>::stream_at(std::uint32_t place) noexcept -> std::optional<Stream> {
   if (!connections_.live(place) || connections_[place].finished) return std::nullopt;
   return Stream{*this, place};
 }
 
+template <link::Device D, application::Application A>
 bool Pipeline<D, A>::after(Duration delay, std::uint64_t token) noexcept {
   return set_timer(delay, {.token = token});
 }

@@ -97,6 +97,7 @@ void Pipeline<D, A>::withhold_push(const Connection& c, tcp::Segment& segment) n
 }
 
 /// The ACKs that segments past a gap are due, before the segment that stands for the last of them.
+/// The first of all tells of a duplicate.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::send_more_acks(Connection& c, tcp::Segment& last,
                                     tcp::SeqNum snd_nxt) noexcept {
@@ -104,7 +105,6 @@ void Pipeline<D, A>::send_more_acks(Connection& c, tcp::Segment& last,
   ack.seq = last.len() == 0 ? last.seq : snd_nxt;
   ack.ack = last.ack;
   ack.window = last.window;
-/// The first of all tells of a duplicate.
   ack.control = tcp::control::ack;
   ack.options = last.options;
   for (; c.more_acks != 0; --c.more_acks) {
@@ -120,6 +120,7 @@ void Pipeline<D, A>::release(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (!c.detached) leave_table(index);
   if (c.armed) wheel_.cancel(index);
+  orphans_ -= c.closing;
   give_back(c, c.send.clear(send_pieces_));
   c.receive.clear(receive_pieces_);
   tcp::release(c.tcb, flights_);

@@ -243,7 +243,8 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       tcb.timed_seq = end;
       tcb.timed_at = Micros32{now};
     }
-    tcb.sent_at = Millis32{now};
+    // The user's limit is that of the first that is not acknowledged.
+    if (tcb.user_timeout_ms == 0 || tcb.in_flight() == 0) tcb.sent_at = Millis32{now};
   }
   tcb.snd_nxt = max(tcb.snd_nxt, end);
   switch (plan.what) {
@@ -323,7 +324,6 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
 
 }  // namespace
 
-Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
 void drop_duplicate_report(Segment& ack) noexcept {
   auto& options = ack.options;
   if (options.sack_count == 0) return;
@@ -337,6 +337,7 @@ void drop_duplicate_report(Segment& ack) noexcept {
   --options.sack_count;
 }
 
+Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                   Segment& out) noexcept {
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
     restart_after_idle(tcb, config, sending_of(tcb, flights), now);
