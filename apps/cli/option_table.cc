@@ -358,6 +358,10 @@ const std::vector<OptionRow>& option_table() {
       {{"--connections", "N", "the most connections a core keeps (1048576)", "Machine"},
        all, "1048576",
        [](D& d, V& v) { return keep(d.shared.connections, parse_number(v, 1, most_connections)); }},
+      {{"--orphans", "N", "of these, the most that go on after their close (half); more are reset",
+        "Machine"},
+       all, "65536",
+       [](D& d, V& v) { return keep(d.shared.orphans, parse_number(v, 1, most_connections)); }},
       {{"--wait", "S", "how long a memif waits for its peer, seconds (10)", "Machine"},
        all, "10", [](D& d, V& v) { return keep(d.shared.wait, parse_seconds(v, 0, longest)); }},
       {{"--eal", "ARGS", "words handed to DPDK as they are", "Machine"},
@@ -419,6 +423,10 @@ const std::vector<OptionRow>& option_table() {
         "Server"},
        serving, "60",
        [](D& d, V& v) { return keep(d.server.head_timeout, parse_seconds(v, 0, longest)); }},
+      {{"--idle-timeout", "S", "a connection without a request is closed after S seconds (300); "
+        "0: never", "Server"},
+       serving, "300",
+       [](D& d, V& v) { return keep(d.server.idle_timeout, parse_seconds(v, 0, longest)); }},
 
       {{"--target", "A:P", "ask here", "Client"},
        load, "10.0.0.1:80", take_target},

@@ -300,6 +300,10 @@ void fill_in(const About& about, Draft& draft) {
     // What is held was opened at the start, and asks for as long as it is held.
     if (!draft.has("--warmup")) draft.client.warmup = 0s;
     if (!draft.has("--requests")) draft.client.requests = UINT64_MAX;
+    if (!draft.has("--idle-timeout")) {
+      draft.server.idle_timeout =
+          std::max<Duration>(draft.server.idle_timeout, 2 * draft.client.hold_interval);
+    }
   }
 }
 

@@ -36,6 +36,7 @@ struct SharedOptions {
   std::optional<bool> segmentation;       // the device cuts TCP packets; none: by its driver
   bool merging = false;                   // packets of several segments are taken
   std::uint32_t connections = 1'048'576;  // the most that a core keeps
+  std::uint32_t orphans = 0;              // of them, after close(); 0: half
   Duration wait = 10s;                    // for a memif's peer
   Duration duration = 0s;                 // 0: until stopped
   Duration stats_interval = 1s;           // 0: no live line
@@ -57,6 +58,7 @@ struct ServerOptions {
   std::optional<std::string> body_file;  // the content of the file, instead of a made-up body
   bool keep_alive = true;                // as the client asks; false: close after each reply
   Duration head_timeout = 60s;           // from a head's first byte to its last; 0: no limit
+  Duration idle_timeout = 300s;          // without a request; 0: no limit
 };
 
 enum class Close : std::uint8_t { server, client, reset };

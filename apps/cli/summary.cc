@@ -132,7 +132,8 @@ Json json_of(const Summary& s) {
                 {"fast_opens_tried", s.tcp.fast_opens_tried},
                 {"fast_opens_taken", s.tcp.fast_opens_taken},
                 {"challenge_acks", s.tcp.challenge_acks},
-                {"time_wait", s.tcp.time_wait}};
+                {"time_wait", s.tcp.time_wait},
+                {"orphans_reset", s.tcp.orphans_reset}};
   out["drops"] = json_of(s.drops);
   out["send_drops"] = json_of(s.send_drops);
   out["events"] = json_of(s.events);
@@ -185,7 +186,8 @@ void take_counters(Summary& summary, const Counters& counters) {
                  counters[Event::tcp_fast_opens_tried],
                  counters[Event::tcp_fast_opens_taken],
                  counters[Event::tcp_challenge_acks],
-                 counters[Event::tcp_time_wait]};
+                 counters[Event::tcp_time_wait],
+                 counters[Event::tcp_orphans_reset]};
   const auto collect = [&counters]<class E>(Summary::Named& to, std::size_t count, E) {
     to.clear();
     for (std::size_t i = 0; i < count; ++i) {

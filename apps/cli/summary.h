@@ -61,7 +61,7 @@ struct Summary {
   struct Tcp {
     std::uint64_t retransmitted = 0, out_of_order = 0, duplicate = 0, syn_cookies_sent = 0,
                   syn_cookies_accepted = 0, fast_opens_tried = 0, fast_opens_taken = 0,
-                  challenge_acks = 0, time_wait = 0;
+                  challenge_acks = 0, time_wait = 0, orphans_reset = 0;
   };
   struct Memory {
     std::uint64_t bytes_per_connection = 0, connections_capacity = 0;

@@ -16,6 +16,7 @@ inline pipeline::Config base_config(const cli::SharedOptions& options, bool huge
   config.owned_packets = pool / 4;
   config.receive_pieces = pool / 4;
   config.connections = options.connections;
+  config.orphans = options.orphans;
   // Whoever is refused gets some time to stop sending.
   config.app_timers = options.connections;
   config.tcp = options.tcp;

@@ -96,9 +96,13 @@ class Counted {
     inner_.on_closed(stack, id, session.inner, cause);
     if (!session.accepted) return;
     --tally_.live;
-    const bool completed = cause == Cause::by_us || cause == Cause::by_peer;
-    // What a client resets when the time is up was still open then.
-    const bool cut_short = cause == Cause::reset && winding_down_;
+    const bool reset = cause == Cause::reset || cause == Cause::reset_at_end;
+    // What a client resets when the time is up was still open then; before, it may end so what it
+    // has had in full.
+    const bool cut_short = reset && winding_down_;
+    const bool had_all =
+        cause == Cause::reset_at_end && !winding_down_ && Inner::done(session.inner);
+    const bool completed = cause == Cause::by_us || cause == Cause::by_peer || had_all;
     const bool left_over = cause == Cause::aborted && leftover_.has_value();
     if (completed) {
       ++tally_.live_completed;
@@ -142,6 +146,12 @@ class Counted {
     bool after(Duration delay, std::uint64_t token) noexcept { return stack.after(delay, token); }
     auto stream(application::StreamId id) noexcept {
       auto found = stack.stream(id);
+      using View = Unwrapped<std::remove_cvref_t<decltype(*found)>>;
+      return found ? std::optional<View>{View{*found}} : std::nullopt;
+    }
+    std::uint32_t stream_places() const noexcept { return stack.stream_places(); }
+    auto stream_at(std::uint32_t place) noexcept {
+      auto found = stack.stream_at(place);
       using View = Unwrapped<std::remove_cvref_t<decltype(*found)>>;
       return found ? std::optional<View>{View{*found}} : std::nullopt;
     }

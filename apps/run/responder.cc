@@ -13,6 +13,7 @@ Result<std::unique_ptr<Responder>> make_responder(const cli::ServerOptions& opti
   http.ports = options.listen;
   http.keep_alive = options.keep_alive;
   http.head_timeout = options.head_timeout;
+  http.idle_timeout = options.idle_timeout;
   if (options.body_file) {
     const auto bytes = std::as_bytes(std::span{*options.body_file});
     http.body.assign(bytes.begin(), bytes.end());

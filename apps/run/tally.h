@@ -69,6 +69,7 @@ inline void count_failure(Tally& tally, Cause cause) noexcept {
   ++tally.failed;
   switch (cause) {
     case Cause::reset:
+    case Cause::reset_at_end:
       ++tally.reset;
       break;
     case Cause::refused:

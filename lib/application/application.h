@@ -82,7 +82,9 @@ enum class StackError : std::uint8_t {
 struct StreamOptions {
   std::optional<bool> nagle{};
   std::optional<bool> push{};  // the end of what was queued is pushed (RFC 9293 s.3.9.1.2); true
-  std::optional<bool> cork{};  // holds back what fills no segment, until false or the FIN
+  // Holds back what fills no segment: until false, the FIN, or for 200 ms at most. What has waited
+  // so long is pushed, and so is what comes then.
+  std::optional<bool> cork{};
   std::optional<bool> keepalive{};
   std::optional<Duration> keepalive_idle{};       // of silence, before the first probe
   std::optional<Duration> keepalive_interval{};   // between probes
@@ -148,6 +150,10 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
   { s.shutdown_send() } noexcept;
   /// The same, and what the peer still sends is not wanted. on_closed() follows when it is over.
   { s.close() } noexcept;
+  /// close(), and abort() of what is not over `limit` from now. False, and nothing is done, where
+  /// no timer is free (stack.after() says why). A caller that cannot wait has by it what SO_LINGER
+  /// bounds: unacknowledged() == 0 on the way says that all has arrived.
+  { s.close_within(Duration{}) } noexcept -> std::same_as<bool>;
   /// RST now. on_closed(id, Cause::aborted) follows, also where both have ended in good order and
   /// the peer's text is still unread.
   { s.abort() } noexcept;

@@ -67,6 +67,9 @@ struct HttpOptions {
   /// How long a head may take from its first byte to its last, so that nobody keeps a parser by
   /// sending a byte now and then; 0: for ever.
   Duration head_timeout = 60s;
+  /// How long a connection may go without a request, its first or the next, before it is closed;
+  /// up to half as long again where there are many. 0: for ever.
+  Duration idle_timeout = 300s;
   /// How many connections may wait for one of them.
   std::uint32_t waiting = 4'096;
   /// Equal heads are not parsed again. Off only to test that this changes nothing.
@@ -119,13 +122,14 @@ class HttpResponder {
     std::uint64_t left = 0;
     std::uint32_t parser = 0xFFFF'FFFF;  // borrowed, or none
     Phase phase = Phase::head;
-    std::uint8_t at = 0;  // bytes already written of a small text
-    std::uint8_t aux = 0;
+    std::uint8_t at = 0;   // bytes already written of a small text
+    std::uint8_t aux = 0;  // by phase; while a head is waited for, looks that have found silence
     HttpPersistence persistence : 2 = HttpPersistence::keep_1_1;
     bool head_only : 1 = false;
     bool head_sent : 1 = false;  // of a chunked echo
     bool refused : 1 = false;    // ends with drain
     bool waiting : 1 = false;    // for a parser
+    bool answered : 1 = false;   // at least one request
   };
   static_assert(sizeof(Session) == 16);
 
@@ -148,6 +152,12 @@ class HttpResponder {
   /// back.
   void on_poll(auto& stack) noexcept;
 
+  /// Whether a connection has had a reply, and no request of it is without one.
+  static bool done(const Session& session) noexcept {
+    return session.answered && (waits_for_request(session) || session.phase == Phase::drain ||
+                                session.phase == Phase::over);
+  }
+
   const HttpCounters& counters() const noexcept { return counters_; }
   const std::vector<std::uint16_t>& refused_ports() const noexcept { return refused_ports_; }
   std::uint32_t parsers_in_use() const noexcept { return parsers_.size(); }
@@ -160,12 +170,21 @@ class HttpResponder {
   static constexpr Duration drain_time = 2s;
   static constexpr std::uint8_t drain_looks = 15;
   static constexpr std::uint64_t wake_token = 0xFFFF'FFFF;  // of a StreamId that is nobody's
+  static constexpr std::uint64_t look_token = 0x1'FFFF'FFFF;
+  static constexpr std::uint8_t idle_looks = 5;  // that find silence: four times a quarter, or more
+  static constexpr std::uint32_t places_a_look = 64;  // so that none takes long
+  static constexpr std::uint32_t least_looks = 16;    // for all places, so that each comes often
   static constexpr unsigned most_late_heads = 64;  // refused in one poll, so that none takes long
 
   /// Whether there is more to do at once, or the next callback has to come.
   enum class Go : bool { wait, on };
 
   HttpResponder(HttpOptions options, Parsers parsers);
+
+  /// Of a request not a byte has come.
+  static bool waits_for_request(const Session& session) noexcept {
+    return session.phase == Phase::head && session.parser == Parsers::none && !session.waiting;
+  }
 
   void run(Stream auto& stream) noexcept {
     while (step(stream, stream.session()) == Go::on) {
@@ -184,6 +203,11 @@ class HttpResponder {
   Go wait_for_parser(Stream auto& stream, Session& session) noexcept;
   void time_head(Stream auto& stream, std::uint32_t parser) noexcept;
   void refuse_late_heads(auto& stack) noexcept;
+  static std::uint32_t looks_for(std::uint32_t places) noexcept {
+    return std::max(places / places_a_look + 1, least_looks);
+  }
+  void look_again(auto& stack) noexcept;
+  void look_for_silence(auto& stack) noexcept;
   void serve_waiting(auto& stack) noexcept;
 
   // Writing (http_write.h)
@@ -221,7 +245,9 @@ class HttpResponder {
   HttpRequestParser fresh_;    // never fed: copied where a request begins
   HttpRequestParser scratch_;  // reads heads that come in one piece
   Parsers parsers_;
-  bool wakes_ = false;  // a timer runs for the head that began first
+  bool wakes_ = false;      // a timer runs for the head that began first
+  bool looks_ = false;      // one runs for the next look for silence, or none is wanted
+  std::uint32_t look_ = 0;  // which of a round is next
 
   /// The last head that was parsed, to be recognised by its bytes.
   std::array<std::byte, longest_short_cut> last_head_;

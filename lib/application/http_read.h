@@ -77,6 +77,8 @@ inline void HttpResponder::time_head(Stream auto& stream, std::uint32_t parser) 
 }
 
 void HttpResponder::on_poll(auto& stack) noexcept {
+  if (!looks_) [[unlikely]]
+    look_again(stack);  // there was no timer
   refuse_late_heads(stack);
   serve_waiting(stack);
 }
@@ -97,6 +99,39 @@ void HttpResponder::refuse_late_heads(auto& stack) noexcept {
         run(*stream);
       }
     }
+  }
+}
+
+/// Silence is found by walking past all connections, some at a time, every quarter of the time
+/// that it may last: connections pay nothing for it.
+void HttpResponder::look_again(auto& stack) noexcept {
+  if constexpr (requires { stack.stream_at(0); }) {
+    looks_ = true;
+    if (options_.idle_timeout == Duration{0}) return;
+    const std::uint32_t looks = looks_for(stack.stream_places());
+    const Duration pause = options_.idle_timeout / (idle_looks - 1) / looks;
+    looks_ = stack.after(std::max<Duration>(pause, 1ms), look_token);
+  }
+}
+
+void HttpResponder::look_for_silence(auto& stack) noexcept {
+  if constexpr (requires { stack.stream_at(0); }) {
+    const std::uint32_t places = stack.stream_places();
+    const std::uint32_t looks = looks_for(places);
+    const std::uint32_t share = places / looks + 1;
+    const std::uint32_t first = std::min(look_ * share, places);
+    look_ = look_ + 1 < looks ? look_ + 1 : 0;
+    for (std::uint32_t place = first; place != std::min(first + share, places); ++place) {
+      auto stream = stack.stream_at(place);
+      if (!stream || !waits_for_request(stream->session())) continue;
+      Session& session = stream->session();
+      // A reply that is still on its way is TCP's to bring to an end.
+      if (!stream->readable().empty() || stream->unacknowledged() != 0) continue;
+      if (++session.aux < idle_looks) continue;
+      session.phase = Phase::over;
+      stream->close();
+    }
+    look_again(stack);
   }
 }
 
@@ -190,6 +225,7 @@ void HttpResponder::on_timer(auto& stack, std::uint64_t token) noexcept {
     wakes_ = false;
     return;
   }
+  if (token == look_token) return look_for_silence(stack);
   if constexpr (requires { stack.stream(StreamId{}); }) {
     auto stream = stack.stream(id_of(token));
     if (!stream || stream->session().phase != Phase::drain) return;

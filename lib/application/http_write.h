@@ -126,8 +126,10 @@ inline HttpResponder::Go HttpResponder::echo_chunk(Stream auto& stream, Session&
 inline HttpResponder::Go HttpResponder::finish_reply(Stream auto& stream,
                                                      Session& session) noexcept {
   counters_.add(session.refused ? count_of(static_cast<Kind>(session.aux)) : Count::ok);
+  session.answered = true;
   if (session.persistence != HttpPersistence::close) {
     session.phase = Phase::head;
+    session.aux = 0;
     return Go::on;
   }
   if (session.refused) {

@@ -120,6 +120,7 @@ constexpr std::array<std::string_view, event_count> event_names = {
     "tcp_time_wait_reused",
     "tcp_time_wait_evicted",
     "tcp_flights_exhausted",
+    "tcp_orphans_reset",
     "handed_over",
     "checksum_offload_lies",
 };

@@ -136,6 +136,7 @@ enum class Event : std::uint8_t {
   tcp_time_wait_reused,
   tcp_time_wait_evicted,
   tcp_flights_exhausted,
+  tcp_orphans_reset,
   handed_over,
   checksum_offload_lies,
   count_

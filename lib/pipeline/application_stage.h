@@ -10,11 +10,9 @@ namespace pollux::pipeline {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::application_in() noexcept {
   app_timers_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
-    const std::uint64_t token = app_timers_[index].token;
+    const AppTimer timer = app_timers_[index];
     app_timers_.release(index);
-    if constexpr (requires { application_.on_timer(*this, token); }) {
-      application_.on_timer(*this, token);
-    }
+    timer_expired(timer);
   });
   if constexpr (HasMessages<A>) {
     // Those who post faster than they are served do not hold up the rest.
@@ -27,6 +25,30 @@ void Pipeline<D, A>::application_in() noexcept {
   // Callbacks may add to the list; what they add is reached in the same walk.
   for (std::uint32_t i = ready_head_; i != none; i = connections_[i].next_ready) dispatch(i);
   if constexpr (requires { application_.on_poll(*this); }) application_.on_poll(*this);
+}
+
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::timer_expired(const AppTimer& timer) noexcept {
+  if (timer.use == TimerUse::application) {
+    if constexpr (requires { application_.on_timer(*this, timer.token); }) {
+      application_.on_timer(*this, timer.token);
+    }
+    return;
+  }
+  const std::uint32_t index = timer.stream.index;
+  Connection* const c = connections_.find({index, timer.stream.generation});
+  if (c == nullptr) return;
+  switch (timer.use) {
+    case TimerUse::cork:
+      c->cork_timed = false;
+      if (c->held != 0) release_held(index);
+      break;
+    case TimerUse::linger:
+      abort(index);
+      break;
+    case TimerUse::application:
+      break;
+  }
 }
 
 /// Calls back for everything that is pending on one connection, in the order of its life.
@@ -48,7 +70,7 @@ void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
       application_.on_connected(stream);
     }
   }
-  const bool lost = (c.pending & pending::closed) != 0 && !orderly(c.cause);
+  const bool lost = (c.pending & pending::closed) != 0 && !keeps_text(c);
   if (take(pending::readable) && !c.closing && !lost) {
     if constexpr (requires { application_.on_readable(stream); }) application_.on_readable(stream);
   }
@@ -65,12 +87,11 @@ void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
   if ((c.pending & pending::closed) != 0) finish(index);
 }
 
-/// Of a connection that is over: whether the application has yet to read what came before an
-/// orderly end.
+/// Of a connection that is over: whether the application has yet to read the last of what came.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::awaits_reader(std::uint32_t index) noexcept {
   const Connection& c = connections_[index];
-  return orderly(c.cause) && !c.closing && !readable(index).empty();
+  return keeps_text(c) && !c.closing && !readable(index).empty();
 }
 
 /// Ends the application's part, unless there is something to read first.
@@ -144,6 +165,8 @@ void Pipeline<D, A>::queued(std::uint32_t index, std::uint32_t n) noexcept {
   Connection& c = connections_[index];
   c.held += n;
   hand_over(c);
+  if (c.held != 0 && !c.cork_timed) [[unlikely]]
+    time_cork(index);
   if (room_in_send_queue(c) < tcp_config(c).send_buffer / 2) c.wants_room = true;
   make_ready(index, pending::send);
 }
@@ -163,10 +186,33 @@ void Pipeline<D, A>::hand_over(Connection& c) noexcept {
   tcp::send(c.tcb, n);
 }
 
+/// TCP has all that was queued from here on.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::hand_over_all(Connection& c) noexcept {
+  if (c.held != 0) tcp::send(c.tcb, std::exchange(c.held, 0));
+}
+
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::uncork(Connection& c) noexcept {
   c.corked = false;
-  hand_over(c);
+  hand_over_all(c);
+}
+
+/// A cork holds nothing back for ever. Without a timer it holds back nothing.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::time_cork(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  c.cork_timed = set_timer(longest_cork, {.stream = stream_id(index), .use = TimerUse::cork});
+  if (!c.cork_timed) hand_over_all(c);
+}
+
+/// The cork has held this long enough; it stays for what comes. The peer's reader has waited, too.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::release_held(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  hand_over_all(c);
+  c.pushes = true;
+  make_ready(index, pending::send);
 }
 
 template <link::Device D, application::Application A>
@@ -267,12 +313,29 @@ void Pipeline<D, A>::close(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (c.closing) return;
   c.closing = c.send_closed = true;
+  ++orphans_;
   if ((c.pending & pending::closed) != 0) return make_ready(index, 0);
+  if (orphans_ > config_.orphans) [[unlikely]]
+    return refuse_orphan(index);
   uncork(c);
   const bool unread = !readable(index).empty();
   if (unread) c.receive.clear(receive_pieces_);
   const tcp::Verdict verdict = tcp::close(c.tcb, tcp_config(c), unread, now_);
   apply(index, verdict);
+}
+
+/// Too many live on without an application: this one does not (docs/decisions/0031).
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::refuse_orphan(std::uint32_t index) noexcept {
+  counters_.count(Event::tcp_orphans_reset);
+  abort(index);
+}
+
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::close_within(std::uint32_t index, Duration limit) noexcept {
+  if (!set_timer(limit, {.stream = stream_id(index), .use = TimerUse::linger})) return false;
+  close(index);
+  return true;
 }
 
 template <link::Device D, application::Application A>
@@ -282,6 +345,7 @@ void Pipeline<D, A>::abort(std::uint32_t index) noexcept {
   const bool over = (c.pending & pending::closed) != 0;
   // The peer of one that is over already is told nothing; only what was unread is lost.
   if (over && !awaits_reader(index)) return;
+  if (!c.closing) ++orphans_;
   c.closing = c.send_closed = true;
   if (!over) send_reset(c);
   c.cause = Cause::aborted;

@@ -34,6 +34,9 @@ struct Config {
   InterfaceConfig interface;
   tcp::Config tcp;
   std::uint32_t connections = 1'048'576;
+  /// Connections that live on after close(), until their peers have acknowledged all and closed,
+  /// too: one more is reset. 0: half of `connections`.
+  std::uint32_t orphans = 0;
   std::uint32_t half_open = 65'536;
   std::uint32_t time_wait = 1'048'576;
   std::uint32_t flights = 32'768;
@@ -43,6 +46,7 @@ struct Config {
   /// Packets that hold bytes queued to send. This many, and one for each receive piece, are to be
   /// fewer than the device's pool has, by what is on its way.
   std::uint32_t owned_packets = 65'536;
+  /// Timers of after(), those of corks and of close_within() among them.
   std::uint32_t app_timers = 4'096;
   std::uint32_t neighbors = 1'024;
   /// Keys of hashes, initial sequence numbers and ports come from this.

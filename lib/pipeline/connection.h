@@ -47,6 +47,7 @@ struct Connection {
   bool pushes : 1 = true;        // the PSH bit at the end of what is queued
   bool corked : 1 = false;       // what fills no segment is held back
   bool fast_open : 1 = false;    // as its SYN asked; until the handshake is over
+  bool cork_timed : 1 = false;   // a timer runs for what is held
   Cause cause = Cause::none;
   std::uint8_t profile = Profiles::common;  // what TCP is told of it
   std::uint8_t more_acks = 0;               // due beside the one that the Tcb knows of

@@ -137,6 +137,10 @@ class Pipeline {
       application::Endpoint remote, const application::ConnectOptions& options = {}) noexcept;
   /// The stream of an id that still lives.
   std::optional<Stream> stream(application::StreamId id) noexcept;
+  /// To walk past all streams: one past the last place that may have one, and the stream at a place
+  /// below that, if there is one.
+  std::uint32_t stream_places() const noexcept { return connections_.high_water(); }
+  std::optional<Stream> stream_at(std::uint32_t place) noexcept;
   /// on_timer(token) once, `delay` from now (whole milliseconds, rounded up); false when
   /// config.app_timers are set already.
   bool after(Duration delay, std::uint64_t token) noexcept;
@@ -160,6 +164,7 @@ class Pipeline {
   static constexpr std::size_t max_messages = 1024;
   static constexpr std::uint16_t max_pieces_past_gap = 512;
   static constexpr std::uint32_t most_owned = 32'768;  // packets in one send queue
+  static constexpr Duration longest_cork = 200ms;
   static constexpr std::size_t burst = link::burst_size;
   /// 64 KiB in buffers of 1,500 bytes.
   static constexpr std::size_t most_chained = 44;
@@ -168,8 +173,12 @@ class Pipeline {
   using HalfOpens = Slab<tcp::HalfOpen>;
   using SendPieces = typename SendQueue<Packet>::Pieces;
   using ReceivePieces = typename ReceiveQueue<Packet>::Pieces;
+  enum class TimerUse : std::uint8_t { application, cork, linger };
+  /// Of after(): its token. Else: the connection that it is for.
   struct AppTimer {
-    std::uint64_t token;
+    std::uint64_t token = 0;
+    application::StreamId stream{};
+    TimerUse use = TimerUse::application;
   };
   struct Listener {
     std::uint16_t port = 0;  // 0: free
@@ -298,7 +307,8 @@ class Pipeline {
   void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
   bool send_all(std::uint32_t index) noexcept;
-  void send_more_acks(Connection& c, const tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
+  void withhold_push(const Connection& c, tcp::Segment& segment) noexcept;
+  void send_more_acks(Connection& c, tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(std::uint32_t index) noexcept;
   void leave_table(std::uint32_t index) noexcept;
   void start_queues(Connection& c) noexcept;
@@ -313,6 +323,8 @@ class Pipeline {
                     const tcp::Segment& segment, SendQueue<Packet>* queue) noexcept;
   // application_stage.h
   void application_in() noexcept;
+  bool set_timer(Duration delay, const AppTimer& timer) noexcept;
+  void timer_expired(const AppTimer& timer) noexcept;
   void dispatch(std::uint32_t index) noexcept;
   bool awaits_reader(std::uint32_t index) noexcept;
   void finish(std::uint32_t index) noexcept;
@@ -328,11 +340,16 @@ class Pipeline {
   void commit(std::uint32_t index, std::size_t n) noexcept;
   void queued(std::uint32_t index, std::uint32_t n) noexcept;
   void hand_over(Connection& c) noexcept;
+  void hand_over_all(Connection& c) noexcept;
   void uncork(Connection& c) noexcept;
+  void time_cork(std::uint32_t index) noexcept;
+  void release_held(std::uint32_t index) noexcept;
   void give_back(Connection& c, std::uint32_t packets) noexcept;
   void starve(std::uint32_t index) noexcept;
   void shutdown_send(std::uint32_t index) noexcept;
   void close(std::uint32_t index) noexcept;
+  bool close_within(std::uint32_t index, Duration limit) noexcept;
+  void refuse_orphan(std::uint32_t index) noexcept;
   void abort(std::uint32_t index) noexcept;
   bool set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
   application::StreamStatus status(std::uint32_t index) const noexcept;
@@ -363,6 +380,11 @@ class Pipeline {
   }
   static constexpr bool orderly(Cause cause) noexcept {
     return cause == Cause::by_us || cause == Cause::by_peer;
+  }
+  /// Whether what a connection that is over has received is all that there was. After both FINs,
+  /// nothing that ends it takes the peer's text away.
+  static constexpr bool keeps_text(const Connection& c) noexcept {
+    return orderly(c.cause) || (c.at_peer_end && c.send_closed);
   }
   /// The first moment at which Millis32{moment} reaches `when`, which is less than 24 days away.
   Instant instant_of(Millis32 when) const noexcept {
@@ -415,6 +437,7 @@ class Pipeline {
   SendPieces send_pieces_;
   ReceivePieces receive_pieces_;
   std::uint32_t owned_packets_ = 0;  // of send_pieces_
+  std::uint32_t orphans_ = 0;        // connections that are `closing`
   TimerWheel wheel_;
   TimerWheel half_open_wheel_;
   std::uint32_t ready_head_ = none;

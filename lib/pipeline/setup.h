@@ -90,6 +90,7 @@ template <link::Device D, application::Application A>
 Config Pipeline<D, A>::checked(Config config, const D& device) noexcept {
   config.tcp.mss = static_cast<std::uint16_t>(device.mtu() - segment_headers);
   config.tcp.packet_text = std::min(device.capabilities().transmit_tcp_text, most_packet_text);
+  if (config.orphans == 0) config.orphans = std::max(config.connections / 2, 1u);
   return config;
 }
 
@@ -193,8 +194,19 @@ auto Pipeline<D, A>::stream(application::StreamId id) noexcept -> std::optional<
 }
 
 template <link::Device D, application::Application A>
+auto Pipeline<D, A>::stream_at(std::uint32_t place) noexcept -> std::optional<Stream> {
+  if (!connections_.live(place) || connections_[place].finished) return std::nullopt;
+  return Stream{*this, place};
+}
+
+template <link::Device D, application::Application A>
 bool Pipeline<D, A>::after(Duration delay, std::uint64_t token) noexcept {
-  const std::uint32_t index = app_timers_.acquire(AppTimer{token});
+  return set_timer(delay, {.token = token});
+}
+
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::set_timer(Duration delay, const AppTimer& timer) noexcept {
+  const std::uint32_t index = app_timers_.acquire(timer);
   if (index == Slab<AppTimer>::none) return false;
   app_timers_wheel_.arm(index, now_ + delay);
   return true;

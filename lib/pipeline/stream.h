@@ -41,6 +41,7 @@ class Stream {
 
   void shutdown_send() noexcept { pipeline_.shutdown_send(index_); }
   void close() noexcept { pipeline_.close(index_); }
+  bool close_within(Duration limit) noexcept { return pipeline_.close_within(index_, limit); }
   void abort() noexcept { pipeline_.abort(index_); }
   bool options(const application::StreamOptions& options) noexcept {
     return pipeline_.set_options(index_, options);

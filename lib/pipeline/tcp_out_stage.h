@@ -78,9 +78,8 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     if (segment.text != 0 && ++texts > 1 && emit == tcp::Emit::last) {
       segment.control |= tcp::control::psh;
     }
-    if (!c.pushes && segment.seq + segment.text == c.tcb.snd_end && !c.send_closed) {
-      segment.control &= static_cast<std::uint8_t>(~tcp::control::psh);
-    }
+    if (!c.pushes || c.corked) [[unlikely]]
+      withhold_push(c, segment);
     if (c.more_acks != 0) [[unlikely]]
       send_more_acks(c, segment, sent_before);
     if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
@@ -93,9 +92,18 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
   return true;
 }
 
-/// The ACKs that segments past a gap are due, before the segment that stands for the last of them.
+/// No PSH bit at the end of what TCP has, where more follows soon or the application wants none.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::send_more_acks(Connection& c, const tcp::Segment& last,
+void Pipeline<D, A>::withhold_push(const Connection& c, tcp::Segment& segment) noexcept {
+  if (c.send_closed || (c.pushes && c.held == 0)) return;
+  if (segment.seq + segment.text != c.tcb.snd_end) return;
+  segment.control &= static_cast<std::uint8_t>(~tcp::control::psh);
+}
+
+/// The ACKs that segments past a gap are due, before the segment that stands for the last of them.
+/// The first of all tells of a duplicate.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::send_more_acks(Connection& c, tcp::Segment& last,
                                     tcp::SeqNum snd_nxt) noexcept {
   tcp::Segment ack;
   ack.seq = last.len() == 0 ? last.seq : snd_nxt;
@@ -105,6 +113,8 @@ void Pipeline<D, A>::send_more_acks(Connection& c, const tcp::Segment& last,
   ack.options = last.options;
   for (; c.more_acks != 0; --c.more_acks) {
     send_segment(tcp_config(c), c.tuple, c.hash, ack, nullptr);
+    tcp::drop_duplicate_report(ack);
+    tcp::drop_duplicate_report(last);
   }
 }
 
@@ -115,6 +125,7 @@ void Pipeline<D, A>::release(std::uint32_t index) noexcept {
   if (!c.detached) leave_table(index);
   if (c.armed) wheel_.cancel(index);
   if (c.fast_open) fast_open_over(c);
+  orphans_ -= c.closing;
   give_back(c, c.send.clear(send_pieces_));
   c.receive.clear(receive_pieces_);
   tcp::release(c.tcb, flights_);

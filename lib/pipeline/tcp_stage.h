@@ -273,6 +273,7 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   if (verdict.abort) send_reset(c);
   if (verdict.closed || verdict.time_wait) {
     c.cause = verdict.cause;
+    if (c.held != 0 && c.cause == Cause::reset_at_end) c.cause = Cause::reset;
     c.time_wait = verdict.time_wait;
     news |= pending::closed;
   }
@@ -295,7 +296,9 @@ void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
   if (verdict.keepalive) counters_.count(Event::tcp_keepalives_sent);
   if (verdict.flights_exhausted) counters_.count(Event::tcp_flights_exhausted);
   if (!verdict.closed) return;
-  if (verdict.cause == Cause::reset) counters_.count(Event::tcp_reset_received);
+  if (verdict.cause == Cause::reset || verdict.cause == Cause::reset_at_end) {
+    counters_.count(Event::tcp_reset_received);
+  }
   if (verdict.cause == Cause::timed_out) counters_.count(Event::tcp_timed_out);
 }
 

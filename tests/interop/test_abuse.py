@@ -170,6 +170,22 @@ class Floods(Abuse):
         self.assertLess(sizes[2] - sizes[1], 16 * MIB, sizes)
 
 
+class Silent(Abuse):
+    """Those that complete the handshake, and then say nothing."""
+
+    options = ("--idle-timeout", "2")
+
+    def test_ends_connections_without_a_request(self):
+        with self.ns.connect(SERVER) as never, self.ns.connect(SERVER) as once:
+            once.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            begin = time.monotonic()
+            self.assertTrue(exchange.receive_all(once).startswith(b"HTTP/1.1 200 "))
+            self.assertEqual(exchange.receive_all(never), b"")
+            # In good order, and not before its time; that it comes at all the socket's own
+            # time-out says.
+            self.assertGreater(time.monotonic() - begin, 1.9)
+
+
 class Guests(Abuse):
     """Those that complete the handshake, and then behave badly."""
 

@@ -37,6 +37,7 @@ int error_of(StackError error) {
 int error_of(Cause cause) {
   switch (cause) {
     case Cause::reset:
+    case Cause::reset_at_end:
       return ECONNRESET;
     case Cause::refused:
       return ECONNREFUSED;
@@ -411,7 +412,9 @@ int Sockets::close(int fd) {
     }
   }
   host_.settle();
-  if (socket->lingering.l_onoff != 0 && !hard && !socket->nonblocking) {
+  // Linux waits whether the descriptor blocks or not, and returns 0 either way: what is left goes
+  // on by itself.
+  if (socket->lingering.l_onoff != 0 && !hard) {
     block(
         lock,
         [&] {
@@ -551,8 +554,9 @@ void Sockets::ended(std::uint64_t number, Cause cause) {
   if (at == sockets_.end()) return;
   Socket& socket = *at->second;
   if (const int error = error_of(cause); error != 0) {
-    // RFC 9293 s.3.10.7.4: the peer had closed, and resets: for Linux a broken pipe.
-    socket.error = cause == Cause::reset && socket.peer_closed ? EPIPE : error;
+    // The peer had closed, and resets what we still have to say: for Linux a broken pipe.
+    const bool broken = error == ECONNRESET && socket.peer_closed && !socket.send_shut;
+    socket.error = broken ? EPIPE : error;
   } else if (cause == Cause::aborted && socket.state == State::connecting) {
     socket.error = ECONNABORTED;
   }

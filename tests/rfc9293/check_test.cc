@@ -142,17 +142,30 @@ TEST(CheckReset, ExactResetEndsEveryState) {  // RFC 5961 s.3, 2); MUST-12
       case State::time_wait:  // an old one must not end the wait (RFC 1337)
         script.drops(Drop::tcp_bad_reset).state(State::time_wait);
         break;
-      case State::closing:  // nothing was lost
-        script.ends(Cause::by_us).state(State::closed);
-        break;
-      case State::last_ack:
-        script.ends(Cause::by_peer).state(State::closed);
+      case State::fin_wait_1:
+      case State::fin_wait_2:
+      case State::closing:
+      case State::last_ack:  // nothing was lost, unless text that the peer had yet to say
+        script.ends(Cause::reset_at_end).state(State::closed);
         break;
       default:
         script.ends(Cause::reset).state(State::closed);
     }
     script.sends_nothing();
   }
+}
+
+TEST(CheckReset, TheAckOfAResetTellsWhatHasArrived) {
+  const auto after_reset = [](SeqNum ack, Cause cause) {
+    Script::established()
+        .writes(10)
+        .sends({.seq = 1_seq, .ack = 1_seq, .text = 10})
+        .arrives({.seq = 1_seq, .ack = ack, .control = rst})
+        .ends(cause);
+  };
+  after_reset(11_seq, Cause::reset_at_end);
+  after_reset(10_seq, Cause::reset);
+  after_reset(12_seq, Cause::reset);  // what we have not sent
 }
 
 TEST(CheckReset, ExactResetWithTextIsTaken) {  // SHLD-2

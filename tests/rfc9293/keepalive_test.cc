@@ -45,6 +45,27 @@ TEST(KeepAlive, OneUnansweredProbeIsNotTheEnd) {  // MUST-29
   script.at(7200s + 9 * 75s).ends(Cause::timed_out);
 }
 
+TEST(KeepAlive, AUsersLimitTakesThePlaceOfANumberOfProbes) {  // counted from the last that came
+  Script::established()
+      .sets({.keepalive = true, .user_timeout = 7300s})
+      .at(7200s)
+      .sends(probe)
+      .at(7275s)
+      .sends(probe)
+      .at(7300s - 1ms)
+      .state(State::established)
+      .at(7300s)
+      .ends(Cause::timed_out);
+  Script::established()
+      .sets({.keepalive = true, .user_timeout = 100s})
+      .at(7200s)
+      .sends(probe)
+      .at(7275s - 1ms)
+      .state(State::established)  // MUST-29
+      .at(7275s)
+      .ends(Cause::timed_out);
+}
+
 TEST(KeepAlive, AnAnswerCountsFromTheBeginning) {
   Script script = Script::established();
   script.sets({.keepalive = true}).at(7200s).sends(probe).at(7275s).sends(probe).arrives(answer);

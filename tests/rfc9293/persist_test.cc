@@ -61,6 +61,39 @@ TEST(Persist, GoesOnForTextThatWasInFlightWhenTheWindowShrank) {  // SHLD-17
   script.state(State::established);
 }
 
+TEST(Persist, GoesOnForALimitedTimeOnceNobodyWaits) {  // RFC 6429 s.4
+  Script script = Script::established();
+  script.arrives({.seq = 1_seq, .ack = 1_seq, .window = 0}).writes(1).closes();
+  Duration time = 0s;
+  Duration interval = 200ms;
+  for (int i = 0; i < 8; ++i, interval *= 2) {
+    script.at(time += interval)
+        .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+        .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0});
+  }
+  script.at(time + interval - 1ms)
+      .state(State::fin_wait_1)
+      .at(time + interval)
+      .sends({.seq = 1_seq, .ack = 1_seq, .control = rst, .window = 0})  // the peer is told
+      .ends(Cause::timed_out);
+}
+
+TEST(Persist, ThatTimeBeginsWithTheClose) {
+  Script script = Script::established();
+  script.arrives({.seq = 1_seq, .ack = 1_seq, .window = 0}).writes(1);
+  Duration time = 0s;
+  for (Duration interval = 200ms; interval < 200s; interval *= 2) {
+    script.at(time += std::min<Duration>(interval, 60s))
+        .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+        .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0});
+  }
+  script.at(time + 1s)
+      .closes()
+      .at(time + 60s)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .state(State::fin_wait_1);
+}
+
 TEST(Persist, GivesUpWhenNobodyAnswers) {
   tcp::Config config;
   config.data_retries = 3;

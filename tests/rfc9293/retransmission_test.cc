@@ -52,9 +52,19 @@ TEST(Retransmission, TextIsRepeatedAndGivenUpAfterMoreThanHundredSeconds) {  // 
 
 TEST(Retransmission, FinIsRepeatedAndGivenUp) {
   Script script = Script::established();
-  script.closes().sends({.seq = 1_seq, .ack = 1_seq, .control = fin});
+  script.shuts_down().sends({.seq = 1_seq, .ack = 1_seq, .control = fin});
   const Duration end = repeats(script, 0s, 200ms, 15,
                                [&] { script.sends({.seq = 1_seq, .ack = 1_seq, .control = fin}); });
+  script.at(end).ends(Cause::timed_out);
+}
+
+TEST(Retransmission, NobodyWaitsLongForTheEndOfAClosedConnection) {  // R2 still over 100 s
+  Script script = Script::established();
+  script.hold().writes(10).closes().flush();
+  const Seg all{.seq = 1_seq, .ack = 1_seq, .control = fin, .text = 10};
+  script.sends(all);
+  const Duration end = repeats(script, 0s, 200ms, 8, [&] { script.sends(all); });
+  EXPECT_GE(end, 100s);
   script.at(end).ends(Cause::timed_out);
 }
 
@@ -416,18 +426,51 @@ TEST(UserTimeout, OfAConnectionAttempt) {
       .ends(Cause::timed_out);
 }
 
-TEST(UserTimeout, DoesNotEndAClosedWindowThatIsAnswered) {  // MUST-37
+TEST(UserTimeout, IsOfTheFirstThatIsNotAcknowledged) {  // RFC 5482 s.1
   Script::established()
-      .sets({.user_timeout = 250ms})
+      .sets({.nagle = false, .user_timeout = 1s})
+      .writes(10)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 10})
+      .at(150ms)
+      .writes(10)
+      .sends({.seq = 11_seq, .ack = 1_seq, .text = 10})
+      .at(200ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 20})
+      .at(600ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .text = 20})
+      .at(999ms)
+      .state(State::established)
+      .at(1s)
+      .ends(Cause::timed_out);
+}
+
+TEST(UserTimeout, EndsAClosedWindowThoughItIsAnswered) {  // docs/decisions/0032
+  Script::established()
+      .sets({.user_timeout = 500ms})
       .at(100s)
       .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
       .writes(10)
       .at(100s + 200ms)
       .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
+      .at(100s + 300ms)
       .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
-      .at(100s + 449ms)
+      .at(100s + 499ms)
       .state(State::established)
-      .at(100s + 451ms)
+      .at(100s + 500ms)
+      .ends(Cause::timed_out);
+}
+
+TEST(UserTimeout, OfAFin) {
+  Script::established()
+      .sets({.user_timeout = 500ms})
+      .at(100s)
+      .closes()
+      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
+      .at(100s + 200ms)
+      .sends({.seq = 1_seq, .ack = 1_seq, .control = fin})
+      .at(100s + 499ms)
+      .state(State::fin_wait_1)
+      .at(100s + 500ms)
       .ends(Cause::timed_out);
 }
 

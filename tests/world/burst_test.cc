@@ -164,6 +164,24 @@ TEST_F(OutOfOrderBurst, EachSegmentPastAGapIsAcknowledged) {
   EXPECT_EQ(app.wrong, 0u);
 }
 
+TEST_F(OutOfOrderBurst, ADuplicateIsToldOfOnce) {  // RFC 2883 s.4
+  app.listen_port = port;
+  start();
+  offers_sack = true;
+  establish();
+  answers_to(6, [](std::uint32_t i) { return i != 0; });
+  const auto heard = answers_to(9, [](std::uint32_t i) { return i == 2 || i >= 6; });
+  ASSERT_EQ(heard.size(), 4u);
+  std::size_t reports = 0;
+  for (const RawSegment& segment : heard) {
+    ASSERT_FALSE(segment.sack.empty());
+    if (segment.sack[0].left == seq + 200 && segment.sack[0].right == seq + 300) ++reports;
+    EXPECT_EQ(segment.sack.back().left, seq + 100);
+    EXPECT_EQ(segment.sack.back().right, seq + 900);
+  }
+  EXPECT_EQ(reports, 1u);
+}
+
 TEST_F(OutOfOrderBurst, WhatCameInOrderBeforeIsAcknowledgedApart) {
   app.listen_port = port;
   start();

@@ -31,6 +31,7 @@ struct RawSegment {
   std::optional<wire::Timestamps> timestamps{};
   std::optional<std::uint8_t> window_scale{};
   bool sack_permitted = false;
+  std::vector<wire::SackBlock> sack{};  // of one that came
 };
 
 /// One end of one connection, written segment by segment: it answers nothing by itself, and several
@@ -95,7 +96,8 @@ class RawTcp {
                          .mss = options.mss,
                          .timestamps = options.timestamps,
                          .window_scale = options.window_scale,
-                         .sack_permitted = options.sack_permitted};
+                         .sack_permitted = options.sack_permitted,
+                         .sack = {options.sack_blocks().begin(), options.sack_blocks().end()}};
       remote_port_ = tcp.source_port();
       out.push_back(std::move(segment));
       return true;

@@ -64,10 +64,14 @@ class RawTcpPeer : public testing::Test {
   void send(std::uint8_t bits, std::vector<std::byte> bytes = {}) {
     peer.send_next(bits, std::move(bytes));
   }
+  bool offers_sack = false;
   /// The SYN of the raw end, and the SYN that answers it.
   void knock(RawTcp& from) {
     from.seq = raw_iss;
-    from.send({.seq = from.seq, .control = control::syn, .mss = std::uint16_t{1460}});
+    from.send({.seq = from.seq,
+               .control = control::syn,
+               .mss = std::uint16_t{1460},
+               .sack_permitted = offers_sack});
     run_for(10ms);
     const auto heard = from.heard();
     ASSERT_EQ(heard.size(), 1u);

@@ -81,6 +81,7 @@ TEST_F(TwoStacks, AWindowThatStaysShutIsProbedForAsLongAsItTakes) {
   right_app.listen_port = port;
   right_app.read_at_most = 1;
   right_app.read_every = 1h;  // one byte, then not for an hour
+  left_config.tcp.orphan_timeout = 2h;
   right_config.tcp.receive_buffer = 16'384;
   start();
   run_until(59min);

@@ -47,6 +47,7 @@ TransferPlan rough_plan(std::uint64_t seed, std::uint32_t connections) {
   stack.tcp.syn_ack_retries = 12;
   stack.tcp.msl = 2min;
   stack.tcp.fin_wait_2_timeout = 15min;
+  stack.tcp.orphan_timeout = 1h;
   stack.tcp.receive_buffer = one_of(4096u, 32'768u, 262'144u);
   stack.tcp.send_buffer = one_of(2048u, 32'768u, 262'144u);
   stack.tcp.delayed_ack = one_of(Duration{0}, Duration{40ms}, Duration{200ms});

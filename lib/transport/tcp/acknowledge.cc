@@ -64,8 +64,10 @@ void settle(Arrival& a, Restart restart) noexcept {
   tcb.resend_first = tcb.resend_first && tcb.in_flight() > 0;
   if (tcb.in_flight() == 0) {
     tcb.retransmit_armed = false;  // RFC 6298 (5.2)
-  } else if (restart == Restart::yes) {
-    tcb.sent_at = Millis32{a.now};
+    return;
+  }
+  tcb.sent_at = Millis32{a.now};
+  if (restart == Restart::yes) {
     arm_retransmit(tcb, a.config, a.now);  // (5.3)
   }
 }
@@ -168,11 +170,10 @@ void take_ack(Arrival& a) noexcept {
   }
   if (take) take_window(a, max(tcb.snd_wl1, segment.seq), window_of(tcb, segment));
   if (tcb.snd_wnd == 0 && tcb.retransmit_armed) {
-    // As long as probes are answered the connection stays open (MUST-37, SHLD-17).
+    // As long as probes are answered the connection stays open (MUST-37, SHLD-17), unless nobody
+    // waits for it any more, or the user has said for how long (RFC 6429 s.4): sent_at stays.
     tcb.retries = 0;
     tcb.soft_cause = Cause::none;
-    tcb.sent_at = Millis32{a.now};
-    if (tcb.user_timeout_ms != 0) arm_retransmit(tcb, a.config, a.now);  // it counts from here
   }
 }
 

@@ -114,26 +114,12 @@ bool check_reset(Arrival& a) noexcept {
     return discard(a, Drop::tcp_bad_reset);
   }
   if (!tcb.syn_acked) return end(a, tcb.active_open ? Cause::refused : Cause::reset);
-  switch (tcb.state) {
-    case State::closing:
-    case State::last_ack: {
-      // All that the peer had to say is here. When all our text is there too, it was a good end.
-      const bool delivered = tcb.snd_end <= tcb.snd_una;
-      const Cause order = tcb.state == State::closing ? Cause::by_us : Cause::by_peer;
-      return end(a, delivered ? order : Cause::reset);
-    }
-    case State::established:
-    case State::fin_wait_1:
-    case State::fin_wait_2:
-    case State::close_wait:
-    case State::closed:
-    case State::listen:
-    case State::syn_sent:
-    case State::syn_received:
-    case State::time_wait:
-      break;
-  }
-  return end(a, Cause::reset);
+  // Its ACK, where it has one, may be the first to say that all has arrived.
+  const SeqNum ack = a.segment.ack;
+  const bool news = a.segment.has(control::ack) && tcb.snd_una < ack && ack <= tcb.snd_nxt;
+  const bool spoke = tcb.stream_end() != tcb.iss + 1;
+  const bool at_end = spoke && tcb.snd_end <= (news ? ack : tcb.snd_una);
+  return end(a, at_end ? Cause::reset_at_end : Cause::reset);
 }
 
 /// Fourth, check the SYN bit (the third step, security, has nothing to check here).

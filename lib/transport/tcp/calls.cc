@@ -131,6 +131,9 @@ Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept
     verdict.cause = Cause::aborted;
     return verdict;
   }
+  // An orphan's patience counts from here where something waits already.
+  const bool waits = tcb.in_flight() > 0 || tcb.snd_wnd == 0;
+  if (waits && !tcb.receive_closed && tcb.user_timeout_ms == 0) tcb.sent_at = Millis32{now};
   tcb.receive_closed = true;
   queue_fin(tcb);
   if (tcb.state == State::fin_wait_2) arm_idle(tcb, now, config.fin_wait_2_timeout);

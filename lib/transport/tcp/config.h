@@ -37,6 +37,9 @@ struct Config {
   Duration keepalive_idle = 7200s;  // RFC 9293 s.3.8.4
   Duration keepalive_interval = 75s;
   Duration fin_wait_2_timeout = 60s;  // of a connection that its application has closed
+  /// R2 of such a connection: how long it may be without progress, though the peer answer probes of
+  /// a closed window (docs/decisions/0031). The least that RFC 9293 s.3.8.3 allows.
+  Duration orphan_timeout = 100s;
   std::uint8_t keepalive_count = 9;
   std::uint8_t syn_retries = 7;  // at least 3 minutes in all, RFC 9293 MUST-23
   std::uint8_t syn_ack_retries = 5;

@@ -331,7 +331,8 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       tcb.timed_seq = end;
       tcb.timed_at = Micros32{now};
     }
-    tcb.sent_at = Millis32{now};
+    // The user's limit is that of the first that is not acknowledged.
+    if (tcb.user_timeout_ms == 0 || tcb.in_flight() == 0) tcb.sent_at = Millis32{now};
   }
   tcb.snd_nxt = max(tcb.snd_nxt, end);
   switch (plan.what) {
@@ -415,6 +416,19 @@ void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan
 }
 
 }  // namespace
+
+void drop_duplicate_report(Segment& ack) noexcept {
+  auto& options = ack.options;
+  if (options.sack_count == 0) return;
+  // RFC 2883 s.4: it lies before the ACK, or within the block behind it.
+  const auto first = options.sack[0];
+  const bool within = options.sack_count > 1 && options.sack[1].left <= first.left &&
+                      first.right <= options.sack[1].right;
+  if (ack.ack < first.right && !within) return;
+  std::copy(options.sack.begin() + 1, options.sack.begin() + options.sack_count,
+            options.sack.begin());
+  --options.sack_count;
+}
 
 Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                   Segment& out) noexcept {

@@ -129,6 +129,10 @@ void release(Tcb& tcb, FlightPool& flights) noexcept;
 [[nodiscard]] Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                                 Segment& out) noexcept;
 
+/// Takes the block that tells of a duplicate out of an ACK that next_segment() has given: of each,
+/// one ACK tells (RFC 2883 s.4).
+void drop_duplicate_report(Segment& ack) noexcept;
+
 /// s.3.10.7.1: the reset that answers a segment for which there is no connection, or one that a
 /// Verdict refused with reset_reply; nothing for a segment that is itself a reset.
 [[nodiscard]] std::optional<Segment> reset_for(const Segment& segment) noexcept;

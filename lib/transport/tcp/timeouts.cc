@@ -20,14 +20,24 @@ void give_up(Tcb& tcb, Verdict& verdict) noexcept {
   tcb.state = State::closed;
 }
 
-/// R2 of s.3.8.3, which for a SYN is another one (MUST-23), or the USER TIMEOUT.
+/// The same with a reset; abort() needs the state as it is.
+void abandon(Verdict& verdict) noexcept {
+  verdict.closed = verdict.abort = true;
+  verdict.cause = Cause::timed_out;
+}
+
+/// R2 of s.3.8.3, which for a SYN is another one (MUST-23), and for a connection that nobody waits
+/// for a time; or the USER TIMEOUT.
 bool exhausted(const Tcb& tcb, const Config& config, Instant now) noexcept {
-  if (tcb.user_timeout_ms != 0 &&
-      Millis32{now} - tcb.sent_at >= std::chrono::milliseconds{tcb.user_timeout_ms}) {
-    return true;
+  const auto without_progress = Millis32{now} - tcb.sent_at;
+  const bool limited = tcb.user_timeout_ms != 0;
+  if (limited && without_progress >= std::chrono::milliseconds{tcb.user_timeout_ms}) return true;
+  if (!tcb.syn_acked) {
+    return tcb.retries >= (tcb.active_open ? config.syn_retries : config.syn_ack_retries);
   }
-  if (tcb.syn_acked) return tcb.retries >= config.data_retries;
-  return tcb.retries >= (tcb.active_open ? config.syn_retries : config.syn_ack_retries);
+  const bool orphan = tcb.receive_closed && !limited;
+  if (orphan && without_progress >= config.orphan_timeout) return true;
+  return tcb.retries >= config.data_retries;
 }
 
 /// Whether the timer runs for nothing that is on its way: nothing was sent, or only a probe that a
@@ -61,14 +71,17 @@ void suspect_black_hole(Tcb& tcb, const Config& config, Verdict& verdict) noexce
 /// avoidance.
 void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                 Verdict& verdict) noexcept {
-  tcb.retransmit_armed = false;
   const bool waiting = waits(tcb);
-  if (waiting && tcb.snd_pos == tcb.stream_end()) return;
-  if (exhausted(tcb, config, now)) {
-    give_up(tcb, verdict);
+  if (waiting && tcb.snd_pos == tcb.stream_end()) {
+    tcb.retransmit_armed = false;
     return;
   }
   const bool closed_window = tcb.syn_acked && tcb.snd_wnd == 0;
+  if (exhausted(tcb, config, now)) {
+    // Who keeps the window closed may well be there, and is told that nobody waits any more.
+    return closed_window && tcb.receive_closed ? abandon(verdict) : give_up(tcb, verdict);
+  }
+  tcb.retransmit_armed = false;
   if (closed_window || waiting) {
     tcb.probe = true;
     tcb.snd_pos = tcb.snd_una;
@@ -131,6 +144,18 @@ void expired(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
   }
 }
 
+/// How long a silent peer is probed on: the user's limit counts from the last that was heard, and
+/// takes the place of a number of probes. One probe is never enough (MUST-29).
+Duration keepalive_left(const Tcb& tcb, const Config& config) noexcept {
+  if (tcb.user_timeout_ms == 0) {
+    return (config.keepalive_count - tcb.keepalive_probes) * config.keepalive_interval;
+  }
+  const Duration limit = std::chrono::milliseconds{tcb.user_timeout_ms};
+  const Duration silent = config.keepalive_idle + tcb.keepalive_probes * config.keepalive_interval;
+  const bool early = tcb.keepalive_probes == 0 && limit <= silent;
+  return early ? config.keepalive_interval : limit - silent;
+}
+
 /// Keep-alive (s.3.8.4), or the limit of FIN-WAIT-2 for a connection that nobody uses any more.
 void idle(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcept {
   tcb.idle_armed = false;
@@ -143,14 +168,12 @@ void idle(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcep
     arm_idle(tcb, now, config.keepalive_idle);  // MUST-26; retransmission finds out by itself
     return;
   }
-  if (tcb.keepalive_probes >= config.keepalive_count) {  // never after a single one (MUST-29)
-    give_up(tcb, verdict);
-    return;
-  }
+  const Duration left = keepalive_left(tcb, config);
+  if (left <= Duration{0}) return give_up(tcb, verdict);
   ++tcb.keepalive_probes;
   tcb.keepalive_due = true;
   verdict.keepalive = true;
-  arm_idle(tcb, now, config.keepalive_interval);
+  arm_idle(tcb, now, std::min(config.keepalive_interval, left));
 }
 
 }  // namespace

@@ -115,6 +115,10 @@ class FakeStack {
       c().closed = true;
       if (!c().input.empty()) c().reset = true;
     }
+    bool close_within(Duration) noexcept {
+      close();
+      return true;
+    }
     void abort() noexcept { c().shut = c().closed = c().reset = true; }
     bool options(const StreamOptions&) noexcept { return true; }
     StreamStatus status() const noexcept { return {}; }

@@ -65,6 +65,7 @@ TEST(Options, DefaultsAreThoseOfTheContract) {
   EXPECT_FALSE(parsed.options->server.body_file);
   EXPECT_TRUE(parsed.options->server.keep_alive);
   EXPECT_EQ(parsed.options->server.head_timeout, 60s);
+  EXPECT_EQ(parsed.options->server.idle_timeout, 300s);
 }
 
 TEST(Options, OfADeviceStandBehindIt) {
@@ -243,15 +244,18 @@ TEST(Options, EverythingOfTheClient) {
 
 TEST(Options, EverythingOfTheServer) {
   const File body("hello", ".body");
-  const Parsed<BenchOptions> parsed =
-      bench({"--listen", "8080", "--listen", "81", "--body", "@" + body.path(), "--keep-alive",
-             "off", "--head-timeout", "2.5", "--reset", "--hold", "--hold-interval", "1.5", "--cps",
-             "7", "--cps", "max"});
+  const Parsed<BenchOptions> parsed = bench(
+      {"--listen",     "8080", "--listen",       "81",     "--body",          "@" + body.path(),
+       "--keep-alive", "off",  "--head-timeout", "2.5",    "--idle-timeout",  "9",
+       "--orphans",    "77",   "--reset",        "--hold", "--hold-interval", "1.5",
+       "--cps",        "7",    "--cps",          "max"});
   ASSERT_TRUE(parsed.options) << parsed.text;
   EXPECT_THAT(parsed.options->server.listen, ElementsAre(8080, 81));
   EXPECT_EQ(parsed.options->server.body_file, "hello");
   EXPECT_FALSE(parsed.options->server.keep_alive);
   EXPECT_EQ(parsed.options->server.head_timeout, 2500ms);
+  EXPECT_EQ(parsed.options->server.idle_timeout, 9s);
+  EXPECT_EQ(parsed.options->shared.orphans, 77u);
   EXPECT_EQ(parsed.options->client.close, Close::reset);
   EXPECT_TRUE(parsed.options->client.hold);
   EXPECT_EQ(parsed.options->client.hold_interval, 1500ms);
@@ -277,6 +281,8 @@ TEST(Options, ScenariosFillInWhatWasNotSaid) {
   EXPECT_EQ(bench({"--scenario", "requests"}).options->client.requests, 1000u);
   EXPECT_EQ(bench({"--scenario", "requests", "--requests", "5"}).options->client.requests, 5u);
   EXPECT_TRUE(bench({"--scenario", "hold"}).options->client.hold);
+  EXPECT_EQ(bench({"--scenario", "hold", "--hold-interval", "3600"}).options->server.idle_timeout,
+            7200s);
   EXPECT_EQ(bench({"--scenario", "bulk"}).options->client.path, "/bytes/1048576");
   EXPECT_EQ(bench({"--scenario", "bulk", "--path", "/x"}).options->client.path, "/x");
 }

@@ -42,7 +42,7 @@ constexpr std::string_view contract = R"({
   "packets": { "rx": 0, "tx": 0, "rx_per_connection": 0.0, "tx_per_connection": 0.0 },
   "bytes": { "rx": 0, "tx": 0 },
   "tcp": { "retransmitted": 0, "out_of_order": 0, "duplicate": 0, "syn_cookies_sent": 0,
-           "challenge_acks": 0, "time_wait": 0 },
+           "challenge_acks": 0, "time_wait": 0, "orphans_reset": 0 },
   "drops": { "no_buffer": 0 },
   "memory": { "bytes_per_connection": 0, "connections_capacity": 0, "huge_pages": true },
   "cores": [ { "core": 0, "role": "server", "busy": 0.0, "cycles_per_packet": 0.0,

@@ -19,7 +19,7 @@ constexpr wire::Ipv4Address client_address{10, 0, 0, 2};
 constexpr std::uint16_t port = 7;
 constexpr std::array<std::byte, 10> line{};
 
-enum class Move { none, abort, close, consume };
+enum class Move { none, abort, close, close_within, consume };
 
 /// Lays hands on a stream at a moment that is not its own.
 struct Meddler {
@@ -86,6 +86,9 @@ struct Meddler {
     if (!stream) return;
     if (move == Move::abort) stream->abort();
     if (move == Move::close) stream->close();
+    if (move == Move::close_within) {
+      EXPECT_TRUE(stream->close_within(10s));
+    }
     if (move == Move::consume) read(*stream);
   }
 };
@@ -156,7 +159,7 @@ TEST_F(Ends, ANeighbourIsAbortedAfterItsTurn) {
   run_for(1s);
   ASSERT_EQ(server_app_.up.size(), 3u);
   EXPECT_EQ(server_app_.closed, std::vector{Cause::aborted});
-  EXPECT_EQ(client_app_.closed, std::vector{Cause::reset});
+  EXPECT_EQ(client_app_.closed, std::vector{Cause::reset_at_end});
   EXPECT_EQ(server_->connections_in_use(), 2u);
 }
 
@@ -169,7 +172,7 @@ TEST_F(Ends, ANeighbourWithUnreadTextIsClosedAfterItsTurn) {
   start();
   run_for(1s);
   EXPECT_EQ(server_app_.closed, std::vector{Cause::aborted});
-  EXPECT_EQ(client_app_.closed, std::vector{Cause::reset});
+  EXPECT_EQ(client_app_.closed, std::vector{Cause::reset_at_end});
   EXPECT_EQ(server_->connections_in_use(), 2u);
 }
 
@@ -253,6 +256,101 @@ TEST_F(Ends, NothingIsOpenedWhileAStackStops) {
   ASSERT_FALSE(*client_app_.reopened);
   EXPECT_EQ(client_app_.reopened->error(), application::StackError::stopped);
   expect_nothing_left();
+}
+
+TEST_F(Ends, AClosedConnectionThatIsOneTooManyIsReset) {
+  server_app_.listens = true;
+  server_app_.reads = false;  // and so does not close
+  client_app_.connections = 10;
+  client_app_.sends = true;
+  start();
+  run_for(1s);
+  ASSERT_EQ(client_app_.up.size(), 10u);
+  for (const StreamId id : client_app_.up) client_->stream(id)->close();
+  run_for(1s);
+  // Of 16 connections half may live on; the server has the others' text, and hears of the resets.
+  EXPECT_EQ(client_app_.closed, (std::vector{Cause::aborted, Cause::aborted}));
+  EXPECT_EQ(server_app_.closed.size(), 2u);
+  EXPECT_EQ(client_->connections_in_use(), 8u);
+  EXPECT_EQ(client_->counters()[Event::tcp_orphans_reset], 2u);
+  // FIN-WAIT-2 has an end, and makes room.
+  run_for(2min);
+  EXPECT_EQ(client_->connections_in_use(), 0u);
+  client_app_.at_new_in_poll = Move::close;
+  run_for(1s);
+  EXPECT_EQ(client_->counters()[Event::tcp_orphans_reset], 2u);
+}
+
+TEST_F(Ends, CloseWithinALimitResetsWhatIsNotOver) {
+  server_app_.listens = true;
+  client_app_.connections = 2;
+  start();
+  run_for(1s);
+  ASSERT_EQ(client_app_.up.size(), 2u);
+  client_app_.victim = client_app_.up[0];
+  client_app_.at_poll = Move::close_within;
+  run_for(9s);
+  EXPECT_TRUE(client_app_.closed.empty()) << "FIN-WAIT-2: the server has not closed";
+  run_for(2s);
+  EXPECT_EQ(client_app_.closed, std::vector{Cause::aborted});
+  EXPECT_EQ(server_app_.closed, std::vector{Cause::reset});
+}
+
+TEST_F(Ends, CloseWithinALimitIsAnOrderlyEndBeforeIt) {
+  server_app_.listens = server_app_.shuts = true;
+  client_app_.connections = 1;
+  start();
+  run_for(1s);
+  client_app_.victim = client_app_.up[0];
+  client_app_.at_poll = Move::close_within;
+  run_for(1s);
+  EXPECT_EQ(client_app_.closed, std::vector{Cause::by_peer});
+  expect_nothing_left();
+  EXPECT_EQ(client_->entries_in_use(), 0u);
+}
+
+TEST_F(Ends, ACorkHoldsBackForAFifthOfASecondAtMost) {
+  server_app_.listens = true;
+  client_app_.connections = 1;
+  start();
+  run_for(1s);
+  ASSERT_EQ(client_app_.up.size(), 1u);
+  const auto write = [&] {
+    auto stream = client_->stream(client_app_.up[0]);
+    stream->options({.cork = true});
+    EXPECT_TRUE(stream->send({line.data(), line.size()}));
+  };
+  write();
+  run_for(199ms);
+  EXPECT_EQ(server_app_.readable, 0);
+  run_for(5ms);
+  EXPECT_EQ(server_app_.readable, 1);
+  // The cork stays for what comes then.
+  write();
+  run_for(100ms);
+  write();
+  run_for(90ms);
+  EXPECT_EQ(server_app_.readable, 1);
+  run_for(20ms);
+  EXPECT_EQ(server_app_.readable, 2) << "both lines in one segment";
+  run_for(100ms);
+  EXPECT_EQ(client_->stream(client_app_.up[0])->unacknowledged(), 0u);
+}
+
+TEST_F(Ends, WithoutATimerACorkHoldsNothingBack) {
+  server_app_.listens = true;
+  client_app_.connections = 1;
+  start();
+  run_for(1s);
+  while (client_->after(1h, 0)) {
+  }
+  auto stream = client_->stream(client_app_.up[0]);
+  stream->options({.cork = true});
+  EXPECT_TRUE(stream->send({line.data(), line.size()}));
+  EXPECT_FALSE(stream->close_within(1s));
+  run_for(10ms);
+  EXPECT_EQ(server_app_.readable, 1);
+  EXPECT_TRUE(client_app_.closed.empty());
 }
 
 }  // namespace

@@ -49,6 +49,10 @@ TEST_F(GeneratorTest, AResetByPlanIsNoFailure) {
   EXPECT_EQ(tally().failed, 0u);
   EXPECT_EQ(client_->time_wait_in_use(), 0u);
   expect_balanced(tally());
+  // Nor is it one for the server, whose replies have all arrived.
+  EXPECT_GT(responder_->tally().completed, 100u);
+  EXPECT_EQ(responder_->tally().failed, 0u);
+  expect_balanced(responder_->tally());
 }
 
 TEST_F(GeneratorTest, HeldConnectionsStayAndAskAgain) {
