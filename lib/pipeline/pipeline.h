@@ -82,14 +82,15 @@ class Pipeline {
   void poll(Instant now) noexcept {
     now_ = now;
     device_.receive(frames_);  // rx burst
-    ethernet_in();             // link:        -> ARP, datagrams_
-    ipv4_in();                 // internet:    -> ICMP, UDP, arrivals_
-    tcp_demux();               // transport:   four-tuple -> entry   (buckets prefetched)
-    tcp_in();                  //              state machine -> ready connections
-    expire();                  // timers of every layer -> ready connections
-    application_in();          // application: callbacks on ready connections
-    tcp_out();                 // transport:   next_segment until nothing -> link
-    transmit_.flush();         // tx burst
+    const bool more = more_waits();
+    ethernet_in();        // link:        -> ARP, datagrams_
+    ipv4_in();            // internet:    -> ICMP, UDP, arrivals_
+    tcp_demux();          // transport:   four-tuple -> entry   (buckets prefetched)
+    tcp_in();             //              state machine -> ready connections
+    if (!more) expire();  // timers of every layer -> ready connections
+    application_in();     // application: callbacks on ready connections
+    tcp_out();            // transport:   next_segment until nothing -> link
+    transmit_.flush();    // tx burst
   }
 
   /// When poll() has something to do although nothing arrives; nothing when only a frame can wake
@@ -268,6 +269,14 @@ class Pipeline {
   void udp_arrives(const wire::Ipv4View& ip, packet::Verified said, bool broadcast) noexcept;
   Drop udp_in(const wire::Ipv4View& ip, bool verified, bool broadcast) noexcept;
   void expire() noexcept;
+  /// Whether more has come in than this burst. Then no timer expires yet: when nobody has polled
+  /// for a while, what waits to be read may be what the timers wait for. It goes on until as much
+  /// was read as a large ring holds.
+  bool more_waits() noexcept {
+    constexpr std::uint32_t most = 4096 / burst;
+    full_bursts_ = frames_.full() && full_bursts_ < most ? full_bursts_ + 1 : 0;
+    return full_bursts_ != 0;
+  }
   // tcp_stage.h
   Drop read_segment(const wire::Ipv4View& ip, bool verified, Arrival& arrival,
                     std::span<const std::byte>& text) noexcept;
@@ -406,6 +415,7 @@ class Pipeline {
   const std::uint64_t timestamp_key_;
 
   packet::Burst<Packet, burst> frames_;
+  std::uint32_t full_bursts_ = 0;  // in a row
   packet::Burst<Packet, burst> datagrams_;
   std::array<bool, burst> group_{};  // of datagrams_: came to a group MAC address
   std::array<Arrival, burst> arrivals_{};

@@ -34,6 +34,13 @@ void earlier(std::optional<Instant>& best, std::optional<Instant> other) {
 
 }  // namespace
 
+std::optional<Instant> World::HostEntry::due() const noexcept {
+  std::optional<Instant> at = wake;
+  earlier(at, event);
+  if (at) at = std::max(*at, paused_until);
+  return at;
+}
+
 World::World(std::uint64_t seed, WorldOptions options)
     : options_(options), prng_(seed), frames_(options.frames, options.frame_room) {}
 
@@ -75,6 +82,13 @@ void World::add(HostEntry entry, std::initializer_list<Device*> devices) {
   hosts_.push_back(std::move(entry));
 }
 
+void World::pause_host(const void* host, Duration time) {
+  const auto at = std::find_if(hosts_.begin(), hosts_.end(),
+                               [&](const HostEntry& entry) { return entry.host == host; });
+  POLLUX_ASSERT(at != hosts_.end());
+  at->paused_until = std::max(at->paused_until, now_ + time);
+}
+
 std::size_t World::port_of(const Device& device) const noexcept {
   const auto at = std::find_if(ports_.begin(), ports_.end(),
                                [&](const Port& port) { return port.device == &device; });
@@ -96,10 +110,7 @@ void World::wake_all() {
 std::optional<Instant> World::next() const noexcept {
   std::optional<Instant> best;
   for (const Link& link : links_) earlier(best, link.next_arrival());
-  for (const HostEntry& host : hosts_) {
-    earlier(best, host.wake);
-    earlier(best, host.event);
-  }
+  for (const HostEntry& host : hosts_) earlier(best, host.due());
   return best;
 }
 
@@ -132,8 +143,7 @@ Status World::step() {
   ++steps_;
   for (Wire& wire : wires_) arrive(wire);
   for (HostEntry& host : hosts_) {
-    const bool due = (host.wake && *host.wake <= now_) || (host.event && *host.event <= now_);
-    if (due) poll(host);
+    if (host.due() && *host.due() <= now_) poll(host);
   }
   if (capture_error_) return *std::exchange(capture_error_, std::nullopt);
   return std::monostate{};
@@ -213,8 +223,7 @@ void World::record(const Port& port, const Frame& frame, Direction direction) {
 Error World::livelock() const {
   std::string busy;
   for (const HostEntry& host : hosts_) {
-    const bool due = (host.wake && *host.wake <= now_) || (host.event && *host.event <= now_);
-    if (!due) continue;
+    if (!host.due() || *host.due() > now_) continue;
     busy += busy.empty() ? "host " : ", host ";
     busy +=
         host.options.name + (host.event && *host.event <= now_ ? " (its own event)" : " (frames)");

@@ -92,6 +92,13 @@ class World {
         devices);
   }
 
+  /// From now on the host is not polled for that long, as if its core had been taken away. What
+  /// arrives meanwhile waits in its devices, as far as they have room.
+  template <Host H>
+  void pause(const H& host, Duration time) {
+    pause_host(&host, time);
+  }
+
   // Running. An error is a livelock, or a capture that cannot be written.
   Instant now() const noexcept { return now_; }
   /// Lets everything happen that is due by then; the clock stands there afterwards.
@@ -122,6 +129,9 @@ class World {
     std::vector<std::size_t> devices;
     std::optional<Instant> wake;   // something has arrived: poll then
     std::optional<Instant> event;  // what next_event() said after the last poll
+    Instant paused_until{};
+    /// When it is polled next.
+    std::optional<Instant> due() const noexcept;
   };
   struct Port {
     Device* device;
@@ -137,6 +147,7 @@ class World {
   };
 
   void add(HostEntry entry, std::initializer_list<Device*> devices);
+  void pause_host(const void* host, Duration time);
   std::size_t port_of(const Device& device) const noexcept;
   Link& add_link(const LinkOptions& options);
   void wake_all();

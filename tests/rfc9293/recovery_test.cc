@@ -296,6 +296,23 @@ TEST(Rack, AGapThatTwoHaveOvertakenIsMendedAQuarterOfARoundTripLater) {
       .sends_full(1, 1_seq, 1_seq);
 }
 
+// Where round trips are long, the board knows one time for bursts that left soon after each other.
+TEST(Rack, TheFirstOfSeveralBurstsIsMissedAtOnce) {
+  auto setup = sack();
+  setup.round_trip = 320ms;
+  Script::established(setup)
+      .writes(2000)
+      .sends_full(2, 1_seq, 1_seq)
+      .at(2ms)
+      .writes(3000)
+      .sends_full(3, 2001_seq, 1_seq)
+      .at(322ms)
+      .arrives(ack(1_seq, {{1001_seq, 5001_seq}}))
+      .at(325ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .check(recovering(true));
+}
+
 TEST(Rack, WhatComesLateShowsThatThePathReorders) {
   Script::established(sack())
       .writes(20'000)

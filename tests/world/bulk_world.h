@@ -29,11 +29,15 @@ class BulkApp {
   static constexpr std::uint16_t port = 7;
   struct Session {};
 
-  explicit BulkApp(std::optional<wire::Ipv4Address> to = std::nullopt) : to_(to) {}
+  explicit BulkApp(std::optional<wire::Ipv4Address> to = std::nullopt,
+                   std::uint32_t connections = 1)
+      : to_(to), connections_(connections) {}
 
   void on_start(auto& stack) {
     if (to_) {
-      static_cast<void>(stack.connect({*to_, port}));
+      for (std::uint32_t i = 0; i < connections_; ++i) {
+        static_cast<void>(stack.connect({*to_, port}));
+      }
     } else {
       static_cast<void>(stack.listen(port));
     }
@@ -59,15 +63,17 @@ class BulkApp {
   }
 
   std::optional<wire::Ipv4Address> to_;
+  std::uint32_t connections_;
   std::vector<std::byte> bytes_ = std::vector<std::byte>(1 << 20);
   std::uint64_t received_ = 0;
   std::uint32_t closed_ = 0;
 };
 
-/// `flows` pairs of hosts with a connection each, which all cross the same link.
+/// `flows` pairs of hosts with some connections each, which all cross the same link.
 struct BulkPlan {
   std::uint64_t seed = 1;
   std::uint32_t flows = 1;
+  std::uint32_t connections = 1;
   sim::LinkOptions there;
   sim::LinkOptions back;
   /// Stands between the two.
@@ -111,6 +117,10 @@ class BulkWorld {
   /// What the link did that all cross.
   const sim::LinkCounts& link() const { return there_->counts(); }
   const Middlebox& box() const { return *box_; }
+  /// As World::pause().
+  void pause_senders(Duration time) {
+    for (std::size_t i = 0; i < hosts_.size() / 2; ++i) world_.pause(*hosts_[i].stack, time);
+  }
   std::vector<std::uint64_t> received() const {
     std::vector<std::uint64_t> out;
     for (std::size_t i = hosts_.size() / 2; i < hosts_.size(); ++i) {
@@ -130,7 +140,7 @@ class BulkWorld {
   struct Host {
     BulkApp app;
     std::unique_ptr<Stack> stack;
-    explicit Host(std::optional<wire::Ipv4Address> to) : app(to) {}
+    Host(std::optional<wire::Ipv4Address> to, std::uint32_t connections) : app(to, connections) {}
   };
   static wire::MacAddress mac_of(std::uint32_t host) {
     return {{2, 0, 0, 0, 0, static_cast<std::uint8_t>(host + 1)}};
@@ -145,11 +155,12 @@ class BulkWorld {
                                              .mtu = plan.mtu,
                                              .transmit_room = 1 << 16});
     world_.connect(device, at, {}, {});
-    Host& host = hosts_.emplace_back(to);
+    Host& host = hosts_.emplace_back(to, plan.connections);
     pipeline::Config config;
     config.interface.addresses = {{.prefix = {address_of(number), 24}, .count = 1}};
     config.tcp = plan.tcp;
-    config.connections = config.half_open = config.time_wait = config.flights = 64;
+    config.connections = config.half_open = config.time_wait = config.flights =
+        std::max(64u, plan.connections);
     config.neighbors = 64;
     config.receive_pieces = config.send_pieces = static_cast<std::uint32_t>(plan.frames);
     config.owned_packets = 64;

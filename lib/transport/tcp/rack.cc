@@ -80,7 +80,11 @@ microseconds Rack::detect(Scoreboard& board, const Context& context, Micros32 no
   const microseconds patience = microseconds{round_trip_us_} + reordering_window(board, context);
   microseconds wait{0};
   board.lose([&](const Scoreboard::Range& range) noexcept {
-    if (!sent_after(sent_at_, end_, range.sent_at, range.right)) return false;
+    // Of what was sent once, the numbers tell the order, too: the board may know one time for all
+    // that left within a grain.
+    const bool earlier = sent_after(sent_at_, end_, range.sent_at, range.right) ||
+                         (!range.again && range.right <= highest_);
+    if (!earlier) return false;
     const microseconds left = patience - (now - range.sent_at);
     if (left <= microseconds{0}) return true;
     wait = std::max(wait, left);
