@@ -95,6 +95,7 @@ void restore_windows(Tcb& tcb, Sending& sending) noexcept {
 
 void restart_after_idle(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
   const std::uint32_t restart_window = initial_window(tcb, config);  // RW = min(IW, cwnd)
+  if (tcb.cwnd <= restart_window && tcb.flight == no_flight) return;
   Sending* sending = sending_of(tcb, flights);
   if (tcb.cwnd > restart_window) {
     if (Millis32{now} - tcb.sent_at > retransmission_timeout(tcb, config)) {

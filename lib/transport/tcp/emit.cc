@@ -23,6 +23,7 @@ namespace {
 struct Plan {
   enum class What : std::uint8_t {
     nothing,
+    held,  // nothing as yet: there is text, but it is not its time
     syn,
     stream,
     first_again,  // once more, from snd_una
@@ -36,7 +37,7 @@ struct Plan {
   SeqNum seq;
   std::uint32_t text = 0;
   bool fin = false;
-  bool held = false;  // there would be text, but it is not yet its time
+  bool sends() const noexcept { return what > What::held; }
 };
 
 /// Our SYN. The first of a fast open has text where its cookie is known, and none that is sent
@@ -173,12 +174,10 @@ Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
   return plan_again(tcb, Plan::What::lost_again, max(tcb.snd_una + before, burst), tcb.snd_nxt);
 }
 
-/// Whether what is planned has to wait, as it may while there are ACKs to come: a lone FIN, which
-/// is no load, need not.
-bool waits_for_pace(const Tcb& tcb, const FlightPool& flights, const Plan& plan,
-                    Instant now) noexcept {
-  const Sending* const sending = sending_of(tcb, flights);
-  return sending != nullptr && sending->pacer.holds(now) && plan.text > 0 && tcb.in_flight() > 0;
+/// What the scoreboard asks for before anything new.
+Plan plan_mending(const Tcb& tcb, const Sending& sending) noexcept {
+  const Plan plan = sending.probe_due ? plan_tail_probe(tcb, sending.board) : Plan{};
+  return plan.what != Plan::What::nothing ? plan : plan_lost_again(tcb, sending);
 }
 
 /// A segment longer than the path is known to take: it waits until cwnd has room for all of it.
@@ -187,12 +186,10 @@ Plan plan_path_probe(const Tcb& tcb, const Sending& sending) noexcept {
   return {.what = Plan::What::path_probe, .seq = tcb.snd_pos, .text = sending.path.size};
 }
 
-Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights,
-               Instant now) noexcept {
+Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights) noexcept {
   if (tcb.state == State::closed) return {};
   if (!tcb.syn_acked && (tcb.snd_pos == tcb.iss || tcb.resend_first)) return plan_syn(tcb);
   if (tcb.state == State::syn_sent) return {};
-  bool held = false;
   if (tcb.synchronized()) {
     // Full segments would leave no room to tell of what has come past a gap.
     if (tcb.ack_now && tcb.sack && holds_text(tcb, flights)) {
@@ -201,30 +198,35 @@ Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights,
     if (tcb.resend_first) return plan_first_again(tcb);
     if (tcb.probe) return plan_probe(tcb);
     const Sending* const board = scoreboard_of(tcb, flights);
-    Plan plan;
     bool probes_path = false;
     if (tcb.mend && board != nullptr) {
-      if (board->probe_due) plan = plan_tail_probe(tcb, board->board);
+      const Plan plan = plan_mending(tcb, *board);
       if (plan.what != Plan::What::nothing) return plan;
-      plan = plan_lost_again(tcb, *board);
       probes_path = board->path.state == PathProbe::State::due &&
                     may_probe_path(tcb, *board, board->path.size);
     }
-    if (plan.what == Plan::What::nothing) {
-      plan = probes_path ? plan_path_probe(tcb, *board)
-                         : plan_stream(tcb, longest_text(tcb, config), congestion_room(tcb, board));
-    }
-    if (plan.what != Plan::What::nothing) {
-      held = waits_for_pace(tcb, flights, plan, now);
-      if (!held) return plan;
-    }
+    const Plan plan =
+        probes_path ? plan_path_probe(tcb, *board)
+                    : plan_stream(tcb, longest_text(tcb, config), congestion_room(tcb, board));
+    if (plan.what != Plan::What::nothing) return plan;
   }
-  if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb), .held = held};
+  if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb)};
   // s.3.8.4: no text, and a number that the peer has already acknowledged, so that it answers.
-  if (tcb.keepalive_due) {
-    return {.what = Plan::What::keepalive, .seq = tcb.snd_nxt - 1, .held = held};
+  if (tcb.keepalive_due) return {.what = Plan::What::keepalive, .seq = tcb.snd_nxt - 1};
+  return {};
+}
+
+/// What is left of a plan before its time. A probe of the tail does not wait, nor does a lone FIN,
+/// which is no load, nor anything when there is no ACK to come.
+Plan hold_back(const Tcb& tcb, const Sending& sending, const Plan& plan, Instant now) noexcept {
+  const bool may_wait = plan.what == Plan::What::stream || plan.what == Plan::What::lost_again ||
+                        plan.what == Plan::What::path_probe;
+  if (!may_wait || plan.text == 0 || tcb.in_flight() == 0 || sending.probe_due ||
+      !sending.pacer.holds(now)) {
+    return plan;
   }
-  return {.what = Plan::What::nothing, .seq = {}, .held = held};
+  if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb)};
+  return {.what = Plan::What::held, .seq = plan.seq};
 }
 
 /// The window field, and the right edge that the peer learns by it (SHLD-14: it never retreats; the
@@ -355,6 +357,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       break;
     case Plan::What::lost_again:
     case Plan::What::nothing:
+    case Plan::What::held:
     case Plan::What::ack:
     case Plan::What::keepalive:
       break;
@@ -435,12 +438,15 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
     restart_after_idle(tcb, config, flights, now);
   }
-  const Plan plan = make_plan(tcb, config, flights, now);
-  if (plan.what != Plan::What::nothing) write(tcb, config, flights, plan, now, out);
+  Plan plan = make_plan(tcb, config, flights);
+  if (tcb.flight != no_flight) plan = hold_back(tcb, flights[tcb.flight].sending, plan, now);
+  if (plan.sends()) write(tcb, config, flights, plan, now, out);
   if (tcb.mend) update_mend(tcb, flights);
-  const Plan next = may_send_something(tcb) ? make_plan(tcb, config, flights, now) : Plan{};
-  const bool more = next.what != Plan::What::nothing;
-  if (!more) note_limit(tcb, flights, next.held);
+  Plan next = may_send_something(tcb) ? make_plan(tcb, config, flights) : Plan{};
+  if (tcb.flight != no_flight) next = hold_back(tcb, flights[tcb.flight].sending, next, now);
+  const bool more = next.sends();
+  const bool held = next.what == Plan::What::held;
+  if (!more) note_limit(tcb, flights, held);
   if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
       tcb.snd_pos != tcb.stream_end()) {
     // Something waits and nothing is in flight whose ACK would call us back: the window is closed
@@ -449,8 +455,8 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
     arm_retransmit(tcb, config, now);
   }
   update_deadline(tcb);
-  if (!more && next.held) await_pace(tcb, flights[tcb.flight].sending.pacer.due(), now);
-  if (plan.what == Plan::What::nothing) return Emit::none;
+  if (held) await_pace(tcb, flights[tcb.flight].sending.pacer.due(), now);
+  if (!plan.sends()) return Emit::none;
   return more ? Emit::more : Emit::last;
 }
 
