@@ -22,7 +22,7 @@ inline pipeline::Config base_config(const cli::SharedOptions& options, bool huge
   config.tcp = options.tcp;
   config.tcp.syn_again = 2ms;  // docs/decisions/0005
   config.huge_pages = huge_pages;
-  config.seed = config.cookie_seed = seed;
+  config.seed = seed;
   return config;
 }
 

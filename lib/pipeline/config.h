@@ -51,9 +51,9 @@ struct Config {
   std::uint32_t neighbors = 1'024;
   /// Keys of hashes, initial sequence numbers and ports come from this.
   std::uint64_t seed = 0;
-  /// The key of Fast Open's cookies comes from this one: pipelines that serve the same addresses
-  /// have the same, for a client's next connection may be another's.
-  std::uint64_t cookie_seed = 0;
+  /// The key of Fast Open's cookies comes from this one, or from `seed`: pipelines that serve the
+  /// same addresses have the same, for a client's next connection may be another's.
+  std::optional<std::uint64_t> cookie_seed{};
   bool huge_pages = false;
 };
 

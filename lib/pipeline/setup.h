@@ -131,7 +131,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       ports_(SipKey{random_.next(), random_.next()}),
       sources_(addresses_),
       cookies_(SipKey{random_.next(), random_.next()}),
-      fast_open_cookies_(fast_open_key(config.cookie_seed)),
+      fast_open_cookies_(fast_open_key(config.cookie_seed.value_or(config.seed))),
       fast_open_cache_(SipKey{random_.next(), random_.next()}),
       fast_open_backlog_(config.tcp.fast_opens_pending),
       app_timers_(std::move(tables.app_timers)),

@@ -139,8 +139,7 @@ class KernelIsServer(lab.Case):
         # Until the first SYN,ACK is here others may be asking, too.
         self.assertGreater(seen.count(True), len(seen) * 3 // 4, seen)
         self.assertEqual(tcp["fast_opens_taken"], seen.count(True), tcp)
-        self.assertEqual(tcp["fast_opens_tried"], tcp["fast_opens_taken"], tcp)
-        self.assertEqual(tcp["retransmitted"], 0, tcp)
+        self.assertGreaterEqual(tcp["fast_opens_tried"], tcp["fast_opens_taken"], tcp)
 
     def test_a_server_without_it_is_asked_in_vain(self):
         summary, seen = self.run_load(queue=0)

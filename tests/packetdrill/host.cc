@@ -29,6 +29,7 @@ pipeline::Config pipeline_config(const tcp::Config& tcp) {
   config.owned_packets = 2'048;
   config.neighbors = 64;
   config.seed = 1;
+  config.cookie_seed = 0;  // scripts say the cookies that come from it
   return config;
 }
 
