@@ -188,7 +188,7 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
     release_half_open(arrival.entry.index());
   }
   counters_.count(Event::tcp_passive_opens);
-  return connection_arrives(made, arrival);
+  return connection_arrives<false>(made, arrival, {});
 }
 
 template <link::Device D, application::Application A>
