@@ -211,7 +211,7 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
     table_.replace(arrival.hash, arrival.entry, {tcp::EntryId::Kind::connection, made});
     release_half_open(arrival.entry.index());
   }
-  return connection_arrives(made, arrival);
+  return connection_arrives<false>(made, arrival, {});
 }
 
 template <link::Device D, application::Application A>

@@ -287,8 +287,10 @@ class Pipeline {
   std::uint32_t timestamp_offset(std::uint64_t hash) const noexcept;
   tcp::EntryId find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept;
   std::size_t join_followers(Arrival& head, std::span<const Arrival> behind) const noexcept;
+  [[gnu::noinline]] std::size_t run_arrives(std::size_t first) noexcept;
+  template <bool run>
   Drop connection_arrives(std::uint32_t index, Arrival& arrival,
-                          std::span<Arrival> followers = {}) noexcept;
+                          std::span<Arrival> followers) noexcept;
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
   void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;
@@ -326,8 +328,8 @@ class Pipeline {
   void take_path_news(const Connection& c, const tcp::Verdict& verdict) noexcept;
   void send_reset(Connection& c) noexcept;
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
-  bool append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t length,
-                   SendQueue<Packet>& queue) noexcept;
+  [[gnu::noinline]] bool append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t length,
+                                     SendQueue<Packet>& queue) noexcept;
   bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple, std::uint64_t hash,
                     const tcp::Segment& segment, SendQueue<Packet>* queue) noexcept;
   // application_stage.h

@@ -62,7 +62,7 @@ void Pipeline<D, A>::tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexc
     if (drop == Drop::tcp_bad_checksum) disbelieve(said);
     return counters_.count(drop);
   }
-  if (text.size() > config_.tcp.mss) [[unlikely]] {
+  if (said == packet::Verified::unfinished && text.size() > config_.tcp.mss) [[unlikely]] {
     counters_.count(Event::tcp_merged_received);
   }
   table_.prefetch(arrival.hash);
@@ -86,10 +86,8 @@ void Pipeline<D, A>::tcp_demux() noexcept {
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::tcp_in() noexcept {
-  for (std::size_t i = 0; i < arrivals_count_;) {
+  for (std::size_t i = 0; i < arrivals_count_; ++i) {
     Arrival& arrival = arrivals_[i];
-    const std::span<Arrival> behind = std::span{arrivals_}.first(arrivals_count_).subspan(i + 1);
-    std::span<Arrival> followers;
     // A segment earlier in this burst may have changed what the four-tuple leads to.
     if (table_changed_) arrival.entry = find(arrival.tuple, arrival.hash);
     Drop drop = Drop::none;
@@ -101,19 +99,18 @@ void Pipeline<D, A>::tcp_in() noexcept {
         drop = half_open_arrives(arrival);
         break;
       case tcp::EntryId::Kind::connection:
-        if (!behind.empty() && behind[0].hash == arrival.hash) {
-          followers = behind.first(join_followers(arrival, behind));
+        if (i + 1 != arrivals_count_ && arrivals_[i + 1].hash == arrival.hash) [[unlikely]] {
+          i += run_arrives(i);
+          continue;
         }
-        drop = connection_arrives(arrival.entry.index(), arrival, followers);
+        drop = connection_arrives<false>(arrival.entry.index(), arrival, {});
         break;
       case tcp::EntryId::Kind::time_wait:
         drop = time_wait_arrives(arrival);
         break;
     }
-    count_received(drop, arrival.frames + static_cast<std::uint32_t>(followers.size()));
+    count_received(drop, arrival.frames);
     arrival.packet = Packet{};
-    for (Arrival& next : followers) next.packet = Packet{};
-    i += 1 + followers.size();
   }
   arrivals_count_ = 0;
 }
@@ -176,8 +173,23 @@ std::size_t Pipeline<D, A>::join_followers(Arrival& head,
   return joined;
 }
 
-/// `followers` are what join_followers() has joined to the segment.
+/// A connection's segment with another of the same flow behind it; returns how many of those it has
+/// taken along.
 template <link::Device D, application::Application A>
+std::size_t Pipeline<D, A>::run_arrives(std::size_t first) noexcept {
+  Arrival& head = arrivals_[first];
+  const auto behind = std::span{arrivals_}.first(arrivals_count_).subspan(first + 1);
+  const auto followers = behind.first(join_followers(head, behind));
+  const Drop drop = connection_arrives<true>(head.entry.index(), head, followers);
+  count_received(drop, head.frames + static_cast<std::uint32_t>(followers.size()));
+  head.packet = Packet{};
+  for (Arrival& next : followers) next.packet = Packet{};
+  return followers.size();
+}
+
+/// `followers` are what join_followers() has joined to the segment; with `run` alone are there any.
+template <link::Device D, application::Application A>
+template <bool run>
 Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival,
                                         std::span<Arrival> followers) noexcept {
   Connection& c = connections_[index];
@@ -203,15 +215,19 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival,
         segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u) + verdict.text_offset;
     POLLUX_ASSERT(followers.empty() || verdict.text_length == segment.text);
     std::uint32_t length = verdict.text_length;
-    for (const Arrival& next : followers) length -= next.segment.text;
+    if constexpr (run) {
+      for (const Arrival& next : followers) length -= next.segment.text;
+    }
     bool kept = c.receive.insert(receive_pieces_, std::move(arrival.packet), first,
                                  static_cast<std::uint16_t>(arrival.text_at + verdict.text_offset),
                                  static_cast<std::uint16_t>(length), verdict.readable);
-    for (Arrival& next : followers) {
-      kept =
-          c.receive.insert(receive_pieces_, std::move(next.packet), next.segment.seq, next.text_at,
-                           static_cast<std::uint16_t>(next.segment.text), verdict.readable) &&
-          kept;
+    if constexpr (run) {
+      for (Arrival& next : followers) {
+        kept = c.receive.insert(receive_pieces_, std::move(next.packet), next.segment.seq,
+                                next.text_at, static_cast<std::uint16_t>(next.segment.text),
+                                verdict.readable) &&
+               kept;
+      }
     }
     POLLUX_ASSERT(kept);
     static_cast<void>(kept);

@@ -28,7 +28,7 @@ class Sum {
 
   /// Appends bytes. Headers are summed in place, in words of 64 bits; for more than that a call to
   /// a loop that uses all the lanes of the machine is soon paid for.
-  Sum& add(std::span<const std::byte> bytes) noexcept {
+  [[gnu::always_inline]] Sum& add(std::span<const std::byte> bytes) noexcept {
     const Sum next = bytes.size() <= inline_limit ? of_few(bytes) : of_many(bytes);
     return add(next);
   }

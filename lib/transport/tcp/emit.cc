@@ -149,15 +149,15 @@ std::uint32_t longest_text(const Tcb& tcb, const Config& config) noexcept {
   return std::min(config.packet_text, segments * tcb.mss);
 }
 
-/// What comes next from the queue at snd_pos, up to `longest` of it, and the FIN behind it. More
-/// than a segment is a whole number of full ones.
-Plan plan_stream(const Tcb& tcb, std::uint32_t longest, std::uint32_t congestion_room) noexcept {
+/// What comes next from the queue at snd_pos, and the FIN behind it. More than a segment is a whole
+/// number of full ones.
+Plan plan_stream(const Tcb& tcb, const Config& config, std::uint32_t congestion_room) noexcept {
   if (tcb.snd_pos == tcb.stream_end()) return {};
   const std::uint32_t usable = peer_room(tcb);
   const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
 
   Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
-  plan.text = std::min({queued, longest, usable, congestion_room});
+  plan.text = std::min({queued, longest_text(tcb, config), usable, congestion_room});
   if (plan.text > tcb.mss) plan.text -= plan.text % tcb.mss;
   plan.fin = tcb.fin_queued && plan.text == queued && plan.text < usable;
   return worth_sending(tcb, plan, usable) ? plan : Plan{};
@@ -165,8 +165,8 @@ Plan plan_stream(const Tcb& tcb, std::uint32_t longest, std::uint32_t congestion
 
 /// A tail loss probe (RFC 8985 s.7.3): new text whatever cwnd says, else the last segment again. It
 /// begins a whole number of segments from the front, or with its burst.
-Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
-  const Plan fresh = plan_stream(tcb, tcb.mss, tcb.mss);
+Plan plan_tail_probe(const Tcb& tcb, const Config& config, const Scoreboard& board) noexcept {
+  const Plan fresh = plan_stream(tcb, config, tcb.mss);
   if (fresh.what != Plan::What::nothing) return fresh;
   const std::uint32_t text = tcb.in_flight() - (tcb.fin_sent() ? 1 : 0);
   const std::uint32_t before = text == 0 ? 0 : (text - 1) / tcb.mss * tcb.mss;
@@ -175,8 +175,8 @@ Plan plan_tail_probe(const Tcb& tcb, const Scoreboard& board) noexcept {
 }
 
 /// What the scoreboard asks for before anything new.
-Plan plan_mending(const Tcb& tcb, const Sending& sending) noexcept {
-  const Plan plan = sending.probe_due ? plan_tail_probe(tcb, sending.board) : Plan{};
+Plan plan_mending(const Tcb& tcb, const Config& config, const Sending& sending) noexcept {
+  const Plan plan = sending.probe_due ? plan_tail_probe(tcb, config, sending.board) : Plan{};
   return plan.what != Plan::What::nothing ? plan : plan_lost_again(tcb, sending);
 }
 
@@ -200,14 +200,13 @@ Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights) 
     const Sending* const board = scoreboard_of(tcb, flights);
     bool probes_path = false;
     if (tcb.mend && board != nullptr) {
-      const Plan plan = plan_mending(tcb, *board);
+      const Plan plan = plan_mending(tcb, config, *board);
       if (plan.what != Plan::What::nothing) return plan;
       probes_path = board->path.state == PathProbe::State::due &&
                     may_probe_path(tcb, *board, board->path.size);
     }
-    const Plan plan =
-        probes_path ? plan_path_probe(tcb, *board)
-                    : plan_stream(tcb, longest_text(tcb, config), congestion_room(tcb, board));
+    const Plan plan = probes_path ? plan_path_probe(tcb, *board)
+                                  : plan_stream(tcb, config, congestion_room(tcb, board));
     if (plan.what != Plan::What::nothing) return plan;
   }
   if (tcb.ack_now) return {.what = Plan::What::ack, .seq = next_seq(tcb)};
