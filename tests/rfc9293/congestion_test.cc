@@ -334,14 +334,30 @@ TEST(FastRetransmit, IsNotRepeatedForWhatWasSentBeforeATimeout) {  // RFC 6582 s
       .sends_full(10, 1_seq, 1_seq)
       .at(200ms)
       .sends_full(1, 1_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 5001_seq})  // four had arrived
+      .sends_full(2, 5001_seq, 1_seq)
+      .arrives({.seq = 1_seq, .ack = 5001_seq})
+      .arrives({.seq = 1_seq, .ack = 5001_seq})
+      .arrives({.seq = 1_seq, .ack = 5001_seq})
+      .arrives({.seq = 1_seq, .ack = 5001_seq})
+      .sends_nothing()
+      .check([](const Tcb& tcb) { EXPECT_FALSE(tcb.recovering); });
+}
+
+TEST(FastRetransmit, IsRepeatedWhereWhatWasSentAgainIsLost) {  // RFC 6582 s.4.1
+  Script::established()
+      .writes(10'000)
+      .sends_full(10, 1_seq, 1_seq)
+      .at(200ms)
+      .sends_full(1, 1_seq, 1_seq)
       .arrives({.seq = 1_seq, .ack = 1001_seq})
       .sends_full(2, 1001_seq, 1_seq)
       .arrives({.seq = 1_seq, .ack = 1001_seq})
       .arrives({.seq = 1_seq, .ack = 1001_seq})
       .arrives({.seq = 1_seq, .ack = 1001_seq})
-      .arrives({.seq = 1_seq, .ack = 1001_seq})
-      .sends_nothing()
-      .check([](const Tcb& tcb) { EXPECT_FALSE(tcb.recovering); });
+      .verdict([](const tcp::Verdict& v) { return v.fast_retransmit; })
+      .sends_full(1, 1001_seq, 1_seq)
+      .sends_full(3, 3001_seq, 1_seq);
 }
 
 TEST(FastRetransmit, NeedsAnAckThatCoversMoreThanRecover) {  // RFC 6582 s.3.2, step 2

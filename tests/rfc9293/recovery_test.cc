@@ -504,6 +504,25 @@ TEST(Undo, ATimestampTellsThatTheFirstCopyHasArrived) {
   }
 }
 
+TEST(Undo, TheLossOfAnAckIsNoRoundTrip) {
+  auto setup = timestamps();
+  setup.round_trip = 20ms;
+  Script::established(setup)
+      .writes(1000)
+      .sends_full(1, 1_seq, 1_seq)
+      .at(200ms)
+      .sends_full(1, 1_seq, 1_seq)
+      .at(220ms)
+      .arrives({.seq = 1_seq,
+                .ack = 1001_seq,
+                .timestamps = {{.value = 8, .echo = 0}},
+                .sack = Blocks{{1_seq, 1001_seq}}})
+      .check([](const Tcb& tcb) {
+        EXPECT_EQ(tcb.srtt_8 / 8, 20'000u);
+        EXPECT_EQ(tcb.backoff, 0);
+      });
+}
+
 TEST(Undo, ATimestampOfTheSecondCopySaysNothing) {
   Script::established(timestamps())
       .writes(1000)

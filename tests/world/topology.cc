@@ -227,6 +227,29 @@ void hostile(TransferPlan& plan, Hostility kind, Prng& prng) {
   }
 }
 
+/// What comes meanwhile may be more than the host's device holds.
+void pauses(TransferPlan& plan, Prng& prng) {
+  slow_down(plan);
+  plan.there = plan.back = fair_link(prng);
+  plan.device.receive_room = one_of(prng, std::size_t{16}, std::size_t{512}, std::size_t{4096});
+  Duration at{0};
+  const std::uint64_t times = 3 + prng.below(12);
+  for (std::uint64_t i = 0; i < times; ++i) {
+    at += Duration{static_cast<Duration::rep>(prng.below(1'000'000'000))};
+    const Duration time = one_of(prng, Duration{20ms}, Duration{300ms}, Duration{1s});
+    const auto host = static_cast<std::uint32_t>(prng.below(2));
+    plan.happenings.push_back({at, Happening::Kind::pause, host, time});
+    at += time;
+  }
+  // A SYN that met a pause says that a round trip takes a second and a half, which makes an RTO of
+  // three times that (RFC 6298 (2.2)), and it is doubled where what is sent then is lost as well.
+  // With neither option no ACK of what was sent again says how long a round trip takes, and the
+  // back-off stays (s.5).
+  const tcp::Config& ours = plan.stack.tcp;
+  const tcp::Config theirs = plan.server_tcp.value_or(ours);
+  if ((ours.sack && theirs.sack) || (ours.timestamps && theirs.timestamps)) plan.silence = 20s;
+}
+
 /// More SYNs than there are half-open entries: those of the others are answered with cookies.
 void flood(TransferPlan& plan, Prng& prng) {
   hostile(plan, Hostility::floods, prng);
@@ -241,10 +264,10 @@ void flood(TransferPlan& plan, Prng& prng) {
 
 std::string_view name(Topology topology) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Topology::count_)> names{
-      "two-hosts",    "many-to-one",    "bottleneck",     "asymmetric",       "flapping",
-      "nat",          "strips-options", "shifts-numbers", "thins-acks",       "offloads",
-      "falls-silent", "shrinks-window", "acks-unsent",    "sacks-unreceived", "floods",
-      "random-fields"};
+      "two-hosts",     "many-to-one",    "bottleneck",     "asymmetric",       "flapping",
+      "nat",           "strips-options", "shifts-numbers", "thins-acks",       "offloads",
+      "falls-silent",  "shrinks-window", "acks-unsent",    "sacks-unreceived", "floods",
+      "random-fields", "pauses"};
   return names[static_cast<std::size_t>(topology)];
 }
 
@@ -320,6 +343,9 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
       break;
     case Topology::random_fields:
       hostile(plan, Hostility::random_fields, prng);
+      break;
+    case Topology::pauses:
+      pauses(plan, prng);
       break;
     case Topology::count_:
       break;

@@ -26,6 +26,7 @@ enum class Topology : std::uint8_t {
   sacks_unreceived,
   floods,
   random_fields,
+  pauses,  // two hosts, whose cores are taken away now and then
   count_
 };
 

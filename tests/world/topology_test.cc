@@ -112,6 +112,10 @@ TEST(Topologies, AFloodOfSynsKeepsNobodyOut) {
   EXPECT_GT(over_seeds(Topology::floods, "tcp_syn_cookies_accepted"), 0u);
 }
 
+TEST(Topologies, AHostThatPausesHarmsNoTransfer) {
+  EXPECT_GT(over_seeds(Topology::pauses, "device_receive_full"), 0u);
+}
+
 TEST(Topologies, AnyValueInAnyFieldHarmsNobodyElse) {
   EXPECT_GT(over_seeds(Topology::random_fields, "tcp_bad_sequence"), 0u);
 }

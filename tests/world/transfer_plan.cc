@@ -97,10 +97,13 @@ std::string to_string(const MiddleboxOptions& box) {
 }
 
 std::string to_string(const std::vector<Happening>& happenings) {
-  constexpr std::array names{"down", "up", "forget"};
+  constexpr std::array names{"down", "up", "forget", "pause"};
   std::string out = "\n  happenings:";
   for (const Happening& happening : happenings) {
     out += text(" ", names[static_cast<std::size_t>(happening.kind)], " at ", happening.at);
+    if (happening.kind == Happening::Kind::pause) {
+      out += text(" (host ", happening.host, ", for ", happening.time, ")");
+    }
   }
   return out;
 }

@@ -18,12 +18,15 @@ namespace pollux::world {
 /// Something that is done to the network at a time of its own.
 struct Happening {
   enum class Kind : std::uint8_t {
-    down,   // every cable is cut
-    up,     // and mended
-    forget  // the middlebox loses its table
+    down,    // every cable is cut
+    up,      // and mended
+    forget,  // the middlebox loses its table
+    pause    // a host is not polled for a while
   };
   Duration at{0};
   Kind kind = Kind::down;
+  std::uint32_t host = 0;  // which of them pauses, and for how long
+  Duration time{0};
 };
 
 /// Everything that one world of transfers depends on. `clients` stacks open connections to all of
@@ -57,6 +60,8 @@ struct TransferPlan {
   Duration limit = 1h;
   /// In order of time.
   std::vector<Happening> happenings;
+  /// The longest that nothing may happen, where it is less than longest_silence().
+  std::optional<Duration> silence;
 };
 
 /// The longest that nothing may happen while a network delivers: no byte is read, no connection

@@ -1,5 +1,6 @@
 #include "transfer_world.h"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -206,23 +207,29 @@ class Run {
     return sum;
   }
 
+  /// Runs until then; false when that is no use any more.
+  bool run_until(Instant when) {
+    while (world_.now() < when) {
+      if (!good(world_.run_until(std::min(when, world_.now() + 200ms)))) return false;
+      const std::uint64_t seen = progress();
+      if (seen != seen_ || apps_done()) last_ = world_.now();
+      seen_ = seen;
+      longest_silence_ = std::max(longest_silence_, world_.now() - last_);
+      if (!plan_.transfers.may_fail &&
+          world_.now() - last_ > plan_.silence.value_or(longest_silence(plan_.stack.tcp))) {
+        problem(text("nothing has happened since ", last_.time_since_epoch()));
+        return false;
+      }
+    }
+    return true;
+  }
+
   void transfer() {
     for (const Happening& happening : plan_.happenings) {
-      if (!good(world_.run_until(Instant{happening.at}))) return;
-      happen(happening.kind);
+      if (!run_until(Instant{happening.at})) return;
+      happen(happening);
     }
-    Instant last = world_.now();
-    std::uint64_t seen = progress();
-    while (!done() && world_.now() < Instant{plan_.limit}) {
-      if (!good(world_.run_for(200ms))) return;
-      const std::uint64_t now_seen = progress();
-      if (seen != now_seen) last = world_.now();
-      seen = now_seen;
-      if (!plan_.transfers.may_fail && !apps_done() &&
-          world_.now() - last > longest_silence(plan_.stack.tcp)) {
-        problem(text("nothing has happened since ", last.time_since_epoch()));
-        break;
-      }
+    while (!done() && world_.now() < Instant{plan_.limit} && run_until(world_.now() + 200ms)) {
     }
     report_.ended = world_.now();
     for (const Host& host : hosts_) {
@@ -237,11 +244,14 @@ class Run {
     if (hostile_ && !hostile_->done()) problem("the hostile peer was not done");
   }
 
-  void happen(Happening::Kind kind) {
-    switch (kind) {
+  void happen(const Happening& happening) {
+    switch (happening.kind) {
       case Happening::Kind::down:
       case Happening::Kind::up:
-        for (sim::Cable& cable : cables_) cable.set_up(kind == Happening::Kind::up);
+        for (sim::Cable& cable : cables_) cable.set_up(happening.kind == Happening::Kind::up);
+        return;
+      case Happening::Kind::pause:
+        world_.pause(hosts_[happening.host], happening.time);
         return;
       case Happening::Kind::forget:
         for (std::uint32_t i = 0; i < plan_.clients; ++i) {
@@ -281,6 +291,7 @@ class Run {
           text("\n  ", host.name(), ":", to_string(host.stack->counters()),
                " device_sent=", host.device.counts().sent,
                " device_received=", host.device.counts().received,
+               " device_receive_full=", host.device.counts().receive_full,
                " cut=", host.device.counts().cut, " merged=", host.device.counts().merged);
       report_.frames += host.device.counts().sent;
     }
@@ -291,6 +302,7 @@ class Run {
       report_.counters += text("\n  there: ", to_string(cable.there.counts()));
       report_.counters += text("\n  back:  ", to_string(cable.back.counts()));
     }
+    report_.counters += text("\n  longest silence: ", longest_silence_);
     if (middlebox_) check_middlebox();
     if (hostile_) check_hostile();
     report_.ledger = ledger_.to_string();
@@ -362,6 +374,9 @@ class Run {
   sim::World world_;
   std::optional<sim::PcapWriter> writer_;
   std::vector<sim::Cable> cables_;
+  std::uint64_t seen_ = 0;  // progress(), and when it last changed
+  Instant last_{};
+  Duration longest_silence_{0};
   std::uint64_t may_be_lost_ = 0;  // clients' connections when a table was forgotten
   // After the world: they hold its frames.
   std::deque<Host> hosts_;

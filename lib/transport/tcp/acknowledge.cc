@@ -27,8 +27,12 @@ bool duplicate_ack(const Tcb& tcb, const Segment& segment) noexcept {
 }
 
 /// What was sent again cannot be timed (Karn), but by the timestamp that comes back (RFC 7323
-/// s.4.1). An echo of what we have not sent, in the future or long ago, says nothing.
-void sample_echo(Tcb& tcb, std::uint32_t echo, Instant now) noexcept {
+/// s.4.1). An echo of what we have not sent, in the future or long ago, says nothing. Nor does one
+/// that comes with the report of a duplicate: its time counts from the copy whose ACK was lost, and
+/// has our own waiting in it, so that each such loss would make the RTO longer than the last.
+void sample_echo(Tcb& tcb, const Segment& segment, Instant now) noexcept {
+  if (is_duplicate_report(segment.options, segment.ack)) return;
+  const std::uint32_t echo = segment.options.timestamps->echo;
   const std::chrono::milliseconds since = Millis32{now} - Millis32::from_raw(echo);
   if (since < 0ms || since > 10min) return;
   sample_round_trip(tcb, std::max<std::chrono::microseconds>(since, 1ms));
@@ -50,7 +54,7 @@ std::uint32_t advance(Arrival& a) noexcept {
     tcb.timing = false;
   } else if (!tcb.timing && (tcb.retries != 0 || tcb.recovering || tcb.srtt_8 == 0) &&
              tcb.timestamps && a.segment.options.timestamps) {
-    sample_echo(tcb, a.segment.options.timestamps->echo, a.now);
+    sample_echo(tcb, a.segment, a.now);
   }
   return text;
 }

@@ -39,6 +39,7 @@ Restart recover_on_new_ack(Arrival& a, std::uint32_t acked) noexcept {
   // Of these the duplicate ACKs have told already that they are not in flight any more.
   const std::uint32_t told = std::min<std::uint32_t>(tcb.dup_acks * tcb.mss, acked);
   tcb.dup_acks = 0;
+  tcb.small_step = acked <= 4u * tcb.mss;
   if (!tcb.recovering) {
     grow_congestion_window(
         tcb, a.config, sending_of(tcb, a.flights),
@@ -78,8 +79,11 @@ bool recover_on_duplicate_ack(Arrival& a) noexcept {
     tcb.cwnd = std::min(tcb.cwnd + tcb.mss, max_cwnd);
     return false;
   }
-  // An ACK that covers no more than `recover` was caused by segments that we sent twice.
-  if (tcb.dup_acks != dup_ack_threshold || tcb.snd_una <= tcb.recover) return false;
+  if (tcb.dup_acks != dup_ack_threshold) return false;
+  // An ACK that covers no more than `recover` was caused by segments that we sent twice; or one of
+  // those is lost again. The former comes after a leap over what had arrived, the latter does not
+  // (RFC 6582 s.4.1). Without this each such loss would cost a time-out, twice as long as the last.
+  if (tcb.snd_una <= tcb.recover && !(tcb.small_step && tcb.cwnd > tcb.mss)) return false;
   reduce_threshold(tcb, a.config, remember(tcb, a.flights), tcb.in_flight(), a.now);
   tcb.cwnd = tcb.ssthresh + dup_ack_threshold * tcb.mss;
   tcb.recover = tcb.snd_nxt;

@@ -6,6 +6,7 @@
 #include "transport/tcp/config.h"
 #include "transport/tcp/flight.h"
 #include "transport/tcp/tcb.h"
+#include "wire/tcp_options.h"
 
 /// Loss. With SACK: a scoreboard, RACK-TLP (RFC 8985) and proportional rate reduction (RFC 9937),
 /// which take the place of RFC 6675. Without, or without a Flight: three duplicate ACKs and NewReno
@@ -44,6 +45,10 @@ void recover_on_reordering_timeout(Tcb& tcb, const Config& config, Sending& send
                                    Verdict& verdict) noexcept;
 /// How long to wait for that; 0 when there is nothing to wait for.
 std::chrono::microseconds reordering_wait(const Tcb& tcb, Sending& sending, Instant now) noexcept;
+
+/// A block that tells of text that had arrived before (RFC 2883 s.4): what the ACK covers already,
+/// or a part of the block behind it.
+bool is_duplicate_report(const wire::TcpOptions& options, SeqNum ack) noexcept;
 
 /// Without a scoreboard: snd_una has moved over `acked` bytes of text.
 Restart recover_on_new_ack(Arrival& a, std::uint32_t acked) noexcept;

@@ -23,17 +23,6 @@ Micros32 sent_time(const Tcb& tcb, Instant now) noexcept {
   return age < 0us || age > 10min ? Micros32{now} : tcb.timed_at;
 }
 
-/// A block that tells of text that had arrived before (RFC 2883 s.4): what the ACK covers already,
-/// or a part of the block behind it.
-bool is_duplicate_report(const wire::TcpOptions& options, SeqNum ack) noexcept {
-  if (options.sack_count == 0) return false;
-  const auto& first = options.sack[0];
-  if (first.left < first.right && first.right <= ack) return true;
-  if (options.sack_count < 2) return false;
-  const auto& second = options.sack[1];
-  return first.left < first.right && second.left <= first.left && first.right <= second.right;
-}
-
 /// The duplicate counts for what was sent again since the congestion event. When all of that was
 /// for nothing, so was the event (RFC 3708 s.3).
 void take_duplicate_report(Arrival& a, Sending& sending) noexcept {
@@ -130,6 +119,15 @@ void leave_episode(Tcb& tcb, Sending& sending) noexcept {
 }
 
 }  // namespace
+
+bool is_duplicate_report(const wire::TcpOptions& options, SeqNum ack) noexcept {
+  if (options.sack_count == 0) return false;
+  const auto& first = options.sack[0];
+  if (first.left < first.right && first.right <= ack) return true;
+  if (options.sack_count < 2) return false;
+  const auto& second = options.sack[1];
+  return first.left < first.right && second.left <= first.left && first.right <= second.right;
+}
 
 Sending* scoreboard_of(const Tcb& tcb, FlightPool& flights) noexcept {
   Sending* const sending = sending_of(tcb, flights);

@@ -101,6 +101,7 @@ struct alignas(64) Tcb {
   std::uint8_t ack_pending : 2 = 0;       // segments with text since our last ACK; stops at 3
   std::uint8_t cwnd_limited : 1 = false;  // it was cwnd that ended the last burst, or that will
   std::uint8_t paced : 1 = false;         // text waits for its time: the deadline is not after it
+  std::uint8_t small_step : 1 = false;    // SND.UNA has last moved by four segments at most
   std::uint16_t mss = default_mss;        // effective send MSS: the most text in a segment
   std::uint8_t snd_shift : 4 = 0;         // of the windows that we are told (RFC 7323 s.2.2)
   std::uint8_t rcv_shift : 4 = 0;         // of those that we tell
