@@ -236,23 +236,23 @@ bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTup
   fields.control = segment.control;
   fields.options_length = static_cast<std::uint8_t>(options);
   fields.window = segment.window;
-  fields.write(header);
+  // The sum of the header comes from the values, as that of the datagram's does.
+  wire::Sum header_sum = fields.write(header);
   if (options != 0) {
     const auto written = header.subspan(wire::TcpFields::size);
-    wire::write_options(segment.options, written);
-    if (segment.options.timestamps) {
-      const std::uint32_t clock = Millis32{now_}.raw() + timestamp_offset(hash);
-      wire::store_u32(&written[wire::timestamp_value_at(segment.options)],
-                      clock - segment.options.timestamps->value);
+    header_sum.add(wire::write_options(segment.options, written));
+    if (const auto& timestamps = segment.options.timestamps) {
+      const std::uint32_t value = Millis32{now_}.raw() + timestamp_offset(hash) - timestamps->value;
+      wire::store_u32(&written[wire::timestamp_value_at(segment.options)], value);
+      header_sum.add_u32(~timestamps->value).add_u32(value);
     }
   }
   const auto length = static_cast<std::uint16_t>(cut != 0 ? 0 : header.size() + segment.text);
   const wire::Sum pseudo =
       wire::pseudo_header(tuple.local, tuple.remote, wire::protocol::tcp, length);
   const bool offload = device_.capabilities().transmit_tcp_checksum || cut != 0;
-  wire::store_u16(
-      header.data() + wire::TcpView::checksum_offset,
-      offload ? pseudo.partial() : wire::fold(wire::add(pseudo, wire::Sum{header}).add(sum)));
+  wire::store_u16(header.data() + wire::TcpView::checksum_offset,
+                  offload ? pseudo.partial() : wire::fold(wire::add(pseudo, header_sum).add(sum)));
   counters_.count(Event::tcp_segments_sent);
   return transmit_.send(std::move(packet),
                         {.tos = static_cast<std::uint8_t>(config.dscp << 2 | segment.ecn),

@@ -52,11 +52,10 @@ class Sum {
   /// The sum folded to 16 bits, not complemented: what a device that finishes checksums on send
   /// expects in the field, and a compact form to keep (`Sum{}.add_u16(kept)` has the same fold).
   constexpr std::uint16_t partial() const noexcept {
-    std::uint64_t value = (value_ & 0xFFFF'FFFF) + (value_ >> 32);
-    value = (value & 0xFFFF) + (value >> 16 & 0xFFFF) + (value >> 32);
-    value = (value & 0xFFFF) + (value >> 16);
-    value = (value & 0xFFFF) + (value >> 16);
-    return swapped_to_wire(static_cast<std::uint16_t>(value));
+    // A half added to the other, and the carry of the lower sum, end up in the upper half.
+    const auto half = static_cast<std::uint32_t>((value_ + std::rotl(value_, 32)) >> 32);
+    const auto quarter = static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16);
+    return swapped_to_wire(quarter);
   }
 
  private:

@@ -206,8 +206,11 @@ void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept {
 }
 
 std::size_t options_size(const TcpOptions& options) noexcept {
+  const std::size_t size = size_without_sack(options);
+  if (options.sack_count == 0) [[likely]]
+    return size;
   const std::size_t blocks = sack_blocks_to_write(options);
-  return size_without_sack(options) + (blocks == 0 ? 0 : 4 + blocks * sack_block_size);
+  return size + (blocks == 0 ? 0 : 4 + blocks * sack_block_size);
 }
 
 Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {

@@ -1,5 +1,9 @@
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <array>
 #include <atomic>
 #include <bit>
@@ -153,11 +157,22 @@ class ConnectionTable {
   /// One bit for each slot that has this tag. Without a branch a slot: which of them it is cannot
   /// be foretold.
   static std::uint32_t matches(const Bucket& bucket, std::uint32_t tag) noexcept {
+#ifdef __SSE2__
+    const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag));
+    const auto four_from = [&](std::size_t first) {
+      const auto* const at = reinterpret_cast<const __m128i*>(&bucket.tags[first]);
+      const __m128i same = _mm_cmpeq_epi32(_mm_loadu_si128(at), wanted);
+      return static_cast<std::uint32_t>(_mm_movemask_ps(_mm_castsi128_ps(same)));
+    };
+    static_assert(slots == 7);
+    return four_from(0) | four_from(3) << 3;
+#else
     std::uint32_t bits = 0;
     for (std::size_t i = 0; i < slots; ++i) {
       bits |= static_cast<std::uint32_t>(bucket.tags[i] == tag) << i;
     }
     return bits;
+#endif
   }
   /// The high half of the hash, scaled to the number of buckets.
   std::uint32_t home_index(std::uint64_t hash) const noexcept {

@@ -108,7 +108,8 @@ bool worth_sending(const Tcb& tcb, const Plan& plan, std::uint32_t usable) noexc
 
 /// What cwnd takes from snd_pos on. With a scoreboard, and nothing to go back to, it is what is
 /// believed to be in the network that counts.
-std::uint32_t congestion_room(const Tcb& tcb, const Sending* board) noexcept {
+[[gnu::always_inline]] inline std::uint32_t congestion_room(const Tcb& tcb,
+                                                            const Sending* board) noexcept {
   const bool by_board = board != nullptr && tcb.snd_pos == tcb.snd_nxt;
   const std::uint32_t used =
       by_board ? board->board.pipe() : static_cast<std::uint32_t>(tcb.snd_pos - tcb.snd_una);
@@ -151,7 +152,8 @@ std::uint32_t longest_text(const Tcb& tcb, const Config& config) noexcept {
 
 /// What comes next from the queue at snd_pos, and the FIN behind it. More than a segment is a whole
 /// number of full ones.
-Plan plan_stream(const Tcb& tcb, const Config& config, std::uint32_t congestion_room) noexcept {
+[[gnu::always_inline]] inline Plan plan_stream(const Tcb& tcb, const Config& config,
+                                               std::uint32_t congestion_room) noexcept {
   if (tcb.snd_pos == tcb.stream_end()) return {};
   const std::uint32_t usable = peer_room(tcb);
   const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
