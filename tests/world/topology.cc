@@ -231,7 +231,7 @@ void hostile(TransferPlan& plan, Hostility kind, Prng& prng) {
 void pauses(TransferPlan& plan, Prng& prng) {
   slow_down(plan);
   plan.there = plan.back = fair_link(prng);
-  plan.device.receive_room = one_of(prng, std::size_t{16}, std::size_t{512}, std::size_t{4096});
+  plan.device.receive_room = one_of(prng, std::size_t{8}, std::size_t{64}, std::size_t{4096});
   Duration at{0};
   const std::uint64_t times = 3 + prng.below(12);
   for (std::uint64_t i = 0; i < times; ++i) {
