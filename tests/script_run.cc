@@ -331,7 +331,7 @@ void Run::hears_unreachable(Cause cause, bool hard) {
 
 void Run::hears_path_mtu(std::uint16_t mtu) {
   sends_nothing();
-  tcp::path_mtu_changed(tcb_, setup_.config, mtu);
+  tcp::path_mtu_changed(tcb_, setup_.config, pool_, mtu);
   emit();
   examine();
 }

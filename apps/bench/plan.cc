@@ -66,6 +66,7 @@ pipeline::Config Plan::client_config(const cli::BenchOptions& options, std::size
   config.interface.addresses = {{client_prefix(pair), client_addresses}};
   config.interface.vlan = options.vlan;
   config.connections = std::max(config.connections, options.client.concurrency + 64);
+  if (options.shared.orphans == 0) config.orphans = config.connections;
   return config;
 }
 

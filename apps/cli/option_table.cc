@@ -358,7 +358,7 @@ const std::vector<OptionRow>& option_table() {
       {{"--connections", "N", "the most connections a core keeps (1048576)", "Machine"},
        all, "1048576",
        [](D& d, V& v) { return keep(d.shared.connections, parse_number(v, 1, most_connections)); }},
-      {{"--orphans", "N", "of these, the most that go on after their close (half); more are reset",
+      {{"--orphans", "N", "of these, the most that go on after their close (half, a client: all)",
         "Machine"},
        all, "65536",
        [](D& d, V& v) { return keep(d.shared.orphans, parse_number(v, 1, most_connections)); }},

@@ -326,6 +326,14 @@ Status settle_connections(const About& about, Draft& draft) {
   return std::monostate{};
 }
 
+/// A generator closes what it has opened itself, all at once where paths are long: it bounds its
+/// connections already.
+void settle_orphans(const About& about, Draft& draft) {
+  if (about.program == Program::load && draft.shared.orphans == 0) {
+    draft.shared.orphans = draft.shared.connections;
+  }
+}
+
 /// What two things would write to, or open, at once.
 Status check_shared(const SharedOptions& shared) {
   for (std::size_t i = 0; i < shared.devices.size(); ++i) {
@@ -351,7 +359,9 @@ Status settle(const About& about, Draft& draft) {
   }
   if (Status fine = check_client(about, draft); !fine) return fine;
   fill_in(about, draft);
-  return settle_connections(about, draft);
+  if (Status fine = settle_connections(about, draft); !fine) return fine;
+  settle_orphans(about, draft);
+  return std::monostate{};
 }
 
 std::string help_of(const About& about) {

@@ -158,7 +158,9 @@ class Generator {
     parser_.release(session.reply);
     if (options_.hold) held_.remove(id.index);
     if (cause == Cause::no_neighbor) rests_until_[session.target] = stack.now() + rest;
-    const bool orderly = cause == Cause::by_us || cause == Cause::by_peer;
+    // Who has the whole reply does not mind a reset behind it.
+    const bool orderly =
+        cause == Cause::by_us || cause == Cause::by_peer || cause == Cause::reset_at_end;
     const bool reset_by_plan =
         cause == Cause::aborted && session.done && options_.close == Close::reset;
     const bool completed = session.done && !session.bad && (orderly || reset_by_plan);

@@ -203,8 +203,11 @@ class HttpResponder {
   Go wait_for_parser(Stream auto& stream, Session& session) noexcept;
   void time_head(Stream auto& stream, std::uint32_t parser) noexcept;
   void refuse_late_heads(auto& stack) noexcept;
-  static std::uint32_t looks_for(std::uint32_t places) noexcept {
-    return std::max(places / places_a_look + 1, least_looks);
+  std::uint32_t looks_for(std::uint32_t places) const noexcept {
+    // Timers count milliseconds.
+    const auto most = std::max<Duration::rep>(options_.idle_timeout / (idle_looks - 1) / 1ms, 1);
+    return static_cast<std::uint32_t>(
+        std::min<Duration::rep>(std::max(places / places_a_look + 1, least_looks), most));
   }
   void look_again(auto& stack) noexcept;
   void look_for_silence(auto& stack) noexcept;

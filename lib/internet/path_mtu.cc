@@ -156,11 +156,6 @@ void PathMtuCache::probing(wire::Ipv4Address destination, std::uint16_t low, std
 void PathMtuCache::takes(wire::Ipv4Address destination, std::uint16_t size, Instant now) noexcept {
   Entry* const entry = live(destination, now);
   if (entry == nullptr || entry->said) return;
-  if (size >= link_mtu_) {
-    *entry = {};
-    --used_;
-    return;
-  }
   entry->mtu = std::max(entry->mtu, size);
   if (entry->lost <= entry->mtu) entry->lost = 0;
   entry->probe_at = now;

@@ -37,7 +37,7 @@ void Pipeline<D, A>::timer_expired(const AppTimer& timer) noexcept {
   }
   const std::uint32_t index = timer.stream.index;
   Connection* const c = connections_.find({index, timer.stream.generation});
-  if (c == nullptr) return;
+  if (c == nullptr || c->finished || (c->pending & pending::closed) != 0) return;
   switch (timer.use) {
     case TimerUse::cork:
       c->cork_timed = false;

@@ -197,7 +197,7 @@ Drop Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
     const auto mtu =
         path_mtu_.learn(error.tuple.remote, error.next_hop_mtu, error.quoted_length, now_);
     if (mtu) {
-      tcp::path_mtu_changed(c.tcb, tcp_config(c), *mtu);
+      tcp::path_mtu_changed(c.tcb, tcp_config(c), flights_, *mtu);
       make_ready(id.index(), pending::send);
     }
     return Drop::none;

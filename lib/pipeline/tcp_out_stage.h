@@ -82,7 +82,9 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
       withhold_push(c, segment);
     if (c.more_acks != 0) [[unlikely]]
       send_more_acks(c, segment, sent_before);
-    if (segment.len() != 0 && segment.seq < sent_before) counters_.count(Event::tcp_retransmitted);
+    if (segment.len() != 0 && segment.seq < sent_before) {
+      counters_.count(Event::tcp_retransmitted, segment.cut == 0 ? 1 : segment.text / segment.cut);
+    }
     if (!send_segment(tcp_config(c), c.tuple, c.hash, segment, &c.send)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
@@ -278,7 +280,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::fit_path(Connection& c) noexcept {
   c.full_mss = c.tcb.mss;
   const std::uint16_t mtu = path_mtu_.mtu(c.tuple.remote, now_);
-  if (mtu < device_.mtu()) tcp::path_mtu_changed(c.tcb, tcp_config(c), mtu);
+  if (mtu < device_.mtu()) tcp::path_mtu_changed(c.tcb, tcp_config(c), flights_, mtu);
 }
 
 /// Segments are shorter than both ends would take: asks the path for more, now and then (RFC 4821),

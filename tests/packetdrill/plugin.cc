@@ -17,8 +17,7 @@ namespace pollux::packetdrill {
 namespace {
 
 [[noreturn]] void bad_flag(std::string_view flag, const char* why) {
-  std::fprintf(stderr, "error: --so_flags %.*s: %s; try: %s
-", static_cast<int>(flag.size()),
+  std::fprintf(stderr, "error: --so_flags %.*s: %s; try: %s\n", static_cast<int>(flag.size()),
                flag.data(), why,
                "iw, quickack, delack_ms, ts, sack, wscale, rcvbuf, cc, ecn, pacing, path_probing, "
                "fastopen, fastopen_pending, cookies, msl_ms or min_rto_ms");

@@ -255,6 +255,20 @@ TEST(Abort, CloseWaitSendsReset) {
       .aborts()
       .sends({.seq = 1_seq, .ack = 2_seq, .control = rst});
 }
+TEST(Abort, ClosingWithTextThatWasNotSentSendsReset) {  // as FIN-WAIT-1, s.3.10.5
+  Script::established()
+      .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0})
+      .writes(100)
+      .shuts_down()
+      .arrives({.seq = 1_seq, .ack = 1_seq, .control = fin, .window = 0})
+      .peer_closed()
+      .sends({.seq = 1_seq, .ack = 2_seq})
+      .state(State::closing)
+      .aborts()
+      .sends({.seq = 1_seq, .ack = 2_seq, .control = rst})
+      .ends(Cause::aborted);
+}
+
 TEST(Abort, ClosingSendsNothing) {
   Script::established()
       .closes()

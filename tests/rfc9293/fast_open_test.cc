@@ -45,11 +45,54 @@ TEST(FastOpen, TheInitialWindowIsAllThatGoesBeforeTheAck) {
       .sends({.seq = 0_seq, .ack = 1_seq, .control = syn})
       .check(has_the_initial_window)
       .writes(20'000)
-      .sends_full(9, 1_seq, 1_seq)  // the SYN is in flight, too
+      .sends_full(10, 1_seq, 1_seq)
       .sends_nothing()
       .arrives({.seq = 1_seq, .ack = 1_seq})
       .opened()
-      .sends({.seq = 9001_seq, .ack = 1_seq, .text = 1000});
+      .sends_nothing();
+}
+
+TEST(FastOpen, ARepeatedSynThatDoesNotAskForEcnTakesItBack) {  // RFC 3168 s.6.1.1.1
+  auto setup = serving();
+  setup.config.ecn = tcp::Ecn::accept;
+  Script::passive(setup)
+      .arrives({.seq = 0_seq, .control = syn | ece | cwr, .text = 10})
+      .sends({.seq = 0_seq, .ack = 11_seq, .control = syn | ece})
+      .arrives({.seq = 0_seq, .control = syn, .text = 10})
+      .sends({.seq = 0_seq, .ack = 11_seq, .control = syn})
+      .arrives({.seq = 11_seq, .ack = 1_seq})
+      .opened()
+      .writes(100)
+      .sends({.seq = 1_seq, .ack = 11_seq, .text = 100, .ecn = 0});
+}
+
+TEST(FastOpen, APathIsNotProbedBeforeTheHandshakeIsOver) {  // RFC 4821 s.7.4
+  auto setup = serving();
+  setup.config.sack = true;
+  setup.peer_sack = true;
+  Script::passive(setup)
+      .arrives({.seq = 0_seq, .control = syn, .text = 10})
+      .sends({.seq = 0_seq, .ack = 11_seq, .control = syn})
+      .hears_path_mtu(800)
+      .hold()
+      .writes(9000)
+      .check([](const Tcb& tcb) {
+        Tcb copy = tcb;
+        auto flights = *tcp::FlightPool::make(1);
+        EXPECT_FALSE(tcp::probe_path(copy, flights, 1040, Instant{1s}));
+      })
+      .flush()
+      .sends_full(11, 1_seq, 11_seq, 760);
+}
+
+TEST(FastOpen, TextBehindTheSynAckIsCutAnewWhereThePathTakesLess) {  // RFC 1191 s.6.5
+  Script::passive(serving())
+      .arrives({.seq = 0_seq, .control = syn, .text = 10})
+      .sends({.seq = 0_seq, .ack = 11_seq, .control = syn})
+      .writes(3000)
+      .sends_full(3, 1_seq, 11_seq)
+      .hears_path_mtu(640)
+      .sends_full(5, 1_seq, 11_seq, 600);
 }
 
 TEST(FastOpen, TheWindowOfTheSynCountsTheText) {

@@ -80,7 +80,7 @@ class Hostile {
     } else if (what < 88) {
       const auto mtu = static_cast<std::uint16_t>(random_.below(3000));
       if (random_.chance(0.3)) {
-        path_mtu_changed(tcb_, config_, mtu);
+        path_mtu_changed(tcb_, config_, pool_, mtu);
       } else if (random_.chance(0.1)) {
         path_takes(tcb_, pool_, mtu);
       } else {

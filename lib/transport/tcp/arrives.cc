@@ -76,6 +76,8 @@ bool check_sequence(Arrival& a) noexcept {
     if (!segment.has(control::ack)) {
       repeat_syn(tcb);
       tcb.syn_resent = true;
+      // It may have stopped asking (RFC 3168 s.6.1.1.1).
+      tcb.ecn = tcb.ecn && accepts_ecn(a.config, segment);
       a.verdict.duplicate = true;
       return discard(a, Drop::tcp_bad_sequence);
     }

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
@@ -118,10 +119,10 @@ Verdict shutdown_send(Tcb& tcb, const Config&, Instant) noexcept {
 
 Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept {
   if (tcb.state == State::syn_sent) return over(tcb, Cause::by_us);
-  // In CLOSING, and in LAST-ACK once the FIN is sent, CLOSE has nothing to say (s.3.10.4): both are
+  // In CLOSING and LAST-ACK, once the FIN is sent, CLOSE has nothing to say (s.3.10.4): both are
   // over but for what is on its way, which must still arrive.
   const bool ending =
-      tcb.state == State::closing || (tcb.state == State::last_ack && tcb.fin_sent());
+      (tcb.state == State::closing || tcb.state == State::last_ack) && tcb.fin_sent();
   if (unread && tcb.synchronized() && !ending) {
     // s.3.6.1: a good FIN would let the peer believe that its text was read. abort() still has to
     // see the state.
@@ -154,14 +155,14 @@ std::optional<Segment> abort(Tcb& tcb) noexcept {
     case State::fin_wait_2:
     case State::close_wait:
       break;
+    case State::closing:
     case State::last_ack:
-      // What RFC 9293 calls CLOSE-WAIT lasts until the FIN is sent.
+      // What RFC 9293 calls FIN-WAIT-1 and CLOSE-WAIT lasts until the FIN is sent.
       if (!tcb.fin_sent()) break;
       return std::nullopt;
     case State::closed:
     case State::listen:
     case State::syn_sent:
-    case State::closing:
     case State::time_wait:
       return std::nullopt;
   }
@@ -183,14 +184,26 @@ void release(Tcb& tcb, FlightPool& flights) noexcept {
   tcb.paced = false;
 }
 
-void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept {
+void path_mtu_changed(Tcb& tcb, const Config& config, FlightPool& flights,
+                      std::uint16_t mtu) noexcept {
   const std::uint16_t mss = text_in_datagram(tcb, mtu);
   if (mss >= tcb.mss || mss >= config.mss) return;
   // Nothing was lost to congestion: cwnd stays as it is (RFC 1191 s.6.5).
   tcb.mss = mss;
-  if (!tcb.synchronized() || !tcb.syn_acked) return;
-  if (tcb.snd_nxt == tcb.iss + 1) return open_congestion_window(tcb, config);  // nothing was sent
-  tcb.snd_pos = tcb.snd_una;
+  if (!tcb.synchronized()) return;
+  if (tcb.syn_acked && tcb.snd_nxt == tcb.iss + 1) {
+    return open_congestion_window(tcb, config);  // nothing was sent
+  }
+  if (Sending* const sending = sending_of(tcb, flights)) {
+    sending->undo_mss = std::min(sending->undo_mss, mss);
+    if (sending->path.state == PathProbe::State::due) {
+      sending->path = {};
+      update_mend(tcb, flights);
+    }
+  }
+  // Text may have followed a SYN that is not acknowledged.
+  if (!tcb.syn_acked && tcb.snd_pos == tcb.iss) return;
+  tcb.snd_pos = tcb.syn_acked ? tcb.snd_una : tcb.iss + 1;
   tcb.resend_first = false;
   tcb.timing = false;
 }

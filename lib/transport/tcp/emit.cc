@@ -111,8 +111,10 @@ bool worth_sending(const Tcb& tcb, const Plan& plan, std::uint32_t usable) noexc
 [[gnu::always_inline]] inline std::uint32_t congestion_room(const Tcb& tcb,
                                                             const Sending* board) noexcept {
   const bool by_board = board != nullptr && tcb.snd_pos == tcb.snd_nxt;
+  // A SYN is no text: what follows one has all of the window.
+  const SeqNum first = tcb.syn_acked ? tcb.snd_una : tcb.snd_una + 1;
   const std::uint32_t used =
-      by_board ? board->board.pipe() : static_cast<std::uint32_t>(tcb.snd_pos - tcb.snd_una);
+      by_board ? board->board.pipe() : static_cast<std::uint32_t>(tcb.snd_pos - first);
   const std::uint32_t window = tcb.cwnd + (by_board ? 0 : limited_transmit(tcb));
   return window > used ? window - used : 0;
 }
@@ -320,7 +322,11 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
   const bool again = out.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
   note_sent(tcb, flights, out.seq, end, plan.what == Plan::What::path_probe, now);
-  if (paces(tcb, config)) pace(tcb, flights, out.len(), now);
+  if (paces(tcb, config)) {
+    pace(tcb, flights, out.len(), now);
+  } else if (Sending* const sending = sending_of(tcb, flights)) {
+    sending->pacer.unpaced(out.len());
+  }
   // Nothing before it is on its way: a timer that runs was started for something else, a closed
   // window or silly-window avoidance.
   const bool alone =

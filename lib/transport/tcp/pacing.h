@@ -45,6 +45,9 @@ class Pacer {
     next_ = now;
   }
 
+  /// Text leaves that is not paced: of the burst it is a part all the same.
+  void unpaced(std::uint32_t bytes) noexcept { burst_ -= std::min(bytes, burst_); }
+
   /// Text has to wait.
   bool holds(Instant now) const noexcept { return now + step_ < next_; }
 

@@ -35,7 +35,7 @@ std::uint16_t text_in_datagram(const Tcb& tcb, std::uint16_t mtu) noexcept {
 
 bool probe_path(Tcb& tcb, FlightPool& flights, std::uint16_t mtu, Instant now) noexcept {
   const std::uint16_t size = text_in_datagram(tcb, mtu);
-  if (!tcb.sack || !tcb.synchronized() || size <= tcb.mss) return false;
+  if (!tcb.sack || !tcb.synchronized() || !tcb.syn_acked || size <= tcb.mss) return false;
   // Most that are asked have too little to send: they need borrow nothing.
   if (tcb.snd_end - tcb.snd_pos < static_cast<std::int32_t>(size)) return false;
   Sending* const sending = begin_scoreboard(tcb, flights, tcb.snd_una, now);

@@ -140,7 +140,8 @@ void drop_duplicate_report(Segment& ack) noexcept;
 /// ICMP says the path takes only `mtu` bytes of IPv4 datagram; the caller has checked that the
 /// quoted sequence number lies in [snd_una, snd_nxt) (RFC 5927 s.7). Cuts what is in flight again:
 /// next_segment() has it.
-void path_mtu_changed(Tcb& tcb, const Config& config, std::uint16_t mtu) noexcept;
+void path_mtu_changed(Tcb& tcb, const Config& config, FlightPool& flights,
+                      std::uint16_t mtu) noexcept;
 
 /// The IPv4 datagram that `mss` bytes of text of this connection make, and the reverse: the text
 /// that one of `mtu` bytes has room for, at least min_mss.

@@ -129,7 +129,7 @@ TEST(PathSearch, AllThatWasLostIsTriedFirst) {  // s.7.7: it may have been an ou
   EXPECT_EQ(cache.probe_size(far, 1470, 1500, Instant{}), 1500) << "another's ends take more";
   cache.takes(far, 1500, Instant{});
   EXPECT_EQ(cache.mtu(far, Instant{}), 1500);
-  EXPECT_EQ(cache.found(far, Instant{}), 0) << "the link's is no estimate";
+  EXPECT_EQ(cache.found(far, Instant{}), 1500) << "for all others that are shorter";
 }
 
 TEST(PathSearch, ThenTheMiddleBetweenWhatArrivesAndWhatDoesNot) {  // s.7.3

@@ -44,6 +44,8 @@ class Numbered {
   packet::Verified l4_verified() const noexcept { return packet::Verified::unknown; }
   std::optional<std::uint32_t> rss_hash() const noexcept { return std::nullopt; }
   void request(const packet::ChecksumRequest&) noexcept {}
+  void attach(Numbered&&) noexcept {}
+  std::size_t length() const noexcept { return 0; }
 
   static inline int live = 0;
 
