@@ -76,7 +76,7 @@ TEST_F(InOrderBurst, IsReadWholeAndAcknowledgedOnce) {
     seq += before == 0 ? 0 : 4'000;
     for (std::uint32_t i = 0; i < 40; ++i) {
       peer.send({.seq = seq + size * i,
-                 .control = i % 10 == 9 ? control::ack | control::psh : control::ack,
+                 .control = std::uint8_t(control::ack | (i % 10 == 9 ? control::psh : 0)),
                  .ack = ack,
                  .text = text(before + std::size_t{size} * i, size)});
     }

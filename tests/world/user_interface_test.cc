@@ -112,7 +112,7 @@ class DatagramFields : public UserInterface {
       wire::Ipv4View ip;
       EXPECT_EQ(wire::Ipv4View::parse(datagram, ip), Drop::none);
       const Fields fields{ip.dscp(), ip.ttl()};
-      if (all) EXPECT_EQ(*all, fields);
+      EXPECT_EQ(all.value_or(fields), fields);
       all = fields;
     }
     raw.datagrams.clear();
