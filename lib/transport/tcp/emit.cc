@@ -287,7 +287,7 @@ void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, bool pa
     if (sending == nullptr) return;
   }
   const bool again = left < tcb.snd_nxt;
-  sending->board.sent(left, right, Micros32{now}, std::chrono::microseconds{tcb.srtt_8 / 256});
+  sending->board.sent(left, right, Micros32{now}, scoreboard_grain(tcb.srtt_8 / 8));
   if (tcb.recovering) sending->prr_out += static_cast<std::uint32_t>(right - left);
   if (again) sending->undo_pending += static_cast<std::uint32_t>(right - left);
   if (sending->path.state != PathProbe::State::none) [[unlikely]]

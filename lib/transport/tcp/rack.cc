@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "transport/tcp/recovery.h"
+
 namespace pollux::tcp {
 
 namespace {
@@ -80,10 +82,11 @@ microseconds Rack::detect(Scoreboard& board, const Context& context, Micros32 no
   const microseconds patience = microseconds{round_trip_us_} + reordering_window(board, context);
   microseconds wait{0};
   board.lose([&](const Scoreboard::Range& range) noexcept {
-    // Of what was sent once, the numbers tell the order, too: the board may know one time for all
-    // that left within a grain.
+    // Of what was sent once, within a grain of what has arrived, the numbers tell the order: the
+    // board knows one time for all of a grain.
     const bool earlier = sent_after(sent_at_, end_, range.sent_at, range.right) ||
-                         (!range.again && range.right <= highest_);
+                         (!range.again && range.right <= highest_ &&
+                          range.sent_at - sent_at_ <= scoreboard_grain(context.srtt_us));
     if (!earlier) return false;
     const microseconds left = patience - (now - range.sent_at);
     if (left <= microseconds{0}) return true;

@@ -16,6 +16,11 @@
 /// set, and else follows a time-out.
 namespace pollux::tcp {
 
+/// What leaves within such a time has one time in the scoreboard.
+constexpr std::chrono::microseconds scoreboard_grain(std::uint32_t srtt_us) noexcept {
+  return std::chrono::microseconds{srtt_us / 32};
+}
+
 struct Arrival;
 struct Verdict;
 
