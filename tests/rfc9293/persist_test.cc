@@ -9,6 +9,22 @@
 namespace pollux::test {
 namespace {
 
+/// From the script's beginning on: the byte at `una` is sent into a closed window at growing
+/// intervals, and each time refused.
+void is_probed_for_an_hour(Script& script, SeqNum una) {
+  Duration time = 0s;
+  for (Duration interval = 200ms; interval < 60s; interval *= 2) {
+    script.at(time += interval)
+        .sends({.seq = una, .ack = 1_seq, .text = 1})
+        .arrives({.seq = 1_seq, .ack = una, .window = 0});
+  }
+  for (int i = 0; i < 60; ++i) {
+    script.at(time += 60s)
+        .sends({.seq = una, .ack = 1_seq, .text = 1})
+        .arrives({.seq = 1_seq, .ack = una, .window = 0});
+  }
+}
+
 TEST(Persist, AClosedWindowIsProbedWithOneByteAtGrowingIntervals) {  // MUST-36, SHLD-29, SHLD-30
   Script script = Script::established();
   script.arrives({.seq = 1_seq, .ack = 1_seq, .window = 0}).writes(5000).sends_nothing();
@@ -29,17 +45,7 @@ TEST(Persist, AClosedWindowIsProbedWithOneByteAtGrowingIntervals) {  // MUST-36,
 TEST(Persist, GoesOnForEverWhileProbesAreAnswered) {  // MUST-37
   Script script = Script::established();
   script.arrives({.seq = 1_seq, .ack = 1_seq, .window = 0}).writes(1);
-  Duration time = 0s;
-  for (Duration interval = 200ms; interval < 60s; interval *= 2) {
-    script.at(time += interval)
-        .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
-        .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0});
-  }
-  for (int i = 0; i < 60; ++i) {
-    script.at(time += 60s)
-        .sends({.seq = 1_seq, .ack = 1_seq, .text = 1})
-        .arrives({.seq = 1_seq, .ack = 1_seq, .window = 0});
-  }
+  is_probed_for_an_hour(script, 1_seq);
   script.state(State::established);
 }
 
@@ -47,17 +53,7 @@ TEST(Persist, GoesOnForTextThatWasInFlightWhenTheWindowShrank) {  // SHLD-17
   Script script = Script::established({.peer_window = 4000});
   script.writes(4000).sends_full(4, 1_seq, 1_seq);
   script.arrives({.seq = 1_seq, .ack = 1001_seq, .window = 0});
-  Duration time = 0s;
-  for (Duration interval = 200ms; interval < 60s; interval *= 2) {
-    script.at(time += interval)
-        .sends({.seq = 1001_seq, .ack = 1_seq, .text = 1})
-        .arrives({.seq = 1_seq, .ack = 1001_seq, .window = 0});
-  }
-  for (int i = 0; i < 60; ++i) {
-    script.at(time += 60s)
-        .sends({.seq = 1001_seq, .ack = 1_seq, .text = 1})
-        .arrives({.seq = 1_seq, .ack = 1001_seq, .window = 0});
-  }
+  is_probed_for_an_hour(script, 1001_seq);
   script.state(State::established);
 }
 
