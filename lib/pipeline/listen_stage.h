@@ -63,8 +63,7 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
         return arrival.segment.has(tcp::control::rst) ? Drop::tcp_bad_reset : Drop::tcp_no_ack;
       case tcp::ListenAction::reset_reply:
         if (!cookies_.awaited(now_) || arrival.segment.has(tcp::control::syn)) break;
-        if (auto half =
-                cookies_.take(arrival.tuple, arrival.segment, profiles_[profile], at, now_)) {
+        if (auto half = cookies_.take(arrival.tuple, arrival.segment, at, now_)) {
           half->profile = profile;
           return accept(*half, arrival);
         }

@@ -82,7 +82,11 @@ TEST_F(Cookies, OurSynIsNotRepeatedButThePeersIsAnsweredAgain) {
   seq = seq - 1;
   const RawSegment again = ask(modern_syn());
   EXPECT_EQ(again.seq, first.seq) << "in the same period";
-  send(control::ack);
+  ASSERT_TRUE(again.timestamps);
+  peer.send({.seq = seq,
+             .control = control::ack,
+             .ack = ack,
+             .timestamps = wire::Timestamps{87, again.timestamps->value}});
   run_for(10ms);
   EXPECT_EQ(app.accepted, 1u);
 }
@@ -127,6 +131,30 @@ TEST_F(Cookies, TextThatOvertakesTheAckIsDroppedAndNotReset) {
   EXPECT_EQ(app.accepted, 1u);
   EXPECT_EQ(app.received, 100u);
   EXPECT_EQ(app.wrong, 0u);
+}
+
+TEST_F(Cookies, WhatFollowsAResetDoesNotReopenWithOtherOptions) {
+  start();
+  RawSegment syn = modern_syn();
+  syn.window_scale.reset();
+  const RawSegment answer = ask(syn);
+  ASSERT_TRUE(answer.timestamps);
+  const wire::Timestamps echoes_syn{87, answer.timestamps->value};
+  peer.send({.seq = seq, .control = control::ack, .ack = ack, .timestamps = echoes_syn});
+  peer.send({.seq = seq, .control = control::rst});
+  run_for(10ms);
+  EXPECT_EQ(app.accepted, 1u);
+  EXPECT_EQ(stack->connections_in_use(), 0u);
+  // The next 16 timestamps say each window scale, and none.
+  for (std::uint32_t later = 1; later < 16; ++later) {
+    peer.send({.seq = seq,
+               .control = control::ack,
+               .ack = ack,
+               .timestamps = wire::Timestamps{97, answer.timestamps->value + later}});
+  }
+  run_for(10ms);
+  EXPECT_EQ(app.accepted, 1u);
+  EXPECT_EQ(count(Event::tcp_syn_cookies_refused), 15u);
 }
 
 TEST_F(Cookies, NoConnectionIsLeftForOne) {

@@ -17,10 +17,10 @@ namespace pollux::tcp {
 
 /// SYN cookies (RFC 4987 s.3.6): a listener that keeps nothing of a SYN. What its half-open entry
 /// would know comes back in the ACK of our SYN: our initial number is a keyed hash of the peer's
-/// number, the four-tuple and the time, and says which of eight MSS holds; the peer's window
-/// scale, selective acknowledgments and ECN lie in the low bits of our timestamp, so that they are
-/// for peers with timestamps only. Our SYN is not repeated: the peer's own, when it comes again, is
-/// answered as if it were the first.
+/// number, the four-tuple, the time and what was agreed upon, and says which of eight MSS holds;
+/// the peer's window scale, selective acknowledgments and ECN lie in the low bits of our timestamp,
+/// so that they are for peers with timestamps only. Our SYN is not repeated: the peer's own, when
+/// it comes again, is answered as if it were the first.
 class SynCookies {
  public:
   /// A cookie is good in the period that it was made in, and in the next.
@@ -42,9 +42,10 @@ class SynCookies {
   bool awaited(Instant now) const noexcept { return period_of(now) - last_sent_ <= 1; }
 
   /// The entry that the SYN would have made, for `segment`, an ACK with neither SYN nor RST, to be
-  /// given to its accept(). Nothing when it brings no good cookie back. The echo of our timestamp
-  /// is made one that says nothing, for its low bits are no time.
-  std::optional<HalfOpen> take(const wire::FourTuple& tuple, Segment& segment, const Config& config,
+  /// given to its accept(). Nothing when it brings no good cookie back, or with it the echo of a
+  /// timestamp that says other options than our SYN did: of a connection that the cookie made and
+  /// that has ended. The echo is made one that says nothing, for its low bits are no time.
+  std::optional<HalfOpen> take(const wire::FourTuple& tuple, Segment& segment,
                                std::uint16_t listener, Instant now) const noexcept;
 
   /// Whether a segment that take() refuses may be of a peer whose connection a cookie will make
@@ -64,7 +65,7 @@ class SynCookies {
   /// The cookie's first bits, which do not depend on the peer's number.
   std::uint32_t front(const wire::FourTuple& tuple, std::int64_t in_period) const noexcept;
   SeqNum cookie(const wire::FourTuple& tuple, SeqNum irs, std::uint32_t mss_class,
-                std::int64_t in_period) const noexcept;
+                std::uint32_t agreed, std::int64_t in_period) const noexcept;
 
   SipKey key_;
   std::int64_t last_sent_ = -(std::int64_t{1} << 62);  // the period of the latest cookie

@@ -78,7 +78,7 @@ TEST(SynCookies, EveryMssComesBackAsTheLargestClassBelowIt) {
     Segment syn = a_syn();
     syn.options.mss = mss;
     Segment ack = ack_of(cookies.answer(tuple, syn, config, start));
-    const auto entry = cookies.take(tuple, ack, config, 3, start + 10ms);
+    const auto entry = cookies.take(tuple, ack, 3, start + 10ms);
     ASSERT_TRUE(entry) << mss;
     EXPECT_EQ(entry->peer_mss, used) << mss;
     EXPECT_EQ(entry->irs, syn.seq);
@@ -95,7 +95,7 @@ TEST(SynCookies, WithoutTheOptionTheMssIs536) {  // MUST-15
   Segment syn = a_syn();
   syn.options.mss.reset();
   Segment ack = ack_of(cookies.answer(tuple, syn, {}, start));
-  EXPECT_EQ(cookies.take(tuple, ack, {}, 1, start)->peer_mss, 536);
+  EXPECT_EQ(cookies.take(tuple, ack, 1, start)->peer_mss, 536);
 }
 
 TEST(SynCookies, OptionsComeBackInTheTimestamp) {
@@ -111,7 +111,7 @@ TEST(SynCookies, OptionsComeBackInTheTimestamp) {
       EXPECT_FALSE(answer.has(control::cwr));
       Segment ack = ack_of(answer, now);
       ack.options.timestamps->value = 510;
-      const auto entry = cookies.take(tuple, ack, config, 1, now + 10ms);
+      const auto entry = cookies.take(tuple, ack, 1, now + 10ms);
       ASSERT_TRUE(entry);
       EXPECT_TRUE(entry->timestamps);
       EXPECT_EQ(entry->ts_recent, 510u);
@@ -124,7 +124,7 @@ TEST(SynCookies, OptionsComeBackInTheTimestamp) {
   Segment syn = a_modern_syn();
   syn.options.window_scale.reset();
   Segment ack = ack_of(cookies.answer(tuple, syn, config, start));
-  const auto entry = cookies.take(tuple, ack, config, 1, start);
+  const auto entry = cookies.take(tuple, ack, 1, start);
   EXPECT_FALSE(entry->scaled);
   EXPECT_TRUE(entry->sack);
 }
@@ -150,7 +150,7 @@ TEST(SynCookies, WithoutTimestampsNothingElseIsAgreedUpon) {
   EXPECT_FALSE(answer.options.sack_permitted);
   EXPECT_FALSE(answer.options.timestamps);
   Segment ack = ack_of(answer);
-  const auto entry = cookies.take(tuple, ack, config, 1, start);
+  const auto entry = cookies.take(tuple, ack, 1, start);
   ASSERT_TRUE(entry);
   EXPECT_FALSE(entry->timestamps || entry->scaled || entry->sack || entry->ecn);
 }
@@ -161,22 +161,51 @@ TEST(SynCookies, WhatWeDoNotOfferAPeerCannotBringBack) {
   config.ecn = Ecn::off;
   SynCookies cookies{key};
   Segment ack = ack_of(cookies.answer(tuple, a_modern_syn(), config, start));
-  ack.options.timestamps->echo = (Millis32{start}.raw() & ~63u) - 64 + 0x35;
-  const auto entry = cookies.take(tuple, ack, config, 1, start);
+  const auto entry = cookies.take(tuple, ack, 1, start);
   ASSERT_TRUE(entry);
   EXPECT_TRUE(entry->timestamps);
   EXPECT_FALSE(entry->scaled || entry->sack || entry->ecn);
 }
 
-TEST(SynCookies, AnEchoOfNoRecentTimeSaysNothing) {
+// The connection that a cookie made has ended, and what its peer sends goes on: the echo is of a
+// segment of ours whose timestamp says nothing of options.
+TEST(SynCookies, AnotherEchoThanOurSynsIsRefused) {
   SynCookies cookies{key};
-  for (const Duration off : {Duration{-1s}, Duration{200s}}) {
-    Segment ack = ack_of(cookies.answer(tuple, a_modern_syn(), {}, start));
-    ack.options.timestamps->echo = Millis32{start - off}.raw();
-    const auto entry = cookies.take(tuple, ack, {}, 1, start);
-    ASSERT_TRUE(entry);
-    EXPECT_FALSE(entry->timestamps || entry->scaled || entry->sack);
+  const Segment answer = cookies.answer(tuple, a_modern_syn(), {}, start);
+  const std::uint32_t ours = Millis32{start}.raw() - answer.options.timestamps->value;
+  int taken = 0;
+  for (std::uint32_t later = 0; later < 6'400; ++later) {
+    Segment ack = ack_of(answer);
+    ack.options.timestamps->echo = ours + later;
+    const auto entry = cookies.take(tuple, ack, 1, start + 10s);
+    if (!entry) continue;
+    ++taken;
+    EXPECT_TRUE(entry->scaled && entry->sack && !entry->ecn);
+    EXPECT_EQ(entry->snd_shift, 5);
   }
+  EXPECT_EQ(taken, 100) << "those that say the same";
+}
+
+TEST(SynCookies, AnEchoOfNoRecentTimeIsRefused) {
+  SynCookies cookies{key};
+  const Segment answer = cookies.answer(tuple, a_modern_syn(), {}, start);
+  for (const std::uint32_t off : {1'024u, 0u - 192'000u}) {
+    Segment ack = ack_of(answer);
+    ack.options.timestamps->echo += off;
+    EXPECT_FALSE(cookies.take(tuple, ack, 1, start));
+  }
+  Segment ack = ack_of(answer);
+  ack.options.timestamps.reset();
+  EXPECT_FALSE(cookies.take(tuple, ack, 1, start)) << "one without (RFC 7323 s.3.2)";
+}
+
+TEST(SynCookies, AnEchoThatWasNotAgreedUponSaysNothing) {
+  SynCookies cookies{key};
+  Segment ack = ack_of(cookies.answer(tuple, a_syn(), {}, start));
+  ack.options.timestamps = wire::Timestamps{510, Millis32{start}.raw()};
+  const auto entry = cookies.take(tuple, ack, 1, start);
+  ASSERT_TRUE(entry);
+  EXPECT_FALSE(entry->timestamps || entry->scaled || entry->sack || entry->ecn);
 }
 
 TEST(SynCookies, AreGoodForOneToTwoPeriods) {
@@ -188,13 +217,13 @@ TEST(SynCookies, AreGoodForOneToTwoPeriods) {
     const Instant end = period_start + 2 * SynCookies::period;
     for (const Instant now : {sent, end - 1ns}) {
       EXPECT_TRUE(cookies.awaited(now));
-      EXPECT_TRUE(cookies.take(tuple, ack, {}, 1, now));
+      EXPECT_TRUE(cookies.take(tuple, ack, 1, now));
     }
     for (const Instant now : {end, end + SynCookies::period, end + 2 * SynCookies::period}) {
       EXPECT_FALSE(cookies.awaited(now));
-      EXPECT_FALSE(cookies.take(tuple, ack, {}, 1, now));
+      EXPECT_FALSE(cookies.take(tuple, ack, 1, now));
     }
-    EXPECT_FALSE(cookies.take(tuple, ack, {}, 1, period_start - 1ns)) << "not made yet";
+    EXPECT_FALSE(cookies.take(tuple, ack, 1, period_start - 1ns)) << "not made yet";
   }
 }
 
@@ -207,7 +236,7 @@ TEST(SynCookies, BelongToOneFourTupleNumberAndKey) {
   SynCookies cookies{key};
   const Segment ack = ack_of(cookies.answer(tuple, a_syn(), {}, start));
   const auto good = [&](const SynCookies& by, const wire::FourTuple& at, Segment segment) {
-    return by.take(at, segment, {}, 1, start).has_value();
+    return by.take(at, segment, 1, start).has_value();
   };
   ASSERT_TRUE(good(cookies, tuple, ack));
   for (int part = 0; part < 4; ++part) {
@@ -238,7 +267,7 @@ TEST(SynCookies, AreHardToGuess) {
   for (int i = 0; i < 1'000'000; ++i) {
     guess.ack = SeqNum{random.next32()};
     Segment segment = guess;
-    hits += cookies.take(tuple, segment, {}, 1, start) ? 1 : 0;
+    hits += cookies.take(tuple, segment, 1, start) ? 1 : 0;
   }
   EXPECT_LE(hits, 1);  // 16 of 2^32 are good: one in 268 million
   // And they tell nothing of one another.
@@ -257,7 +286,7 @@ TEST(SynCookies, TextPastAGapIsToldFromAStrangers) {
   SynCookies cookies{key};
   Segment ack = ack_of(cookies.answer(tuple, a_syn(), {}, start));
   ack.seq += 1'460;
-  EXPECT_FALSE(cookies.take(tuple, ack, {}, 1, start));
+  EXPECT_FALSE(cookies.take(tuple, ack, 1, start));
   EXPECT_TRUE(cookies.acknowledges(tuple, ack, start));
   EXPECT_TRUE(cookies.acknowledges(tuple, ack, start + SynCookies::period));
   EXPECT_FALSE(cookies.acknowledges(tuple, ack, start + 2 * SynCookies::period));
@@ -278,7 +307,7 @@ TEST(SynCookies, TheConnectionIsAsGoodAsAnother) {
   ack.text = 100;
   ack.control |= control::fin;
   const Instant now = start + 40ms;
-  const auto entry = cookies.take(tuple, ack, config, 1, now);
+  const auto entry = cookies.take(tuple, ack, 1, now);
   ASSERT_TRUE(entry);
   Tcb tcb = accept(*entry, config, now);
   EXPECT_EQ(check(tcb), "");
