@@ -171,6 +171,8 @@ class Peer {
       talk.shift = std::max(talk.shift, wire::parse_options(options).window_scale.value_or(0));
     }
     if ((bits & control::ack) == 0 || talk.stack_iss.empty() || ack < talk.stack_iss.back()) return;
+    // Of more than can be on its way: the stack does not take it.
+    if (ack > talk.stack_nxt + (1u << 24)) return;
     talk.edge = max(talk.edge, ack + (std::uint32_t{window} << talk.shift));
   }
 
