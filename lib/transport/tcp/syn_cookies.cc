@@ -18,7 +18,13 @@ constexpr std::uint32_t ecn_bit = 0x20;
 /// Beside them in the hash alone, so that a peer without timestamps has agreed to nothing.
 constexpr std::uint32_t timestamps_bit = 0x40;
 
-constexpr std::uint32_t front_mask = 0xfffc'0000;
+// A cookie: 20 bits of hash of all that it vouches for; eight bits of hash of the four-tuple and of
+// the cookie's other bits; three of MSS; and the last of the period's number, so that each has to
+// be made once only. What a peer goes on to say when the connection has ended must not make
+// another, which would begin in the midst of its text: when it acknowledges anything beside the
+// cookie, all 28 bits ought to be others, and when it does not, 20.
+constexpr std::uint32_t check_mask = 0xff0;
+constexpr std::uint32_t mss_class_of(SeqNum cookie) noexcept { return cookie.value() >> 1 & 7; }
 
 std::uint64_t addresses(const wire::FourTuple& tuple) noexcept {
   return std::uint64_t{tuple.local.value()} << 32 | tuple.remote.value();
@@ -47,23 +53,24 @@ bool recent(std::uint32_t echo, Instant now) noexcept {
 
 }  // namespace
 
-/// 14 bits of hash of the four-tuple, which a segment past a gap bears out; 14 of hash of all else,
-/// too; three of MSS; and the last of the period's number, so that each has to be made once only.
 SeqNum SynCookies::cookie(const wire::FourTuple& tuple, SeqNum irs, std::uint32_t mss_class,
                           std::uint32_t agreed, std::int64_t in_period) const noexcept {
   const std::uint64_t numbers = ports(tuple) | irs.value();
   const auto time = static_cast<std::uint64_t>(in_period);
   const std::uint64_t hash = siphash24_words(key_, addresses(tuple), numbers,
                                              time << 10 | std::uint64_t{agreed << 3 | mss_class});
-  return SeqNum{front(tuple, in_period) | (static_cast<std::uint32_t>(hash >> 46) & 0x3fff) << 4 |
-                mss_class << 1 | static_cast<std::uint32_t>(time & 1)};
+  const SeqNum unchecked{static_cast<std::uint32_t>(hash >> 44) << 12 | mss_class << 1 |
+                         static_cast<std::uint32_t>(time & 1)};
+  return unchecked + check_bits(tuple, unchecked, in_period);
 }
 
-std::uint32_t SynCookies::front(const wire::FourTuple& tuple,
-                                std::int64_t in_period) const noexcept {
-  const std::uint64_t hash =
-      siphash24_words(key_, addresses(tuple), ports(tuple) | static_cast<std::uint32_t>(in_period));
-  return static_cast<std::uint32_t>(hash >> 32) & front_mask;
+std::uint32_t SynCookies::check_bits(const wire::FourTuple& tuple, SeqNum cookie,
+                                     std::int64_t in_period) const noexcept {
+  const std::uint64_t where = ports(tuple) | static_cast<std::uint32_t>(in_period);
+  // Its complement, so that no other hash is of the same words.
+  const std::uint64_t others = ~std::uint64_t{cookie.value() & ~check_mask};
+  return static_cast<std::uint32_t>(siphash24_words(key_, addresses(tuple), where, others)) &
+         check_mask;
 }
 
 std::int64_t SynCookies::made_in(SeqNum cookie, Instant now) noexcept {
@@ -74,7 +81,7 @@ std::int64_t SynCookies::made_in(SeqNum cookie, Instant now) noexcept {
 bool SynCookies::acknowledges(const wire::FourTuple& tuple, const Segment& segment,
                               Instant now) const noexcept {
   const SeqNum iss = segment.ack - 1;
-  return front(tuple, made_in(iss, now)) == (iss.value() & front_mask);
+  return check_bits(tuple, iss, made_in(iss, now)) == (iss.value() & check_mask);
 }
 
 Segment SynCookies::answer(const wire::FourTuple& tuple, const Segment& syn, const Config& config,
@@ -100,7 +107,7 @@ std::optional<HalfOpen> SynCookies::take(const wire::FourTuple& tuple, Segment& 
   entry.tuple = tuple;
   entry.iss = segment.ack - 1;
   entry.irs = segment.seq - 1;
-  const std::uint32_t mss_class = entry.iss.value() >> 1 & 0x7;
+  const std::uint32_t mss_class = mss_class_of(entry.iss);
   entry.peer_mss = mss_classes[mss_class];
   entry.peer_window = segment.window;  // the SYN's is forgotten
   entry.listener = listener;

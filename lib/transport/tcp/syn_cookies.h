@@ -50,7 +50,7 @@ class SynCookies {
 
   /// Whether a segment that take() refuses may be of a peer whose connection a cookie will make
   /// yet: the text before it was lost, or overtaken. Such a peer must not be reset; of others one
-  /// in 16,384 looks like it.
+  /// in 256 looks like it.
   bool acknowledges(const wire::FourTuple& tuple, const Segment& segment,
                     Instant now) const noexcept;
 
@@ -62,8 +62,10 @@ class SynCookies {
   }
   /// The period, this one or the last, that the cookie may have been made in.
   static std::int64_t made_in(SeqNum cookie, Instant now) noexcept;
-  /// The cookie's first bits, which do not depend on the peer's number.
-  std::uint32_t front(const wire::FourTuple& tuple, std::int64_t in_period) const noexcept;
+  /// The bits of a cookie that follow from its others and the four-tuple, whatever the peer's
+  /// number is.
+  std::uint32_t check_bits(const wire::FourTuple& tuple, SeqNum cookie,
+                           std::int64_t in_period) const noexcept;
   SeqNum cookie(const wire::FourTuple& tuple, SeqNum irs, std::uint32_t mss_class,
                 std::uint32_t agreed, std::int64_t in_period) const noexcept;
 

@@ -296,7 +296,31 @@ TEST(SynCookies, TextPastAGapIsToldFromAStrangers) {
     ack.ack = SeqNum{random.next32()};
     alike += cookies.acknowledges(tuple, ack, start) ? 1 : 0;
   }
-  EXPECT_LE(alike, 30);  // some 6 are expected
+  EXPECT_NEAR(alike, 390, 100);  // one in 256
+}
+
+// A connection that a cookie made has ended, and its peer goes on: no number that it says may make
+// another connection, which would begin in the midst of the text.
+TEST(SynCookies, WhatComesLaterOfAConnectionIsTakenForNoOther) {
+  SynCookies cookies{key};
+  int past_gap = 0;
+  int later = 0;
+  for (std::uint16_t port = 1; port <= 1'000; ++port) {
+    wire::FourTuple other = tuple;
+    other.remote_port = port;
+    const Segment answer = cookies.answer(other, a_modern_syn(), {}, start);
+    for (std::uint32_t n = 1; n <= 100; ++n) {
+      Segment segment = ack_of(answer);
+      segment.seq += n * 1'448;
+      past_gap += cookies.take(other, segment, 1, start) ? 1 : 0;
+      for (const std::uint32_t acked : {n, 2 * n, n * 1'448, n << 18, n << 12}) {
+        segment.ack = answer.seq + 1 + acked;
+        later += cookies.take(other, segment, 1, start) ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_LE(past_gap, 2);  // of 100,000, one in a million
+  EXPECT_LE(later, 1);     // of 500,000, one in 268 million
 }
 
 TEST(SynCookies, TheConnectionIsAsGoodAsAnother) {
