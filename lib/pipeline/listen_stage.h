@@ -57,16 +57,12 @@ void Pipeline<D, A>::unlisten(std::uint16_t port) noexcept {
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
   if (const std::uint8_t at = listener_at_[arrival.tuple.local_port]; at != 0) {
-    const std::uint8_t profile = listeners_[at - 1u].profile;
     switch (tcp::listen_arrives(arrival.segment)) {
       case tcp::ListenAction::ignore:
         return arrival.segment.has(tcp::control::rst) ? Drop::tcp_bad_reset : Drop::tcp_no_ack;
       case tcp::ListenAction::reset_reply:
         if (!cookies_.awaited(now_) || arrival.segment.has(tcp::control::syn)) break;
-        if (auto half = cookies_.take(arrival.tuple, arrival.segment, at, now_)) {
-          half->profile = profile;
-          return accept(*half, arrival);
-        }
+        if (const auto half = take_cookie(arrival, at)) return accept(*half, arrival);
         counters_.count(Event::tcp_syn_cookies_refused);
         if (cookies_.acknowledges(arrival.tuple, arrival.segment, now_)) {
           return Drop::tcp_bad_sequence;
@@ -79,6 +75,15 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
   }
   reset(arrival.tuple, arrival.segment);
   return Drop::tcp_no_connection;
+}
+
+/// The half-open entry that an ACK's SYN had none of.
+template <link::Device D, application::Application A>
+std::optional<tcp::HalfOpen> Pipeline<D, A>::take_cookie(Arrival& arrival,
+                                                         std::uint8_t listener) noexcept {
+  auto half = cookies_.take(arrival.tuple, arrival.segment, listener, now_);
+  if (half) half->profile = listeners_[listener - 1u].profile;
+  return half;
 }
 
 /// Whether a SYN that comes now gets no entry, but an answer all the same.
@@ -146,11 +151,17 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
       send_segment(config, half.tuple, arrival.hash, tcp::acknowledgment(half, config), nullptr);
       return verdict.drop;
     case Action::reset_reply:
+      // Or the peer's SYN was answered with a cookie before it came again and made the entry.
+      if (cookies_.awaited(now_)) {
+        if (const auto by_cookie = take_cookie(arrival, static_cast<std::uint8_t>(half.listener))) {
+          drop_half_open(arrival);
+          return accept(*by_cookie, arrival);
+        }
+      }
       reset(arrival.tuple, arrival.segment);
       return verdict.drop;
     case Action::drop_entry:
-      table_.erase(arrival.hash, arrival.entry);
-      release_half_open(index);
+      drop_half_open(arrival);
       return verdict.drop;
     case Action::make_connection:
       break;
@@ -214,6 +225,12 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
 }
 
 template <link::Device D, application::Application A>
+void Pipeline<D, A>::drop_half_open(const Arrival& arrival) noexcept {
+  table_.erase(arrival.hash, arrival.entry);
+  release_half_open(arrival.entry.index());
+}
+
+template <link::Device D, application::Application A>
 void Pipeline<D, A>::release_half_open(std::uint32_t index) noexcept {
   half_open_wheel_.cancel(index);
   profiles_.leave(half_open_[index].profile);
@@ -246,8 +263,9 @@ Drop Pipeline<D, A>::time_wait_arrives(Arrival& arrival) noexcept {
     return Drop::tcp_no_connection;
   }
   // The number that a cookie is may lie anywhere: only timestamps then tell old text from new.
-  const bool cookie =
-      answers_with_cookie() && entry.ts_recent != 0 && arrival.segment.options.timestamps;
+  const Listener& listener = listeners_[listener_at_[arrival.tuple.local_port] - 1u];
+  const bool cookie = answers_with_cookie() && entry.ts_recent != 0 &&
+                      tcp::agrees_on_timestamps(profiles_[listener.profile], arrival.segment);
   if (!cookie && half_open_.available() == 0) return Drop::tcp_half_open_full;  // and it waits on
   // RFC 9293 s.3.6.1 (MAY-2): the new connection's numbers lie above the old one's.
   const tcp::SeqNum iss =

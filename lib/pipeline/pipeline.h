@@ -299,10 +299,12 @@ class Pipeline {
   // listen_stage.h
   Drop unconnected_arrives(Arrival& arrival) noexcept;
   bool answers_with_cookie() const noexcept;
+  std::optional<tcp::HalfOpen> take_cookie(Arrival& arrival, std::uint8_t listener) noexcept;
   Drop answer_with_cookie(const Arrival& arrival) noexcept;
   Drop open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept;
   Drop half_open_arrives(Arrival& arrival) noexcept;
   Drop accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept;
+  void drop_half_open(const Arrival& arrival) noexcept;
   void release_half_open(std::uint32_t index) noexcept;
   void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
   Drop time_wait_arrives(Arrival& arrival) noexcept;

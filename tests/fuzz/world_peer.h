@@ -165,6 +165,8 @@ class Peer {
  private:
   static void note_window(Talk& talk, SeqNum ack, std::uint8_t bits, std::uint16_t window,
                           std::span<const std::byte> options) {
+    // A cookie may then open another connection, whose SYN was heard long ago.
+    if ((bits & control::rst) != 0) forget_window(talk);
     talk.fin_sent = talk.fin_sent || (bits & control::fin) != 0;
     if ((bits & control::syn) != 0) {
       talk.first_window = std::max(talk.first_window, window);
@@ -188,6 +190,10 @@ class Peer {
   static bool of_stream(std::span<const std::byte> text, std::uint32_t offset) {
     return std::all_of(text.begin(), text.end(),
                        [&](std::byte byte) { return byte == stream_byte(offset++); });
+  }
+  static void forget_window(Talk& talk) {
+    talk.told = {};
+    talk.retreats = {};
   }
   /// The right edge never retreats but by what is lost in scaling (RFC 7323 s.2.4).
   static void window_told(Talk& talk, const wire::TcpView& tcp) {
@@ -215,7 +221,7 @@ class Peer {
   }
   void hear(Talk& talk, const wire::TcpView& tcp) {
     const std::uint8_t bits = tcp.control();
-    if ((bits & control::rst) != 0) return;
+    if ((bits & control::rst) != 0) return forget_window(talk);
     const wire::TcpOptions options = wire::parse_options(tcp.options());
     if (options.timestamps) talk.timestamp = options.timestamps->value;
     if ((bits & control::ack) != 0) talk.expected = tcp.ack();
@@ -233,8 +239,7 @@ class Peer {
       talk.stack_nxt = tcp.seq() + 1 + static_cast<std::uint32_t>(text.size());
       talk.edge = talk.stack_nxt + talk.first_window;
       talk.stack_shift = options.window_scale.value_or(0);
-      talk.told = {};
-      talk.retreats = {};
+      forget_window(talk);
       talk.fin_sent = false;
       return;
     }

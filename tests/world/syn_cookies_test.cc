@@ -133,6 +133,35 @@ TEST_F(Cookies, TextThatOvertakesTheAckIsDroppedAndNotReset) {
   EXPECT_EQ(app.wrong, 0u);
 }
 
+TEST_F(Cookies, OneIsGoodAlthoughTheSynMadeAnEntryWhenItCameAgain) {
+  config.tcp.syn_cookies = tcp::SynCookieUse::automatic;
+  config.half_open = 1;
+  start();
+  RawTcp other{raw, right_mac, {left_address, right_address, 5001, port}};
+  other.send({.seq = raw_iss, .control = control::syn});
+  run_for(10ms);
+  other.heard();
+  peer.send(modern_syn());
+  run_for(10ms);
+  const auto by_cookie = peer.heard();
+  ASSERT_EQ(by_cookie.size(), 1u);
+  other.send({.seq = raw_iss + 1, .control = control::rst});
+  peer.send(modern_syn(1'077));
+  run_for(10ms);
+  const auto by_entry = peer.heard();
+  ASSERT_EQ(by_entry.size(), 1u);
+  ASSERT_EQ(stack->half_open_in_use(), 1u);
+  ASSERT_NE(by_cookie[0].seq, by_entry[0].seq);
+  peer.send({.seq = seq + 1,
+             .control = control::ack,
+             .ack = by_cookie[0].seq + 1,
+             .timestamps = wire::Timestamps{1'087, by_cookie[0].timestamps->value}});
+  run_for(10ms);
+  EXPECT_TRUE(peer.heard().empty());
+  EXPECT_EQ(app.accepted, 1u);
+  EXPECT_EQ(stack->half_open_in_use(), 0u);
+}
+
 TEST_F(Cookies, WhatFollowsAResetDoesNotReopenWithOtherOptions) {
   start();
   RawSegment syn = modern_syn();
@@ -210,6 +239,19 @@ TEST_F(CookiesAndTimeWait, ALaterTimestampReopensWithACookie) {  // RFC 6191
              .timestamps = wire::Timestamps{92, answer.timestamps->value}});
   run_for(10ms);
   EXPECT_EQ(app.accepted, 2u);
+}
+
+TEST_F(CookiesAndTimeWait, NorDoesACookieThatWouldAgreeOnNone) {
+  close(modern_syn());
+  ASSERT_TRUE(stack->change_listener(port, {.limits = {.max_segment = 48}}));
+  peer.send([&] {
+    RawSegment syn = modern_syn(91);
+    syn.seq = seq + 100;
+    return syn;
+  }());
+  run_for(10ms);
+  EXPECT_TRUE(peer.heard().empty());
+  EXPECT_EQ(stack->counters()[Drop::tcp_half_open_full], 1u);
 }
 
 TEST_F(CookiesAndTimeWait, WithoutTimestampsOnlyAnEntryReopens) {  // its number lies above the old

@@ -39,6 +39,10 @@ ListenAction listen_arrives(const Segment& segment) noexcept {
   return ListenAction::ignore;                                      // fourth
 }
 
+bool agrees_on_timestamps(const Config& config, const Segment& syn) noexcept {
+  return offers_timestamps(config) && syn.options.timestamps.has_value();
+}
+
 HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, const Segment& syn,
                         SeqNum iss, std::uint16_t listener, Instant now) noexcept {
   HalfOpen entry;
@@ -55,7 +59,7 @@ HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, cons
   }
   entry.sack = config.sack && syn.options.sack_permitted;
   entry.ecn = accepts_ecn(config, syn);
-  entry.timestamps = offers_timestamps(config) && syn.options.timestamps.has_value();
+  entry.timestamps = agrees_on_timestamps(config, syn);
   if (entry.timestamps) entry.ts_recent = syn.options.timestamps->value;
   entry.fast_open = config.fast_open && syn.options.fast_open_length != 0;
   entry.deadline = later(now, syn_timeout(entry, config));

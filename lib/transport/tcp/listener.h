@@ -42,6 +42,9 @@ static_assert(sizeof(HalfOpen) == 64);
 enum class ListenAction : std::uint8_t { ignore, reset_reply, half_open };
 ListenAction listen_arrives(const Segment& segment) noexcept;
 
+/// Whether a SYN and our answer to it agree on timestamps.
+bool agrees_on_timestamps(const Config& config, const Segment& syn) noexcept;
+
 /// The entry that a SYN makes. Its first syn_ack() is to be sent now. Text and FIN that came with
 /// the SYN are not acknowledged, so that they come again.
 HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, const Segment& syn,

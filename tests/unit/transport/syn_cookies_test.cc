@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "base/prng.h"
 #include "transport/tcp/invariants.h"
@@ -194,9 +195,11 @@ TEST(SynCookies, AnEchoOfNoRecentTimeIsRefused) {
     ack.options.timestamps->echo += off;
     EXPECT_FALSE(cookies.take(tuple, ack, 1, start));
   }
-  Segment ack = ack_of(answer);
-  ack.options.timestamps.reset();
-  EXPECT_FALSE(cookies.take(tuple, ack, 1, start)) << "one without (RFC 7323 s.3.2)";
+  for (const std::uint8_t scale : {0, 5}) {
+    Segment ack = ack_of(cookies.answer(tuple, a_modern_syn(scale, false), {}, start));
+    ack.options.timestamps.reset();
+    EXPECT_FALSE(cookies.take(tuple, ack, 1, start)) << "one without (RFC 7323 s.3.2)";
+  }
 }
 
 TEST(SynCookies, AnEchoThatWasNotAgreedUponSaysNothing) {
@@ -210,20 +213,29 @@ TEST(SynCookies, AnEchoThatWasNotAgreedUponSaysNothing) {
 
 TEST(SynCookies, AreGoodForOneToTwoPeriods) {
   const Instant period_start = Instant{} + 1'000 * SynCookies::period;
-  for (const Duration within : {Duration{0}, Duration{32s}, SynCookies::period - 1ns}) {
-    SynCookies cookies{key};
-    const Instant sent = period_start + within;
-    Segment ack = ack_of(cookies.answer(tuple, a_syn(), {}, sent), sent);
-    const Instant end = period_start + 2 * SynCookies::period;
-    for (const Instant now : {sent, end - 1ns}) {
-      EXPECT_TRUE(cookies.awaited(now));
-      EXPECT_TRUE(cookies.take(tuple, ack, 1, now));
+  const Instant end = period_start + 2 * SynCookies::period;
+  // Each of 64 ms: the echo lies up to so much before the SYN,ACK.
+  std::vector<Duration> moments{32s, SynCookies::period - 1ns};
+  for (int n = 0; n < 64; ++n) moments.push_back(n * 1ms);
+  for (const Duration within : moments) {
+    for (const Segment& syn : {a_syn(), a_modern_syn()}) {
+      SynCookies cookies{key};
+      const Instant sent = period_start + within;
+      const Segment ack = ack_of(cookies.answer(tuple, syn, {}, sent), sent);
+      const auto taken = [&](Instant now) {
+        Segment segment = ack;
+        return cookies.take(tuple, segment, 1, now).has_value();
+      };
+      for (const Instant now : {sent, end - 1ns}) {
+        EXPECT_TRUE(cookies.awaited(now));
+        EXPECT_TRUE(taken(now));
+      }
+      for (const Instant now : {end, end + SynCookies::period, end + 2 * SynCookies::period}) {
+        EXPECT_FALSE(cookies.awaited(now));
+        EXPECT_FALSE(taken(now));
+      }
+      EXPECT_FALSE(taken(period_start - 1ns)) << "not made yet";
     }
-    for (const Instant now : {end, end + SynCookies::period, end + 2 * SynCookies::period}) {
-      EXPECT_FALSE(cookies.awaited(now));
-      EXPECT_FALSE(cookies.take(tuple, ack, 1, now));
-    }
-    EXPECT_FALSE(cookies.take(tuple, ack, 1, period_start - 1ns)) << "not made yet";
   }
 }
 
