@@ -275,8 +275,8 @@ class KernelIsServer(RoughWire):
             lab.program("pollux-load"), "--device", "tap:px0", "--address",
             self.fresh_address() + "/24", "--target", f"{KERNEL}:{server.port}",
             "--concurrency", str(connections), "--close", close, "--data",
-            "@" + self.write("data", content), "--warmup", "0", "--json", report, *lab.SMALL,
-            *options, namespace=self.ours)
+            "@" + self.write("data", content), "--warmup", "0", "--duration", "0", "--json", report,
+            *lab.SMALL, *options, namespace=self.ours)
         load.until(lambda: server.faults or server.complete >= connections, "the exchanges", 120)
         wrong = list(server.faults)  # what comes later is what the stop cuts off
         digests = server.digests[:connections]
