@@ -39,8 +39,12 @@ class Mbuf {
   /// last user may have written is put right, all of it in the mbuf's first cache line.
   static Mbuf allocate(rte_mempool* pool) noexcept {
     void* object = nullptr;
-    if (rte_mempool_get(pool, &object) < 0) [[unlikely]]
+    rte_mempool_cache* const cache = rte_mempool_default_cache(pool, rte_lcore_id());
+    if (cache != nullptr && cache->len != 0) [[likely]] {
+      object = cache->objs[--cache->len];
+    } else if (rte_mempool_get(pool, &object) < 0) [[unlikely]] {
       return Mbuf{};
+    }
     auto* const mbuf = static_cast<rte_mbuf*>(object);
     mbuf->data_off = RTE_PKTMBUF_HEADROOM;
     mbuf->ol_flags = 0;
@@ -146,7 +150,13 @@ class Mbuf {
   static void give_back(rte_mbuf* mbuf) noexcept {
     if (mbuf == nullptr) return;
     if (rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf)) [[likely]] {
-      rte_mempool_put(mbuf->pool, mbuf);
+      // What rte_mempool_put does for one object, without the loops that it has for many.
+      rte_mempool_cache* const cache = rte_mempool_default_cache(mbuf->pool, rte_lcore_id());
+      if (cache != nullptr && cache->len < cache->flushthresh) [[likely]] {
+        cache->objs[cache->len++] = mbuf;
+      } else {
+        rte_mempool_put(mbuf->pool, mbuf);
+      }
     } else {
       rte_pktmbuf_free(mbuf);
     }

@@ -33,4 +33,12 @@ struct Ipv4Verdict {
 Ipv4Verdict ipv4_arrives(const wire::Ipv4View& datagram, const wire::AddressSet& own,
                          packet::Verified checksum, bool link_group) noexcept;
 
+/// Whether ipv4_arrives() delivers a datagram without options that came to our MAC address, if its
+/// checksum is right: from a single host that is not us, to one of our addresses.
+inline bool plain_addresses(wire::Ipv4Address source, wire::Ipv4Address destination,
+                            const wire::AddressSet& own) noexcept {
+  return own.contains(destination) && wire::is_unicast_host(source) && !own.contains(source) &&
+         !own.is_directed_broadcast(source);
+}
+
 }  // namespace pollux::internet

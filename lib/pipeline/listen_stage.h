@@ -200,7 +200,7 @@ std::uint32_t Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept {
   if (!listeners_[half.listener - 1u].nagle) {
-    tcp::set_options(c.tcb, tcp_config(c), {.nagle = false}, now_);
+    tcp::begin_without_nagle(c.tcb);
   }
   start_queues(c);
   counters_.count(Event::tcp_passive_opens);

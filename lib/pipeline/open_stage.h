@@ -63,7 +63,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
     const auto offer = fast_open_cache_.offer(tuple, now_);
     c.fast_open = offer && tcp::begin_fast_open(c.tcb, flights_, *offer);
   }
-  if (!options.nagle) tcp::set_options(c.tcb, tcp_config(c), {.nagle = false}, now_);
+  if (!options.nagle) tcp::begin_without_nagle(c.tcb);
   counters_.count(Event::tcp_active_opens);
   make_ready(index, pending::send);
   arm(index);

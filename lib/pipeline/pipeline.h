@@ -43,6 +43,7 @@
 #include "transport/udp.h"
 #include "wire/address_set.h"
 #include "wire/ipv4.h"
+#include "wire/plain_segment.h"
 
 namespace pollux::pipeline {
 
@@ -245,6 +246,7 @@ class Pipeline {
 
   // link_stage.h
   void ethernet_in() noexcept;
+  bool plain_frame_arrives(Packet& frame) noexcept;
   Drop frame_arrives(Packet& frame) noexcept;
   Drop arp_in(wire::MacAddress source, std::span<const std::byte> bytes) noexcept;
   void link_expire() noexcept;

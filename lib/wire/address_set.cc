@@ -31,6 +31,7 @@ bool AddressSet::add(Ipv4Prefix prefix, std::uint32_t count) {
   if (!known) {
     const auto shorter = [&](const Ipv4Prefix& other) { return other.length < prefix.length; };
     prefixes_.insert(std::find_if(prefixes_.begin(), prefixes_.end(), shorter), prefix);
+    only_broadcast_ = prefixes_.front().broadcast().value_or(Ipv4Address{});
   }
   return true;
 }
@@ -78,7 +79,7 @@ bool AddressSet::on_link(Ipv4Address a) const noexcept {
                      [a](const Ipv4Prefix& prefix) { return prefix.contains(a); });
 }
 
-bool AddressSet::is_directed_broadcast(Ipv4Address a) const noexcept {
+bool AddressSet::is_some_broadcast(Ipv4Address a) const noexcept {
   return std::any_of(prefixes_.begin(), prefixes_.end(),
                      [a](const Ipv4Prefix& prefix) { return prefix.broadcast() == a; }) &&
          !contains(a);

@@ -49,7 +49,10 @@ class AddressSet {
   /// Whether one of them contains the address.
   bool on_link(Ipv4Address a) const noexcept;
   /// Whether it is the broadcast address of one of them (RFC 922 s.7), and not one of ours.
-  bool is_directed_broadcast(Ipv4Address a) const noexcept;
+  bool is_directed_broadcast(Ipv4Address a) const noexcept {
+    if (prefixes_.size() <= 1 && a != only_broadcast_) return false;
+    return is_some_broadcast(a);
+  }
   /// Whether a datagram to it is for every host here: the limited broadcast or a directed one.
   bool is_broadcast(Ipv4Address a) const noexcept {
     return a.is_limited_broadcast() || is_directed_broadcast(a);
@@ -64,11 +67,13 @@ class AddressSet {
     std::uint32_t count = 0;
   };
   bool contains_in_rest(Ipv4Address a) const noexcept;
+  bool is_some_broadcast(Ipv4Address a) const noexcept;
   void insert(Range range);
 
   Range front_;  // == ranges_.front(), without the way to it
   std::vector<Range> ranges_;
   std::vector<Ipv4Prefix> prefixes_;
+  Ipv4Address only_broadcast_;  // of a single prefix
   std::optional<Ipv4Address> primary_;
   std::size_t size_ = 0;
 };
@@ -76,7 +81,9 @@ class AddressSet {
 /// Whether an address may stand for a single host: not this network, loopback, multicast or
 /// reserved. Directed broadcasts are known to an AddressSet alone.
 constexpr bool is_unicast_host(Ipv4Address a) noexcept {
-  return !a.is_this_network() && !a.is_loopback() && !a.is_multicast() && !a.is_reserved();
+  constexpr Ipv4Address first{1, 0, 0, 0};
+  constexpr Ipv4Address first_multicast{224, 0, 0, 0};  // what is reserved lies behind
+  return a.value() - first.value() < first_multicast.value() - first.value() && !a.is_loopback();
 }
 
 }  // namespace pollux::wire

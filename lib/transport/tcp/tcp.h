@@ -77,6 +77,9 @@ struct Options {
   bool keepalive_again = false;  // its times have changed: they count from now
 };
 
+/// Nagle's algorithm off, of a Tcb that has queued nothing yet.
+inline void begin_without_nagle(Tcb& tcb) noexcept { tcb.nagle = false; }
+
 /// RFC 9293 s.3.10.1, active OPEN: the Tcb is in SYN-SENT and next_segment() has the SYN. (A
 /// passive OPEN's Tcb comes from accept() in listener.h.) With `irs_from`, RCV.NXT of an earlier
 /// connection of the same four-tuple, a SYN of the peer that lies before it is refused (decision
