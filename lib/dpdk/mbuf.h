@@ -78,7 +78,8 @@ class Mbuf {
   void drop_front(std::size_t n) noexcept {
     POLLUX_ASSERT(n <= mbuf_->data_len);
     mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off + n);
-    set_length(mbuf_->data_len - n);
+    mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len - n);
+    mbuf_->pkt_len -= static_cast<std::uint32_t>(n);  // of all, where others are attached
   }
   void keep_front(std::size_t n) noexcept {
     POLLUX_ASSERT(n <= mbuf_->data_len);

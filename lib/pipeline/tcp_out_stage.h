@@ -229,7 +229,8 @@ bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTup
     sum = queue->copy(send_pieces_, first, packet.append(segment.text));
   }
   const std::size_t options = wire::options_size(segment.options);
-  const auto header = packet.prepend(wire::TcpFields::size + options);
+  const std::size_t below = transmit_.headers_size();
+  const auto header = packet.prepend(below + wire::TcpFields::size + options).subspan(below);
   wire::TcpFields fields;
   fields.source_port = tuple.local_port;
   fields.destination_port = tuple.remote_port;

@@ -303,11 +303,8 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
-  if (!(verdict.closed | verdict.challenge_ack | verdict.duplicate | verdict.out_of_order |
-        verdict.fast_retransmit | verdict.recovery_undone | verdict.zero_window_probe |
-        verdict.keepalive | verdict.flights_exhausted)) [[likely]] {
+  if (!verdict.noteworthy() && !verdict.closed) [[likely]]
     return;
-  }
   if (verdict.challenge_ack) counters_.count(Event::tcp_challenge_acks);
   if (verdict.duplicate) counters_.count(Event::tcp_duplicate);
   if (verdict.out_of_order) counters_.count(Event::tcp_out_of_order);

@@ -48,8 +48,9 @@ enum class Sent : std::uint8_t {
   unreachable  // nobody answers for the next hop, or there is none
 };
 
-/// The way down: route, neighbour, headers, burst. Packets come in with their transport header in
-/// front and leave as frames, or wait here for their neighbour's address.
+/// The way down: route, neighbour, headers, burst. Packets come in with their transport header
+/// behind room for those of the layers below, and leave as frames, or wait here for their
+/// neighbour's address.
 template <link::Device D>
 class Transmitter {
  public:
@@ -67,6 +68,7 @@ class Transmitter {
         routes_(std::move(routes)),
         waiting_(neighbor_capacity, waiting_bound),
         vlan_(vlan),
+        link_header_(wire::EthernetFields::size + (vlan ? wire::VlanFields::size : 0)),
         identification_(first_identification) {}
 
   /// Whether another frame would be taken now.
@@ -91,12 +93,15 @@ class Transmitter {
   }
   bool empty() const noexcept { return out_.empty(); }
 
-  /// Sends one whole datagram that the path takes, its transport header in front, with DF set
-  /// unless the path is too narrow for that. False when nobody answers for the next hop, or there
-  /// is none: the datagram is dropped, counted.
+  /// How many bytes of a packet are this class's to write: the headers of link and IPv4.
+  std::size_t headers_size() const noexcept { return link_header_ + wire::Ipv4Fields::size; }
+
+  /// Sends one whole datagram that the path takes, its transport header behind headers_size()
+  /// bytes, with DF set unless the path is too narrow for that. False when nobody answers for the
+  /// next hop, or there is none: the datagram is dropped, counted.
   bool send(Packet packet, const DatagramFields& fields, Instant now) noexcept {
-    const std::size_t payload = packet.length();
-    const auto header = packet.prepend(wire::Ipv4Fields::size);
+    const std::size_t payload = packet.length() - headers_size();
+    const auto header = packet.mutable_bytes().subspan(link_header_, wire::Ipv4Fields::size);
     const bool offload = device_.capabilities().transmit_ipv4_checksum;
     wire::Ipv4Fields ip = header_fields(fields, payload);
     if (path_mtu_.narrow(fields.destination, now)) [[unlikely]] {
@@ -114,7 +119,7 @@ class Transmitter {
       ip.write(header);
     }
     if (offload || fields.tcp_checksum) {
-      packet.request({.l2_length = static_cast<std::uint16_t>(link_header_size()),
+      packet.request({.l2_length = link_header_,
                       .l3_length = wire::Ipv4Fields::size,
                       .ipv4 = offload,
                       .tcp = fields.tcp_checksum,
@@ -122,7 +127,7 @@ class Transmitter {
                       .segment_size = fields.segment_size,
                       .l4_length = fields.tcp_header});
     }
-    return route(std::move(packet), fields.destination, now) != Sent::unreachable;
+    return route(packet, fields.destination, now) != Sent::unreachable;
   }
 
   /// Sends a datagram whose payload (transport header and all, checksums done) is `first` and then
@@ -143,10 +148,10 @@ class Transmitter {
       }
       copy_piece(packet.append(piece->length), first, second, piece->offset);
       const wire::Ipv4Fields fields = internet::fragment_header(header, *piece);
-      fields.write(packet.prepend(wire::Ipv4Fields::size));
+      fields.write(packet.prepend(headers_size()).subspan(link_header_));
       const bool fragment = fields.more_fragments || fields.fragment_offset_bytes != 0;
       const std::uint32_t datagram = fragment ? 0x1'0000u | header.identification : 0u;
-      const Sent sent = route(std::move(packet), header.destination, now, datagram);
+      const Sent sent = route(packet, header.destination, now, datagram);
       if (sent != Sent::sent) return sent;
       ++pieces;
     }
@@ -162,13 +167,15 @@ class Transmitter {
       return false;
     }
     message.fields.write(packet.append(wire::ArpFields::size));
-    return frame(std::move(packet), message.destination, wire::ether_type::arp);
+    packet.prepend(link_header_);
+    return frame(packet, message.destination, wire::ether_type::arp);
   }
 
   /// The neighbour's waiting datagrams leave.
   void resolved(const link::NeighborTable::Resolved& neighbor) noexcept {
     waiting_.take_all(neighbor.id, [&](Packet&& packet) noexcept {
-      frame(std::move(packet), neighbor.mac, wire::ether_type::ipv4);
+      packet.prepend(link_header_);
+      frame(packet, neighbor.mac, wire::ether_type::ipv4);
     });
   }
   /// The neighbour does not answer: drop(const Packet&) is called for each datagram that waited,
@@ -190,9 +197,6 @@ class Transmitter {
   link::NeighborTable& neighbors() noexcept { return neighbors_; }
   const link::NeighborTable& neighbors() const noexcept { return neighbors_; }
   const internet::RouteTable& routes() const noexcept { return routes_; }
-  std::size_t link_header_size() const noexcept {
-    return wire::EthernetFields::size + (vlan_ ? wire::VlanFields::size : 0);
-  }
 
  private:
   static wire::Ipv4Fields header_fields(const DatagramFields& fields,
@@ -226,8 +230,9 @@ class Transmitter {
     return hop.next;
   }
 
-  Sent route(Packet packet, wire::Ipv4Address destination, Instant now,
-             std::uint32_t datagram = 0) noexcept {
+  /// Of a packet with its IPv4 header behind room for the link's; taken over unless it is dropped.
+  [[gnu::always_inline]] Sent route(Packet& packet, wire::Ipv4Address destination, Instant now,
+                                    std::uint32_t datagram = 0) noexcept {
     const wire::Ipv4Address next = next_hop(destination);
     if (next.is_any()) {
       counters_.count(SendDrop::no_route);
@@ -236,9 +241,9 @@ class Transmitter {
     const auto found = neighbors_.lookup(next, now);
     switch (found.state) {
       case link::NeighborTable::State::resolved:
-        return frame(std::move(packet), found.mac, wire::ether_type::ipv4) ? Sent::sent
-                                                                           : Sent::lost;
+        return frame(packet, found.mac, wire::ether_type::ipv4) ? Sent::sent : Sent::lost;
       case link::NeighborTable::State::waiting: {
+        packet.drop_front(link_header_);
         const auto pushed = waiting_.push(found.id, std::move(packet), datagram);
         counters_.count(SendDrop::neighbor_queue_full, pushed.dropped);
         return pushed.kept ? Sent::sent : Sent::lost;
@@ -253,13 +258,15 @@ class Transmitter {
     return Sent::lost;
   }
 
-  bool frame(Packet packet, wire::MacAddress destination, std::uint16_t type) noexcept {
-    if (vlan_) {
-      wire::VlanFields{.id = *vlan_, .type = type}.write(packet.prepend(wire::VlanFields::size));
+  /// Writes the link's header in the room for it.
+  bool frame(Packet& packet, wire::MacAddress destination, std::uint16_t type) noexcept {
+    const auto header = packet.mutable_bytes().first(link_header_);
+    if (vlan_) [[unlikely]] {
+      wire::VlanFields{.id = *vlan_, .type = type}.write(
+          header.subspan(wire::EthernetFields::size));
       type = wire::ether_type::vlan;
     }
-    wire::EthernetFields{destination, device_.mac(), type}.write(
-        packet.prepend(wire::EthernetFields::size));
+    wire::EthernetFields{destination, device_.mac(), type}.write(header);
     if (!has_room()) {
       counters_.count(SendDrop::device_full);
       return false;
@@ -282,6 +289,7 @@ class Transmitter {
   internet::RouteTable routes_;
   link::WaitingQueue<Packet> waiting_;
   std::optional<std::uint16_t> vlan_;
+  std::uint16_t link_header_;  // its size
   std::uint16_t identification_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -23,8 +24,22 @@ enum class PathNews : std::uint8_t {
   black_hole  // larger ones seem to vanish: segments keep to this size from now on
 };
 
+/// What a Verdict says for the counters only.
+struct Notes {
+  bool challenge_ack : 1 = false;    // RFC 5961
+  bool duplicate : 1 = false;        // nothing in the segment's text was new
+  bool out_of_order : 1 = false;     // its text lies past a gap
+  bool fast_retransmit : 1 = false;  // RFC 5681 s.3.2
+  bool recovery_undone : 1 = false;  // nothing was lost (RFC 3522, RFC 2883)
+  bool zero_window_probe : 1 = false;
+  bool keepalive : 1 = false;
+  bool flights_exhausted : 1 = false;  // the pool had none to lend
+
+  bool noteworthy() const noexcept { return std::bit_cast<std::uint8_t>(*this) != 0; }
+};
+
 /// What an event means for the connection's owner.
-struct Verdict {
+struct Verdict : Notes {
   /// Not none: the segment was discarded. An ACK or RST may still have to be sent.
   Drop drop = Drop::none;
   /// Set with `closed`.
@@ -52,15 +67,6 @@ struct Verdict {
   bool closed : 1 = false;
   /// With `closed`: the peer is to be told; send what abort() returns before the Tcb is released.
   bool abort : 1 = false;
-  // For the counters only.
-  bool challenge_ack : 1 = false;    // RFC 5961
-  bool duplicate : 1 = false;        // nothing in the segment's text was new
-  bool out_of_order : 1 = false;     // its text lies past a gap
-  bool fast_retransmit : 1 = false;  // RFC 5681 s.3.2
-  bool recovery_undone : 1 = false;  // nothing was lost (RFC 3522, RFC 2883)
-  bool zero_window_probe : 1 = false;
-  bool keepalive : 1 = false;
-  bool flights_exhausted : 1 = false;  // the pool had none to lend
   std::uint16_t text_offset = 0;
   std::uint16_t text_length = 0;
   std::uint16_t path_mtu = 0;  // with path_news: the size of a datagram
