@@ -101,6 +101,11 @@ constexpr std::uint32_t pair(std::uint8_t first, std::uint8_t second) noexcept {
 }
 constexpr std::uint32_t two_no_operations = pair(no_operation, no_operation);
 constexpr std::uint32_t timestamps_alone = two_no_operations | pair(timestamps_kind, 10) >> 16;
+constexpr std::uint32_t sack_permitted_beside_timestamps =
+    pair(sack_permitted_kind, 2) | pair(timestamps_kind, 10) >> 16;
+/// Its shift is the last byte.
+constexpr std::uint32_t one_window_scale = pair(no_operation, window_scale_shift) | std::uint32_t{3}
+                                                                                        << 8;
 
 /// Writes one word after another and sums them; options_size has made sure of the room.
 class Writer {
@@ -137,16 +142,14 @@ void write_sack(const TcpOptions& options, Writer& writer) noexcept {
 void write_others(const TcpOptions& options, Writer& writer) noexcept {
   constexpr std::uint32_t sack_permitted_option = pair(sack_permitted_kind, 2);
   if (options.timestamps) {
-    const std::uint32_t before = options.sack_permitted ? sack_permitted_option : two_no_operations;
-    writer.word(before | pair(timestamps_kind, 10) >> 16);
+    writer.word(options.sack_permitted ? sack_permitted_beside_timestamps : timestamps_alone);
     writer.word(options.timestamps->value);
     writer.word(options.timestamps->echo);
   } else if (options.sack_permitted) {
     writer.word(two_no_operations | sack_permitted_option >> 16);
   }
   if (options.window_scale) {
-    writer.word(pair(no_operation, window_scale_shift) | std::uint32_t{3} << 8 |
-                *options.window_scale);
+    writer.word(one_window_scale | *options.window_scale);
   }
   write_sack(options, writer);
 }
@@ -160,6 +163,24 @@ void write_fast_open(const TcpOptions& options, Writer& writer) noexcept {
   bytes[1] = std::byte{options.fast_open_length};
   std::copy_n(cookie->bytes.begin(), cookie->size, bytes.begin() + 2);
   for (std::size_t i = 0; i < fast_open_size(options); i += 4) writer.word(load_u32(&bytes[i]));
+}
+
+/// What nearly every SYN has, in the order in which it is usually laid out, ours and others': MSS,
+/// SACK-permitted beside timestamps, and window scale. False for any other.
+bool parse_usual_syn(std::span<const std::byte> bytes, TcpOptions& out) noexcept {
+  if (bytes.size() != 20) return false;
+  const std::uint32_t first = load_u32(bytes.data());
+  const std::uint32_t last = load_u32(&bytes[16]);
+  if ((first & 0xFFFF'0000) != pair(maximum_segment_size, 4) ||
+      load_u32(&bytes[4]) != sack_permitted_beside_timestamps ||
+      (last & 0xFFFF'FF00) != one_window_scale) {
+    return false;
+  }
+  out.mss = static_cast<std::uint16_t>(first);
+  out.sack_permitted = true;
+  out.timestamps = Timestamps{load_u32(&bytes[8]), load_u32(&bytes[12])};
+  out.window_scale = std::min(static_cast<std::uint8_t>(last), TcpOptions::max_window_scale);
+  return true;
 }
 
 /// Room for a cookie in blocks, and the other way round.
@@ -189,6 +210,7 @@ void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept {
     out.timestamps = Timestamps{load_u32(&bytes[4]), load_u32(&bytes[8])};
     return;
   }
+  if (parse_usual_syn(bytes, out)) return;
   std::size_t i = 0;
   while (i < bytes.size()) {
     const std::uint8_t kind = load_u8(&bytes[i]);

@@ -442,6 +442,11 @@ void drop_duplicate_report(Segment& ack) noexcept {
 
 Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
                   Segment& out) noexcept {
+  if (tcb.state == State::time_wait) {  // all that is left is the ACK of the peer's FIN
+    if (!tcb.ack_now) return Emit::none;
+    write(tcb, config, flights, {.what = Plan::What::ack, .seq = tcb.snd_nxt}, now, out);
+    return Emit::last;
+  }
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
     restart_after_idle(tcb, config, flights, now);
   }
@@ -454,8 +459,7 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
   const bool more = next.sends();
   const bool held = next.what == Plan::What::held;
   if (!more) note_limit(tcb, flights, held);
-  if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.state != State::time_wait &&
-      tcb.snd_pos != tcb.stream_end()) {
+  if (!more && !tcb.retransmit_armed && tcb.synchronized() && tcb.snd_pos != tcb.stream_end()) {
     // Something waits and nothing is in flight whose ACK would call us back: the window is closed
     // (s.3.8.6.1, first probe after one RTO) or too small (s.3.8.6.2.1 (4), override).
     tcb.sent_at = Millis32{now};  // the user's limit counts from here
