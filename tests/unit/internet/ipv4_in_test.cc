@@ -1,5 +1,7 @@
 #include "internet/ipv4_in.h"
 
+#include <vector>
+
 #include "datagrams.h"
 
 namespace pollux::internet {
@@ -185,6 +187,42 @@ TEST_F(Ipv4In, RandomOptionsNeverReadOutside) {
     const Bytes exact = datagram(from_peer(protocol::udp), {}, options);
     const Drop drop = arrives(exact).drop;
     EXPECT_TRUE(drop == Drop::none || drop == Drop::ipv4_bad_options);
+  }
+}
+
+TEST_F(Ipv4In, TheShortWayTakesTheSameAddresses) {
+  const Ipv4Address first{1, 0, 0, 0};
+  std::vector<Ipv4Address> addresses{Ipv4Address{},
+                                     Ipv4Address{0, 255, 255, 255},
+                                     first,
+                                     Ipv4Address{126, 255, 255, 255},
+                                     Ipv4Address{127, 0, 0, 1},
+                                     Ipv4Address{127, 255, 255, 255},
+                                     Ipv4Address{128, 0, 0, 0},
+                                     Ipv4Address{223, 255, 255, 255},
+                                     Ipv4Address{224, 0, 0, 0},
+                                     Ipv4Address{239, 255, 255, 255},
+                                     Ipv4Address{240, 0, 0, 0},
+                                     Ipv4Address{255, 255, 255, 255}};
+  own.for_each([&](Ipv4Address a) {
+    for (const std::uint32_t off : {0u - 1, 0u, 1u}) addresses.emplace_back(a.value() + off);
+  });
+  for (const wire::Ipv4Prefix& prefix : own.prefixes()) {
+    if (const auto broadcast = prefix.broadcast()) addresses.push_back(*broadcast);
+  }
+  // With one connected network, and with several.
+  for (const bool several : {false, true}) {
+    if (several) ASSERT_TRUE(own.add({Ipv4Address{172, 16, 5, 1}, 22}));
+    addresses.emplace_back(172, 16, 7, 255);
+    for (const Ipv4Address source : addresses) {
+      for (const Ipv4Address destination : addresses) {
+        wire::Ipv4Fields fields = from_peer(protocol::tcp);
+        fields.source = source;
+        fields.destination = destination;
+        EXPECT_EQ(plain_addresses(source, destination, own), arrives(fields).drop == Drop::none)
+            << source.value() << " to " << destination.value();
+      }
+    }
   }
 }
 
