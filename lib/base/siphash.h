@@ -81,16 +81,6 @@ constexpr std::uint64_t siphash24(SipKey key, std::span<const std::byte> bytes) 
   return detail::siphash<2, 4>(key, bytes);
 }
 
-/// SipHash-1-3 of the 16 bytes of a, then b, both little-endian: the keyed hash of tables, where
-/// collisions must not be aimed at but the value itself never leaves the machine.
-constexpr std::uint64_t siphash13_words(SipKey key, std::uint64_t a, std::uint64_t b) noexcept {
-  detail::SipState state{key};
-  state.absorb<1>(a);
-  state.absorb<1>(b);
-  state.absorb<1>(std::uint64_t{16} << 56);
-  return state.finish<3>();
-}
-
 /// SipHash-2-4 of some words' bytes, each word little-endian: equal to siphash24() of them, without
 /// the byte loop.
 template <std::same_as<std::uint64_t>... Words>

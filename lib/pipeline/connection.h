@@ -31,6 +31,7 @@ struct Connection {
   tcp::Tcb tcb;
   wire::FourTuple tuple;
   std::uint64_t hash = 0;                  // of the tuple
+  std::uint32_t ts_offset = 0;             // what its timestamps are ahead of the clock
   std::uint32_t next_ready = 0xFFFF'FFFF;  // the ready list runs through the connections
   std::uint16_t pending = 0;
   bool ready : 1 = false;        // on the ready list

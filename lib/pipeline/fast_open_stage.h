@@ -9,16 +9,18 @@ namespace pollux::pipeline {
 
 /// A SYN for a listener, which gets an answer with state.
 template <link::Device D, application::Application A>
-Drop Pipeline<D, A>::open_passive(Arrival& arrival, tcp::SeqNum iss) noexcept {
+Drop Pipeline<D, A>::open_passive(Arrival& arrival, tcp::SeqNum iss,
+                                  std::uint32_t ts_offset) noexcept {
   const bool asks = arrival.segment.options.fast_open_length != 0;
-  if (asks && open_fast(arrival, iss)) return Drop::none;
-  return open_half(arrival, iss);
+  if (asks && open_fast(arrival, iss, ts_offset)) return Drop::none;
+  return open_half(arrival, iss, ts_offset);
 }
 
 /// RFC 7413 s.4.2.2: makes the connection, with the SYN's text to read. False, and nothing is done,
 /// where it has no good cookie, too many are under way, or memory is short.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::open_fast(Arrival& arrival, tcp::SeqNum iss) noexcept {
+bool Pipeline<D, A>::open_fast(Arrival& arrival, tcp::SeqNum iss,
+                               std::uint32_t ts_offset) noexcept {
   const std::uint8_t at = listener_at_[arrival.tuple.local_port];
   const std::uint8_t profile = listeners_[at - 1u].profile;
   const tcp::Config& config = profiles_[profile];
@@ -31,6 +33,7 @@ bool Pipeline<D, A>::open_fast(Arrival& arrival, tcp::SeqNum iss) noexcept {
   if (syn.text != 0 && receive_pieces_.available() == 0) return false;
   tcp::HalfOpen half = tcp::make_half_open(config, arrival.tuple, syn, iss, at, now_);
   half.profile = profile;
+  half.ts_offset = ts_offset;
   const std::uint32_t made = acquire_for(half, arrival.hash, true);
   if (made == none) return false;
   Connection& c = connections_[made];

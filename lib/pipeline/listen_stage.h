@@ -44,7 +44,7 @@ void Pipeline<D, A>::unlisten(std::uint16_t port) noexcept {
     const tcp::HalfOpen& half = half_open_[index];
     const std::uint64_t hash = tcp::hash(half.tuple, table_key_);
     counters_.count(Event::tcp_resets_sent);
-    send_segment(tcp_config(half), half.tuple, hash, tcp::reset(half), nullptr);
+    send_segment(tcp_config(half), half.tuple, half.ts_offset, tcp::reset(half), nullptr);
     table_.erase(hash, {tcp::EntryId::Kind::half_open, index});
     release_half_open(index);
   }
@@ -62,15 +62,18 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
         return arrival.segment.has(tcp::control::rst) ? Drop::tcp_bad_reset : Drop::tcp_no_ack;
       case tcp::ListenAction::reset_reply:
         if (!cookies_.awaited(now_) || arrival.segment.has(tcp::control::syn)) break;
-        if (const auto half = take_cookie(arrival, at)) return accept(*half, arrival);
-        counters_.count(Event::tcp_syn_cookies_refused);
         if (cookies_.acknowledges(arrival.tuple, arrival.segment, now_)) {
+          if (const auto half = take_cookie(arrival, at)) return accept(*half, arrival);
+          counters_.count(Event::tcp_syn_cookies_refused);
           return Drop::tcp_bad_sequence;
         }
+        counters_.count(Event::tcp_syn_cookies_refused);
         break;
-      case tcp::ListenAction::half_open:
+      case tcp::ListenAction::half_open: {
         if (answers_with_cookie()) return answer_with_cookie(arrival);
-        return open_passive(arrival, tcp::initial_sequence_number(arrival.tuple, isn_key_, now_));
+        const auto secret = tcp::tuple_secret(arrival.tuple, isn_key_);
+        return open_passive(arrival, tcp::initial_sequence_number(secret, now_), secret.timestamps);
+      }
     }
   }
   reset(arrival.tuple, arrival.segment);
@@ -81,8 +84,12 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
 template <link::Device D, application::Application A>
 std::optional<tcp::HalfOpen> Pipeline<D, A>::take_cookie(Arrival& arrival,
                                                          std::uint8_t listener) noexcept {
+  const std::uint32_t ts_offset = tcp::tuple_secret(arrival.tuple, isn_key_).timestamps;
+  read_echo(arrival, ts_offset);
   auto half = cookies_.take(arrival.tuple, arrival.segment, listener, now_);
-  if (half) half->profile = listeners_[listener - 1u].profile;
+  if (!half) return std::nullopt;
+  half->profile = listeners_[listener - 1u].profile;
+  half->ts_offset = ts_offset;
   return half;
 }
 
@@ -105,13 +112,14 @@ Drop Pipeline<D, A>::answer_with_cookie(const Arrival& arrival) noexcept {
   const Listener& listener = listeners_[listener_at_[arrival.tuple.local_port] - 1u];
   counters_.count(Event::tcp_syn_cookies_sent);
   const tcp::Config& config = profiles_[listener.profile];
-  send_segment(config, arrival.tuple, arrival.hash,
+  send_segment(config, arrival.tuple, tcp::tuple_secret(arrival.tuple, isn_key_).timestamps,
                cookies_.answer(arrival.tuple, arrival.segment, config, now_), nullptr);
   return Drop::none;
 }
 
 template <link::Device D, application::Application A>
-Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept {
+Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss,
+                               std::uint32_t ts_offset) noexcept {
   const std::uint8_t listener = listener_at_[arrival.tuple.local_port];
   const std::uint8_t profile = listeners_[listener - 1u].profile;
   const tcp::Config& config = profiles_[profile];
@@ -125,9 +133,10 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept
   }
   table_changed_ = true;
   half_open_[index].profile = profile;
+  half_open_[index].ts_offset = ts_offset;
   profiles_.join(profile);
   half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
-  send_syn_ack(half_open_[index], arrival.hash, tcp::syn_ack(half_open_[index], config));
+  send_syn_ack(half_open_[index], tcp::syn_ack(half_open_[index], config));
   return Drop::none;
 }
 
@@ -145,14 +154,14 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
       return verdict.drop;
     case Action::send_syn_ack:
       counters_.count(Event::tcp_retransmitted);
-      send_syn_ack(half, arrival.hash, tcp::syn_ack_again(half, config));
+      send_syn_ack(half, tcp::syn_ack_again(half, config));
       return verdict.drop;
     case Action::acknowledge:
-      send_segment(config, half.tuple, arrival.hash, tcp::acknowledgment(half, config), nullptr);
+      send_segment(config, half.tuple, half.ts_offset, tcp::acknowledgment(half, config), nullptr);
       return verdict.drop;
     case Action::reset_reply:
       // Or the peer's SYN was answered with a cookie before it came again and made the entry.
-      if (cookies_.awaited(now_)) {
+      if (cookies_.awaited(now_) && cookies_.acknowledges(arrival.tuple, arrival.segment, now_)) {
         if (const auto by_cookie = take_cookie(arrival, static_cast<std::uint8_t>(half.listener))) {
           drop_half_open(arrival);
           return accept(*by_cookie, arrival);
@@ -166,14 +175,14 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
     case Action::make_connection:
       break;
   }
+  read_echo(arrival, half.ts_offset);
   return accept(half, arrival);
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::send_syn_ack(const tcp::HalfOpen& half, std::uint64_t hash,
-                                  tcp::Segment segment) noexcept {
+void Pipeline<D, A>::send_syn_ack(const tcp::HalfOpen& half, tcp::Segment segment) noexcept {
   if (half.fast_open) segment.options.set_fast_open(fast_open_cookies_.make(half.tuple, now_));
-  send_segment(tcp_config(half), half.tuple, hash, segment, nullptr);
+  send_segment(tcp_config(half), half.tuple, half.ts_offset, segment, nullptr);
 }
 
 /// A connection for the entry, all but its Tcb; with `new_entry` it gets a place of its own in the
@@ -191,6 +200,7 @@ std::uint32_t Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64
   Connection& c = connections_[made];
   c.tuple = half.tuple;
   c.hash = hash;
+  c.ts_offset = half.ts_offset;
   c.profile = half.profile;
   profiles_.join(c.profile);
   return made;
@@ -253,7 +263,8 @@ Drop Pipeline<D, A>::time_wait_arrives(Arrival& arrival) noexcept {
       release_time_wait(arrival.hash, arrival.entry);
       return verdict.drop;
     case Action::acknowledge:
-      send_segment(config_.tcp, entry.tuple, arrival.hash, tcp::acknowledgment(entry), nullptr);
+      send_segment(config_.tcp, entry.tuple, tcp::tuple_secret(entry.tuple, isn_key_).timestamps,
+                   tcp::acknowledgment(entry), nullptr);
       return verdict.drop;
     case Action::reopen:
       break;
@@ -268,11 +279,11 @@ Drop Pipeline<D, A>::time_wait_arrives(Arrival& arrival) noexcept {
                       tcp::agrees_on_timestamps(profiles_[listener.profile], arrival.segment);
   if (!cookie && half_open_.available() == 0) return Drop::tcp_half_open_full;  // and it waits on
   // RFC 9293 s.3.6.1 (MAY-2): the new connection's numbers lie above the old one's.
-  const tcp::SeqNum iss =
-      max(tcp::initial_sequence_number(arrival.tuple, isn_key_, now_), entry.snd_nxt + 1);
+  const auto secret = tcp::tuple_secret(arrival.tuple, isn_key_);
+  const tcp::SeqNum iss = max(tcp::initial_sequence_number(secret, now_), entry.snd_nxt + 1);
   release_time_wait(arrival.hash, arrival.entry);
   counters_.count(Event::tcp_time_wait_reused);
-  return cookie ? answer_with_cookie(arrival) : open_passive(arrival, iss);
+  return cookie ? answer_with_cookie(arrival) : open_passive(arrival, iss, secret.timestamps);
 }
 
 template <link::Device D, application::Application A>

@@ -54,7 +54,9 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   c.hash = hash;
   c.active = true;
   c.profile = *profile;
-  tcp::SeqNum iss = tcp::initial_sequence_number(tuple, isn_key_, now_);
+  const auto secret = tcp::tuple_secret(tuple, isn_key_);
+  c.ts_offset = secret.timestamps;
+  tcp::SeqNum iss = tcp::initial_sequence_number(secret, now_);
   if (before) iss = max(iss, before->snd_nxt + 1);
   c.tcb = tcp::open_active(tcp_config(c), iss, now_,
                            before ? std::optional{before->rcv_nxt} : std::nullopt);

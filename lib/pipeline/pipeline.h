@@ -286,7 +286,7 @@ class Pipeline {
   void tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept;
   void tcp_demux() noexcept;
   void tcp_in() noexcept;
-  std::uint32_t timestamp_offset(std::uint64_t hash) const noexcept;
+  static void read_echo(Arrival& arrival, std::uint32_t offset) noexcept;
   tcp::EntryId find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept;
   std::size_t join_followers(Arrival& head, std::span<const Arrival> behind) const noexcept;
   [[gnu::noinline]] std::size_t run_arrives(std::size_t first) noexcept;
@@ -303,7 +303,7 @@ class Pipeline {
   bool answers_with_cookie() const noexcept;
   std::optional<tcp::HalfOpen> take_cookie(Arrival& arrival, std::uint8_t listener) noexcept;
   Drop answer_with_cookie(const Arrival& arrival) noexcept;
-  Drop open_half(const Arrival& arrival, tcp::SeqNum iss) noexcept;
+  Drop open_half(const Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;
   Drop half_open_arrives(Arrival& arrival) noexcept;
   Drop accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept;
   void drop_half_open(const Arrival& arrival) noexcept;
@@ -312,10 +312,10 @@ class Pipeline {
   Drop time_wait_arrives(Arrival& arrival) noexcept;
   std::uint32_t acquire_for(const tcp::HalfOpen& half, std::uint64_t hash, bool new_entry) noexcept;
   void start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept;
-  void send_syn_ack(const tcp::HalfOpen& half, std::uint64_t hash, tcp::Segment segment) noexcept;
+  void send_syn_ack(const tcp::HalfOpen& half, tcp::Segment segment) noexcept;
   // fast_open_stage.h
-  Drop open_passive(Arrival& arrival, tcp::SeqNum iss) noexcept;
-  bool open_fast(Arrival& arrival, tcp::SeqNum iss) noexcept;
+  Drop open_passive(Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;
+  bool open_fast(Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;
   void fast_open_established(Connection& c, const tcp::Segment& segment) noexcept;
   void fast_open_over(Connection& c) noexcept;
   // tcp_out_stage.h
@@ -334,8 +334,9 @@ class Pipeline {
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
   [[gnu::noinline]] bool append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t length,
                                      SendQueue<Packet>& queue) noexcept;
-  bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple, std::uint64_t hash,
-                    const tcp::Segment& segment, SendQueue<Packet>* queue) noexcept;
+  bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
+                    std::uint32_t ts_offset, const tcp::Segment& segment,
+                    SendQueue<Packet>* queue) noexcept;
   // application_stage.h
   void application_in() noexcept;
   bool set_timer(Duration delay, const AppTimer& timer) noexcept;
@@ -416,9 +417,8 @@ class Pipeline {
   Instant now_;
   Counters counters_;
   Prng random_;
-  const SipKey table_key_;
+  const tcp::TupleKey table_key_;
   const SipKey isn_key_;
-  const std::uint64_t timestamp_key_;
 
   packet::Burst<Packet, burst> frames_;
   std::uint32_t full_bursts_ = 0;  // in a row

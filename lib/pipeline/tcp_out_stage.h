@@ -85,7 +85,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
     if (segment.len() != 0 && segment.seq < sent_before) {
       counters_.count(Event::tcp_retransmitted, segment.cut == 0 ? 1 : segment.text / segment.cut);
     }
-    if (!send_segment(tcp_config(c), c.tuple, c.hash, segment, &c.send)) {
+    if (!send_segment(tcp_config(c), c.tuple, c.ts_offset, segment, &c.send)) {
       apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
     }
@@ -114,7 +114,7 @@ void Pipeline<D, A>::send_more_acks(Connection& c, tcp::Segment& last,
   ack.control = tcp::control::ack;
   ack.options = last.options;
   for (; c.more_acks != 0; --c.more_acks) {
-    send_segment(tcp_config(c), c.tuple, c.hash, ack, nullptr);
+    send_segment(tcp_config(c), c.tuple, c.ts_offset, ack, nullptr);
     tcp::drop_duplicate_report(ack);
     tcp::drop_duplicate_report(last);
   }
@@ -165,7 +165,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::send_reset(Connection& c) noexcept {
   if (const auto segment = tcp::abort(c.tcb)) {
     counters_.count(Event::tcp_resets_sent);
-    send_segment(tcp_config(c), c.tuple, c.hash, *segment, nullptr);
+    send_segment(tcp_config(c), c.tuple, c.ts_offset, *segment, nullptr);
   }
 }
 
@@ -203,12 +203,12 @@ bool Pipeline<D, A>::append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t 
   return true;
 }
 
-/// Builds the frame of one segment and hands it to the link. `hash` is the tuple's, which
-/// timestamps want to know. `queue` has the text; null without. False when nobody answers for the
+/// Builds the frame of one segment and hands it to the link. Its timestamp is `ts_offset` ahead of
+/// the clock. `queue` has the text; null without. False when nobody answers for the
 /// next hop; a segment lost for want of a buffer is TCP's to mend.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
-                                  std::uint64_t hash, const tcp::Segment& segment,
+                                  std::uint32_t ts_offset, const tcp::Segment& segment,
                                   SendQueue<Packet>* queue) noexcept {
   const std::uint16_t cut = segment.cut;
   Packet packet = device_.allocate();
@@ -245,7 +245,7 @@ bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTup
     const auto written = header.subspan(wire::TcpFields::size);
     header_sum.add(wire::write_options(segment.options, written));
     if (const auto& timestamps = segment.options.timestamps) {
-      const std::uint32_t value = Millis32{now_}.raw() + timestamp_offset(hash) - timestamps->value;
+      const std::uint32_t value = Millis32{now_}.raw() + ts_offset - timestamps->value;
       wire::store_u32(&written[wire::timestamp_value_at(segment.options)], value);
       header_sum.add_u32(~timestamps->value).add_u32(value);
     }

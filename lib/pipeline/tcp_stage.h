@@ -26,18 +26,13 @@ Drop Pipeline<D, A>::read_segment(const wire::Ipv4View& ip, bool verified, Arriv
   arrival.segment.control = view.control();
   arrival.segment.ecn = ip.ecn();
   wire::parse_options(view.options(), arrival.segment.options);
-  if (auto& timestamps = arrival.segment.options.timestamps) {
-    timestamps->echo -= timestamp_offset(arrival.hash);
-  }
   return Drop::none;
 }
 
-/// What is added to the clock for a four-tuple's timestamps, so that they neither tell how long the
-/// stack has run nor join its connections together (RFC 7323 s.7.1), and go on from one connection
-/// of the four-tuple to the next.
+/// Our timestamp that came back, in the time that the stack counts.
 template <link::Device D, application::Application A>
-std::uint32_t Pipeline<D, A>::timestamp_offset(std::uint64_t hash) const noexcept {
-  return static_cast<std::uint32_t>((hash * timestamp_key_) >> 32);
+void Pipeline<D, A>::read_echo(Arrival& arrival, std::uint32_t offset) noexcept {
+  if (auto& timestamps = arrival.segment.options.timestamps) timestamps->echo -= offset;
 }
 
 /// The first free place for a segment. A burst has one for each of its frames, but a frame that
@@ -103,6 +98,7 @@ void Pipeline<D, A>::tcp_in() noexcept {
           i += run_arrives(i);
           continue;
         }
+        read_echo(arrival, connections_[arrival.entry.index()].ts_offset);
         drop = connection_arrives<false>(arrival.entry.index(), arrival, {});
         break;
       case tcp::EntryId::Kind::time_wait:
@@ -180,6 +176,7 @@ std::size_t Pipeline<D, A>::run_arrives(std::size_t first) noexcept {
   Arrival& head = arrivals_[first];
   const auto behind = std::span{arrivals_}.first(arrivals_count_).subspan(first + 1);
   const auto followers = behind.first(join_followers(head, behind));
+  read_echo(head, connections_[head.entry.index()].ts_offset);
   const Drop drop = connection_arrives<true>(head.entry.index(), head, followers);
   count_received(drop, head.frames + static_cast<std::uint32_t>(followers.size()));
   head.packet = Packet{};
@@ -351,8 +348,7 @@ void Pipeline<D, A>::tcp_expire() noexcept {
       case tcp::HalfOpenTimeout::resend:
         counters_.count(Event::tcp_retransmitted);
         half_open_wheel_.arm(index, instant_of(half.deadline));
-        send_syn_ack(half, tcp::hash(half.tuple, table_key_),
-                     tcp::syn_ack_again(half, tcp_config(half)));
+        send_syn_ack(half, tcp::syn_ack_again(half, tcp_config(half)));
         break;
       case tcp::HalfOpenTimeout::give_up:
         table_.erase(tcp::hash(half.tuple, table_key_), {tcp::EntryId::Kind::half_open, index});

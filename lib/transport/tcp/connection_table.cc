@@ -16,12 +16,6 @@ void publish(std::uint32_t& word, std::uint32_t value) noexcept {
 
 }  // namespace
 
-std::uint64_t hash(const wire::FourTuple& tuple, SipKey key) noexcept {
-  const std::uint64_t addresses = std::uint64_t{tuple.local.value()} << 32 | tuple.remote.value();
-  const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
-  return siphash13_words(key, addresses, ports);
-}
-
 Result<ConnectionTable> ConnectionTable::make(std::uint32_t capacity, bool huge) {
   const double slots_needed = static_cast<double>(std::max(capacity, 1u)) / load_limit;
   const auto count = static_cast<std::uint64_t>(std::ceil(slots_needed / slots));

@@ -14,8 +14,8 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/prng.h"
 #include "base/result.h"
-#include "base/siphash.h"
 #include "wire/address.h"
 
 namespace pollux::tcp {
@@ -51,9 +51,34 @@ class EntryId {
   std::uint32_t raw_ = 0;
 };
 
-/// The hash of a four-tuple: SipHash-1-3 of its 12 bytes, so that nobody without the key can aim
-/// connections at one bucket.
-std::uint64_t hash(const wire::FourTuple& tuple, SipKey key) noexcept;
+/// The random numbers that make hash() one of a strongly universal family, unlike any other's.
+struct TupleKey {
+  std::array<std::uint64_t, 8> words{};
+
+  static constexpr TupleKey random(Prng& prng) noexcept {
+    TupleKey out;
+    for (std::uint64_t& word : out.words) word = prng.next();
+    return out;
+  }
+};
+
+/// The hash of a four-tuple: two multilinear hashes of its three words of 32 bits (Lemire and
+/// Kaser, "Strongly universal string hashing is fast", 2014, section 3), stirred. For any two
+/// tuples that were chosen without the key, every part of the value is as by chance, so nobody can
+/// aim connections at one bucket; but it must not be told to anybody, for a few of them give the
+/// key away (docs/decisions/0035).
+constexpr std::uint64_t hash(const wire::FourTuple& tuple, const TupleKey& key) noexcept {
+  const std::uint64_t local = tuple.local.value();
+  const std::uint64_t remote = tuple.remote.value();
+  const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
+  const auto& k = key.words;
+  const std::uint64_t upper = k[0] + k[1] * local + k[2] * remote + k[3] * ports;
+  const std::uint64_t lower = k[4] + k[5] * local + k[6] * remote + k[7] * ports;
+  // Tuples that count up would lie in as regular a pattern, for unlucky keys a narrow one.
+  const std::uint64_t both = (upper & 0xFFFF'FFFF'0000'0000) | lower >> 32;
+  const std::uint64_t stirred = (both ^ both >> 32) * 0x9E37'79B9'7F4A'7C15;
+  return stirred ^ stirred >> 29;
+}
 
 /// One core's table from four-tuples to entries of all three kinds, so that a connection's life is
 /// one insert, two replacements and one erase.

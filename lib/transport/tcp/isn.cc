@@ -16,12 +16,16 @@ std::uint64_t addresses(wire::Ipv4Address local, wire::Ipv4Address remote) noexc
 
 }  // namespace
 
-wire::SeqNum initial_sequence_number(const wire::FourTuple& tuple, SipKey key,
-                                     Instant now) noexcept {
-  const auto ticks = std::chrono::floor<Ticks>(now.time_since_epoch()).count();
+TupleSecret tuple_secret(const wire::FourTuple& tuple, SipKey key) noexcept {
   const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
   const std::uint64_t secret = siphash24_words(key, addresses(tuple.local, tuple.remote), ports);
-  return wire::SeqNum{static_cast<std::uint32_t>(secret)} + static_cast<std::uint32_t>(ticks);
+  return {.number = static_cast<std::uint32_t>(secret),
+          .timestamps = static_cast<std::uint32_t>(secret >> 32)};
+}
+
+wire::SeqNum initial_sequence_number(const TupleSecret& secret, Instant now) noexcept {
+  const auto ticks = std::chrono::floor<Ticks>(now.time_since_epoch()).count();
+  return wire::SeqNum{secret.number} + static_cast<std::uint32_t>(ticks);
 }
 
 EphemeralPorts::Turn EphemeralPorts::turn_of(wire::Ipv4Address local, wire::Ipv4Address remote,

@@ -11,12 +11,25 @@
 
 namespace pollux::tcp {
 
+/// What nobody without the key knows of a four-tuple, by SipHash-2-4, the same for ever.
+struct TupleSecret {
+  std::uint32_t number = 0;  // F of RFC 6528 s.3
+  /// What is added to the clock for its timestamps, so that they neither tell how long the stack
+  /// has run nor join its connections together (RFC 7323 s.7.1), and go on from one connection of
+  /// the four-tuple to the next.
+  std::uint32_t timestamps = 0;
+};
+TupleSecret tuple_secret(const wire::FourTuple& tuple, SipKey key) noexcept;
+
 /// The initial sequence number of a connection that opens at `now`: M + F(tuple, key), where M
 /// counts 4 microseconds and F is SipHash-2-4 (RFC 6528 s.3; RFC 9293 s.3.4.1, MUST-8, SHLD-1). For
 /// one tuple it grows with time, so that a new incarnation starts beyond the old one; between
 /// tuples it says nothing to whoever lacks the key. `now` may be before the epoch.
-wire::SeqNum initial_sequence_number(const wire::FourTuple& tuple, SipKey key,
-                                     Instant now) noexcept;
+wire::SeqNum initial_sequence_number(const TupleSecret& secret, Instant now) noexcept;
+inline wire::SeqNum initial_sequence_number(const wire::FourTuple& tuple, SipKey key,
+                                            Instant now) noexcept {
+  return initial_sequence_number(tuple_secret(tuple, key), now);
+}
 
 /// Chooses source ports so that a stranger cannot foretell them and each is rested as long as
 /// possible before it is used again: for every local address and remote endpoint the ports are

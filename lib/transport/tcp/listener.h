@@ -34,6 +34,7 @@ struct alignas(64) HalfOpen {
   bool from_cookie = false;          // when our SYN was sent is not known
   bool fast_open = false;            // asked for, by a cookie or for one (RFC 7413 s.4.2)
   std::uint32_t ts_recent = 0;       // RFC 7323 s.4.3
+  std::uint32_t ts_offset = 0;       // the owner's own: what its timestamps are ahead of the clock
   std::uint16_t challenge_slot = 0;  // as a Tcb's
 };
 static_assert(sizeof(HalfOpen) == 64);

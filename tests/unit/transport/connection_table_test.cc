@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <set>
@@ -38,11 +40,19 @@ TEST(EntryId, KeepsKindAndIndexAndNoneIsNeither) {
   EXPECT_NE((EntryId{Kind::half_open, 7}), (EntryId{Kind::connection, 7}));
 }
 
-TEST(TupleHash, EveryFieldAndTheKeyMatter) {
+TEST(TupleHash, EveryFieldAndEachWordOfTheKeyMatters) {
   const wire::FourTuple base{wire::Ipv4Address{10, 0, 0, 1}, wire::Ipv4Address{10, 0, 0, 2}, 80,
                              1024};
-  const SipKey key{1, 2};
-  std::set<std::uint64_t> hashes{hash(base, key), hash(base, {1, 3}), hash(base, {2, 2})};
+  Prng prng{1};
+  const TupleKey key = TupleKey::random(prng);
+  EXPECT_EQ(hash(base, key), hash(base, key));
+  std::set<std::uint64_t> hashes{hash(base, key)};
+  for (std::size_t word = 0; word < key.words.size(); ++word) {
+    TupleKey other = key;
+    other.words[word] ^= std::uint64_t{1} << 63;
+    other.words[word] += std::uint64_t{1} << 31;
+    hashes.insert(hash(base, other));
+  }
   wire::FourTuple other = base;
   other.local = wire::Ipv4Address{10, 0, 0, 3};
   hashes.insert(hash(other, key));
@@ -57,8 +67,26 @@ TEST(TupleHash, EveryFieldAndTheKeyMatter) {
   other = base;
   std::swap(other.local, other.remote);
   hashes.insert(hash(other, key));
-  EXPECT_EQ(hashes.size(), 8u);
-  EXPECT_EQ(hash(base, key), hash(base, key));
+  EXPECT_EQ(hashes.size(), 14u);
+}
+
+// What a table sees of it: buckets by the first bits, tags by others, of tuples that count up.
+TEST(TupleHash, SpreadsTuplesThatCountUp) {
+  Prng prng{2};
+  for (int key_number = 0; key_number < 20; ++key_number) {
+    const TupleKey key = TupleKey::random(prng);
+    for (const unsigned shift : {0u, 16u, 32u, 52u}) {
+      std::array<std::uint32_t, 4096> buckets{};
+      for (std::uint32_t i = 0; i < 4096 * 16; ++i) {
+        const wire::FourTuple tuple{wire::Ipv4Address{10, 0, 0, 1},
+                                    wire::Ipv4Address{0x0A00'0100 + i / 4096}, 80,
+                                    static_cast<std::uint16_t>(1024 + i % 4096)};
+        ++buckets[hash(tuple, key) >> shift & 0xFFF];
+      }
+      // 16 each; by chance a bucket has more than 50 once in 10^11.
+      EXPECT_LE(*std::max_element(buckets.begin(), buckets.end()), 50u) << shift;
+    }
+  }
 }
 
 TEST(ConnectionTable, ALifeIsOneInsertTwoReplacementsAndOneErase) {
