@@ -24,6 +24,9 @@ struct FailIf {
   std::string metric;  // in full: "connect.p90", "cps"
   bool below = false;  // it holds below the limit; otherwise above
   double limit = 0;    // microseconds, or a number
+
+  /// Its metric is a latency.
+  bool of_latency() const { return metric.find('.') != metric.npos; }
 };
 
 /// The error's `why` says what is wrong with it; the caller adds the option.

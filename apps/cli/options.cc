@@ -251,6 +251,29 @@ Status check_target(const application::Endpoint& target, const pipeline::Address
   return std::monostate{};
 }
 
+/// SYNs alone ask for nothing, and nothing is kept of them that could be waited for.
+Status check_syn_only(const Draft& draft) {
+  if (!draft.client.syn_only) return std::monostate{};
+  if (!draft.client.cps) {
+    return usage("--syn-only", "without a rate there is no end of SYNs", "--cps 1000000 with it");
+  }
+  for (const std::string_view name :
+       {"--concurrency", "--requests", "--pipeline", "--path", "--method", "--header", "--data",
+        "--close", "--reset", "--hold", "--hold-interval", "--fast-open", "--scenario"}) {
+    if (draft.has(name)) {
+      return usage("--syn-only", fmt::format("together with {}: SYNs open no connection", name),
+                   "one of the two");
+    }
+  }
+  for (const FailIf& rule : draft.client.fail_if) {
+    if (rule.of_latency()) {
+      return usage(fmt::format("--fail-if {}", in_quotes(rule.text)), "SYNs alone are not timed",
+                   "--fail-if 'failed>0', or no --syn-only");
+    }
+  }
+  return std::monostate{};
+}
+
 /// What options of the client say together.
 Status check_client(const About& about, const Draft& draft) {
   if (about.program == Program::load && draft.client.targets.empty()) {
@@ -269,6 +292,7 @@ Status check_client(const About& about, const Draft& draft) {
   if (draft.has("--reset") && draft.has("--close")) {
     return usage("--reset", "together with --close", "one of the two");
   }
+  if (Status fine = check_syn_only(draft); !fine) return fine;
   const bool holds = draft.client.hold || draft.scenario == Scenario::hold;
   if (draft.has("--hold-interval") && !holds) {
     return usage("--hold-interval", "without --hold", "--hold with it");

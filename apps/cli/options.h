@@ -80,6 +80,7 @@ struct ClientOptions {
   Duration hold_interval = 30s;
   Duration ramp = 0s;
   Duration warmup = 1s;
+  bool syn_only = false;  // SYNs at `cps`, and a reset for each answer
   std::vector<FailIf> fail_if;
 };
 

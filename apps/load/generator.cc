@@ -64,6 +64,7 @@ Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, st
   out.hold = options.hold;
   out.hold_interval = options.hold_interval;
   out.ramp = options.ramp;
+  out.syn_only = options.syn_only;
   return out;
 }
 
@@ -91,6 +92,7 @@ Generator::Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at
       parser_(options_.prepared.front().method_is_head(), options_.streams),
       held_(std::move(held)),
       sent_at_(std::move(sent_at)),
-      rests_until_(options_.targets.size()) {}
+      rests_until_(options_.targets.size()),
+      syns_(options_.targets.size()) {}
 
 }  // namespace pollux::load

@@ -43,6 +43,8 @@ struct GeneratorOptions {
   bool hold = false;
   Duration hold_interval = 30s;
   Duration ramp{0};
+  /// SYNs at the rate, and nothing else: who answers is reset.
+  bool syn_only = false;
   /// The first request is ready before the SYN leaves, which takes it along where it may.
   bool fast_open = false;
   /// The most connections that the stack keeps.
@@ -97,8 +99,9 @@ class Generator {
   static Result<std::unique_ptr<Generator>> make(GeneratorOptions options);
 
   // What the run loop asks.
-  void begin_measuring(Instant) noexcept {
+  void begin_measuring(Instant now) noexcept {
     measuring_ = true;
+    measured_from_ = now;
     tally_.note_begin();
   }
   void wind_down(Instant) noexcept {
@@ -106,7 +109,10 @@ class Generator {
     tally_.note_end();
   }
   bool idle() const noexcept { return tally_.live == 0; }
-  void end_with(run::Leftover leftover) noexcept { leftover_ = leftover; }
+  void end_with(run::Leftover leftover) noexcept {
+    leftover_ = leftover;
+    if (options_.syn_only) give_up_syns();
+  }
   const run::Tally& tally() const noexcept { return tally_; }
 
   void on_start(auto& stack) noexcept { pace_.start(stack.now()); }
@@ -114,9 +120,14 @@ class Generator {
   void on_poll(auto& stack) noexcept {
     if (winding_down_) return;
     for (std::uint32_t n = due(stack.now()); n != 0; --n) {
-      if (!open(stack)) break;
+      if (!(options_.syn_only ? send_syn(stack) : open(stack))) break;
     }
     if (options_.hold) ask_held(stack);
+  }
+
+  void on_syn_answer(auto&, const application::SynAnswer& answer) noexcept {
+    heard_ = true;
+    if (options_.syn_only) take_answer(answer);
   }
 
   void on_connected(application::Stream auto& stream) noexcept {
@@ -209,6 +220,12 @@ class Generator {
   bool not_opened(application::StackError error, std::uint32_t target, Instant now) noexcept;
   void fail_unopened(Cause cause) noexcept;
 
+  // SYNs alone (generator_syn.h)
+  bool counts(Instant sent) const noexcept;
+  bool send_syn(auto& stack) noexcept;
+  void take_answer(const application::SynAnswer& answer) noexcept;
+  void give_up_syns() noexcept;
+
   // Talking (generator_talk.h)
   void give_turn(application::Stream auto& stream) noexcept;
   void ask_held(auto& stack) noexcept;
@@ -230,6 +247,8 @@ class Generator {
   run::Tally tally_;
   std::vector<Instant> rests_until_;  // of each target
   std::uint32_t next_target_ = 0;
+  std::vector<std::uint64_t> syns_;  // sent to each target
+  Instant measured_from_{};
   bool measuring_ = false;
   bool winding_down_ = false;
   bool heard_ = false;  // of a connection that was opened or refused
@@ -239,4 +258,5 @@ class Generator {
 }  // namespace pollux::load
 
 #include "load/generator_open.h"
+#include "load/generator_syn.h"
 #include "load/generator_talk.h"

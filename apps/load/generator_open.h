@@ -16,6 +16,10 @@ inline std::uint32_t Generator::due(Instant now) noexcept {
     if (options_.hold && room == 0) pace_.forgive(now);
     wanted = pace_.missing(now);
     if (options_.hold) wanted = std::min(wanted, room);
+    // A SYN that is lost while the neighbour is asked for is sent again by nobody.
+    if (options_.syn_only && !heard_ && pace_.since_start(now) < patience) {
+      wanted = std::min<std::uint64_t>(wanted, live < before_answer ? before_answer - live : 0);
+    }
   } else {
     wanted = pace_.wanted(now, options_.concurrency);
     if (!heard_ && pace_.since_start(now) < patience) {
@@ -67,6 +71,7 @@ inline bool Generator::not_opened(application::StackError error, std::uint32_t t
                                   Instant now) noexcept {
   switch (error) {
     case application::StackError::no_route:
+    case application::StackError::no_neighbor:
     case application::StackError::invalid:
     case application::StackError::too_big:
       rests_until_[target] = now + rest;

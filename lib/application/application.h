@@ -69,13 +69,23 @@ struct ConnectOptions {
 
 /// Why listen(), connect() or send() of a datagram did nothing.
 enum class StackError : std::uint8_t {
-  in_use,     // the port or four-tuple is taken
-  no_ports,   // every local port towards that endpoint is in use
-  no_memory,  // a bound known at start is reached
-  no_route,   // no own address or next hop for that destination
-  too_big,    // a datagram over 65,507 bytes
-  stopped,    // the stack is told to stop: nothing new begins
-  invalid     // port 0, or an address that nobody can have
+  in_use,       // the port or four-tuple is taken
+  no_ports,     // every local port towards that endpoint is in use
+  no_memory,    // a bound known at start is reached
+  no_route,     // no own address or next hop for that destination
+  no_neighbor,  // nobody answers for the next hop (send_syn() alone says so)
+  too_big,      // a datagram over 65,507 bytes
+  stopped,      // the stack is told to stop: nothing new begins
+  invalid       // port 0, or an address that nobody can have
+};
+
+/// What a SYN of stack.send_syn() has brought. Nothing was kept of it: all of this comes from the
+/// answer, and an answer that comes twice is told twice.
+struct SynAnswer {
+  Endpoint local{};
+  Endpoint remote{};
+  Instant sent{};         // when the SYN left, to 4 us, rounded down
+  bool accepted = false;  // a SYN,ACK, which the stack has answered with a reset; else a reset
 };
 
 /// Per-connection switches (RFC 9293 s.3.8.4, 3.8.7.1; RFC 5482): what is not given stays as it is.
@@ -187,6 +197,8 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
 ///                                     arrive: refused or unreachable (RFC 1122 s.4.1.3.3)
 ///   void on_message(auto& stack, Message&&)
 ///                                     stack.post() of another thread
+///   void on_syn_answer(auto& stack, const SynAnswer&)
+///                                     somebody has answered a SYN of stack.send_syn()
 ///   void on_poll(auto& stack)         each poll, before sending
 ///
 /// Only Session, on_start and on_closed are required; a missing one costs nothing.

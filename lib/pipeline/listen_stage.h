@@ -77,7 +77,7 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
     }
   }
   reset(arrival.tuple, arrival.segment);
-  return Drop::tcp_no_connection;
+  return takes_syn_answer(arrival) ? Drop::none : Drop::tcp_no_connection;
 }
 
 /// The half-open entry that an ACK's SYN had none of.

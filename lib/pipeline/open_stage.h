@@ -12,10 +12,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
     application::Endpoint remote, const application::ConnectOptions& options) noexcept {
   using application::StackError;
   if (stopped_) return StackError::stopped;
-  if (remote.port == 0 || remote.address.is_any() || remote.address.is_multicast() ||
-      remote.address.is_reserved()) {
-    return StackError::invalid;
-  }
+  if (!may_open(remote)) return StackError::invalid;
   wire::FourTuple tuple{options.local_address, remote.address, options.local_port, remote.port};
   const bool any_address = tuple.local.is_any();
   if (!any_address && !addresses_.contains(tuple.local)) return StackError::invalid;

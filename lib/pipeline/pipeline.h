@@ -137,6 +137,13 @@ class Pipeline {
   void unlisten(std::uint16_t port) noexcept;
   Result<application::StreamId, application::StackError> connect(
       application::Endpoint remote, const application::ConnectOptions& options = {}) noexcept;
+  /// Sends a SYN that belongs to no connection, and keeps nothing of it: on_syn_answer() says what
+  /// comes of it, and a SYN,ACK is reset. `turn` chooses where it leaves from, each own address in
+  /// turn and then the next port: turns that follow one another meet every pair of them once. In
+  /// use: a listener has that port, or a connection that four-tuple; no memory: the device takes
+  /// no more for now.
+  Result<std::monostate, application::StackError> send_syn(application::Endpoint remote,
+                                                           std::uint64_t turn) noexcept;
   /// The stream of an id that still lives.
   std::optional<Stream> stream(application::StreamId id) noexcept;
   /// To walk past all streams: one past the last place that may have one, and the stream at a place
@@ -167,6 +174,7 @@ class Pipeline {
   static constexpr std::uint16_t max_pieces_past_gap = 512;
   static constexpr std::uint32_t most_owned = 32'768;  // packets in one send queue
   static constexpr Duration longest_cork = 200ms;
+  static constexpr Duration longest_syn_wait = 4s;  // for an answer to a SYN that nobody keeps
   static constexpr std::size_t burst = link::burst_size;
   /// 64 KiB in buffers of 1,500 bytes.
   static constexpr std::size_t most_chained = 44;
@@ -375,9 +383,16 @@ class Pipeline {
   Result<application::StreamId, application::StackError> open(
       const wire::FourTuple& tuple, std::uint64_t hash,
       const application::ConnectOptions& options) noexcept;
+  static bool may_open(application::Endpoint remote) noexcept {
+    return remote.port != 0 && !remote.address.is_any() && !remote.address.is_multicast() &&
+           !remote.address.is_reserved();
+  }
   bool claim(const wire::FourTuple& tuple, std::uint64_t& hash) noexcept;
   bool pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
                    SourceAddresses::Turn* sources) noexcept;
+
+  // syn_stage.h
+  bool takes_syn_answer(const Arrival& arrival) noexcept;
 
   Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }
   const tcp::Config& tcp_config(const Connection& c) const noexcept { return profiles_[c.profile]; }
@@ -419,6 +434,7 @@ class Pipeline {
   Prng random_;
   const tcp::TupleKey table_key_;
   const SipKey isn_key_;
+  const std::uint32_t first_syn_port_;  // of send_syn(), in its range
 
   packet::Burst<Packet, burst> frames_;
   std::uint32_t full_bursts_ = 0;  // in a row
@@ -485,5 +501,6 @@ class Pipeline {
 #include "pipeline/listen_stage.h"
 #include "pipeline/open_stage.h"
 #include "pipeline/setup.h"
+#include "pipeline/syn_stage.h"
 #include "pipeline/tcp_out_stage.h"
 #include "pipeline/tcp_stage.h"

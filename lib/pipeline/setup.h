@@ -112,6 +112,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       random_(config.seed),
       table_key_(tcp::TupleKey::random(random_)),
       isn_key_{random_.next(), random_.next()},
+      first_syn_port_(random_.next32() % tcp::EphemeralPorts::count),
       addresses_(std::move(own)),
       transmit_(device, counters_, std::move(neighbors), std::move(routes), config.neighbors,
                 config.interface.vlan, static_cast<std::uint16_t>(random_.next()), path_mtu_),

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -27,20 +29,28 @@ class SourceAddresses {
       return address;
     }
     std::size_t size() const noexcept { return size_; }
+    /// The i-th of them, i < size(), whoever's turn it is.
+    wire::Ipv4Address at(std::size_t i) const noexcept {
+      const auto behind = std::upper_bound(ranges_.begin(), ranges_.end(), i,
+                                           [](std::size_t n, const Range& r) { return n < r.at; });
+      const Range& range = *std::prev(behind);
+      return wire::Ipv4Address{range.first + static_cast<std::uint32_t>(i - range.at)};
+    }
 
    private:
     friend SourceAddresses;
     struct Range {
       std::uint32_t first = 0;
       std::uint32_t count = 0;
+      std::size_t at = 0;  // of its first address among all
     };
     void add(wire::Ipv4Address address) {
-      ++size_;
       if (!ranges_.empty() && ranges_.back().first + ranges_.back().count == address.value()) {
         ++ranges_.back().count;
       } else {
-        ranges_.push_back({address.value(), 1});
+        ranges_.push_back({address.value(), 1, size_});
       }
+      ++size_;
     }
     std::vector<Range> ranges_;
     std::size_t size_ = 0;

@@ -24,6 +24,8 @@ int error_of(StackError error) {
       return ENOBUFS;
     case StackError::no_route:
       return ENETUNREACH;
+    case StackError::no_neighbor:
+      return EHOSTUNREACH;
     case StackError::too_big:
       return EMSGSIZE;
     case StackError::stopped:

@@ -28,6 +28,14 @@ wire::SeqNum initial_sequence_number(const TupleSecret& secret, Instant now) noe
   return wire::SeqNum{secret.number} + static_cast<std::uint32_t>(ticks);
 }
 
+std::optional<Instant> opened_at(wire::SeqNum iss, const wire::FourTuple& tuple, SipKey key,
+                                 Instant now, Duration longest) noexcept {
+  const std::int32_t distance = initial_sequence_number(tuple, key, now) - iss;
+  const Ticks ago{static_cast<std::uint32_t>(distance)};
+  if (ago > longest) return std::nullopt;
+  return Instant{std::chrono::floor<Ticks>(now.time_since_epoch()) - ago};
+}
+
 EphemeralPorts::Turn EphemeralPorts::turn_of(wire::Ipv4Address local, wire::Ipv4Address remote,
                                              std::uint16_t remote_port) noexcept {
   // Bit 63 keeps these inputs apart from every tuple's ports, should someone share the key.

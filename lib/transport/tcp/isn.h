@@ -31,6 +31,13 @@ inline wire::SeqNum initial_sequence_number(const wire::FourTuple& tuple, SipKey
   return initial_sequence_number(tuple_secret(tuple, key), now);
 }
 
+/// When the connection was opened whose initial number is `iss`: initial_sequence_number() turned
+/// round, so that an answer to a SYN tells when that left although nobody has kept it. To 4
+/// microseconds, rounded down, and later than `now` never; nothing where that is more than
+/// `longest` ago, as of any number that is not ours, but for one in 2^32 / (longest / 4 us).
+std::optional<Instant> opened_at(wire::SeqNum iss, const wire::FourTuple& tuple, SipKey key,
+                                 Instant now, Duration longest) noexcept;
+
 /// Chooses source ports so that a stranger cannot foretell them and each is rested as long as
 /// possible before it is used again: for every local address and remote endpoint the ports are
 /// taken in turn, from an offset that only the key's owner knows (RFC 6056 s.3.3.4, algorithm 4).

@@ -330,8 +330,28 @@ INSTANTIATE_TEST_SUITE_P(
                           "with --cps and --fail-if 'failed>0'"},
                     Wrong{{"--profile", "x"},
                           "--profile 'x': not yet in this version; try: "
-                          "--cps, --ramp and --duration by hand"},
-                    Wrong{{"--syn-only"}, "--syn-only: not yet in this version; try: --cps max"}));
+                          "--cps, --ramp and --duration by hand"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    SynOnly, WrongLoad,
+    testing::Values(
+        Wrong{{"--syn-only"},
+              "--syn-only: without a rate there is no end of SYNs; try: --cps 1000000 with it"},
+        Wrong{{"--syn-only", "--cps", "max"},
+              "--syn-only: without a rate there is no end of SYNs; try: --cps 1000000 with it"},
+        Wrong{{"--syn-only", "--cps", "9", "--hold"},
+              "--syn-only: together with --hold: SYNs open no connection; try: one of the two"},
+        Wrong{{"--syn-only", "--cps", "9", "--requests", "2"},
+              "--syn-only: together with --requests: SYNs open no connection; try: one of the two"},
+        Wrong{{"--syn-only", "--cps", "9", "--concurrency", "2"},
+              "--syn-only: together with --concurrency: SYNs open no connection; try: one of the "
+              "two"},
+        Wrong{{"--syn-only", "--cps", "9", "--fast-open", "on"},
+              "--syn-only: together with --fast-open: SYNs open no connection; try: one of the "
+              "two"},
+        Wrong{{"--syn-only", "--cps", "9", "--fail-if", "p90>1ms"},
+              "--fail-if 'p90>1ms': SYNs alone are not timed; try: --fail-if 'failed>0', or no "
+              "--syn-only"}));
 
 TEST(WrongHttpd, MorePortsThanAStackListensOn) {
   std::vector<std::string> words = with_device({});

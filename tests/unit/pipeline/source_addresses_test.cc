@@ -29,6 +29,18 @@ TEST(SourceAddresses, EachOfTheNextHopsNetworkInTurn) {
             (std::vector<Ipv4Address>{{192, 168, 1, 2}, {192, 168, 1, 2}}));
 }
 
+TEST(SourceAddresses, ByNumberTheyAreTheSameAsInTurn) {
+  wire::AddressSet own;
+  ASSERT_TRUE(own.add({Ipv4Address{10, 0, 0, 2}, 24}, 2));
+  ASSERT_TRUE(own.add({Ipv4Address{10, 0, 0, 9}, 24}));
+  ASSERT_TRUE(own.add({Ipv4Address{10, 0, 0, 20}, 24}, 100));
+  ASSERT_TRUE(own.add({Ipv4Address{192, 168, 1, 2}, 24}));
+  SourceAddresses sources{own};
+  SourceAddresses::Turn& near = sources.towards(Ipv4Address{10, 0, 0, 1});
+  ASSERT_EQ(near.size(), 103u);
+  for (std::size_t i = 0; i < near.size(); ++i) EXPECT_EQ(near.at(i), near.next()) << i;
+}
+
 TEST(SourceAddresses, AllWhenTheNextHopIsInNoNetworkOfOurs) {
   wire::AddressSet own;
   ASSERT_TRUE(own.add({Ipv4Address{10, 0, 0, 2}, 24}));

@@ -53,8 +53,11 @@ class GeneratorTest : public testing::Test {
     asked.streams = config_for(client_address, 2).connections;
     generator_ = std::move(*Generator::make(std::move(asked)));
     cable_.emplace(world_.connect(server_device_, client_device_, link));
-    server_ = std::move(*ServerPipeline::make(config_for(server_address, 1), server_device_,
-                                              *responder_, world_.now()));
+    auto server_config = config_for(server_address, 1);
+    server_config.tcp.syn_cookies = server_cookies_;
+    server_config.half_open = server_half_open_;
+    server_ =
+        std::move(*ServerPipeline::make(server_config, server_device_, *responder_, world_.now()));
     client_ = std::move(*ClientPipeline::make(config_for(client_address, 2), client_device_,
                                               *generator_, world_.now()));
     world_.add_host(*server_, {&server_device_});
@@ -96,6 +99,8 @@ class GeneratorTest : public testing::Test {
     EXPECT_LE(t.established, t.attempted);
   }
 
+  tcp::SynCookieUse server_cookies_ = tcp::SynCookieUse::automatic;
+  std::uint32_t server_half_open_ = 10'000;
   sim::World world_{7};
   sim::Device& server_device_ = world_.add_device({.name = "server", .mac = {{2, 0, 0, 0, 0, 1}}});
   sim::Device& client_device_ = world_.add_device({.name = "client", .mac = {{2, 0, 0, 0, 0, 2}}});

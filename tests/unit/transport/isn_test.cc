@@ -43,6 +43,23 @@ TEST(InitialSequence, ANewIncarnationStartsBeyondTheOldOne) {
   }
 }
 
+TEST(InitialSequence, TellsWhenItWasMade) {
+  Prng prng{2};
+  for (int i = 0; i < 10'000; ++i) {
+    const wire::FourTuple tuple = tuple_at(static_cast<std::uint16_t>(prng.next()));
+    const Instant made{Duration{static_cast<std::int64_t>(prng.below(1ull << 60))}};
+    const wire::SeqNum iss = initial_sequence_number(tuple, key, made);
+    const Duration later{static_cast<std::int64_t>(prng.below(3'999'996'000))};
+    const auto told = opened_at(iss, tuple, key, made + later, 4s);
+    ASSERT_TRUE(told) << i;
+    ASSERT_LE(*told, made);
+    ASSERT_LT(made - *told, 4us);
+    ASSERT_FALSE(opened_at(iss, tuple, key, made + 4s + 4us + later, 4s));
+    ASSERT_FALSE(opened_at(iss, tuple, key, made - 4us, 4s)) << "it is not made yet";
+    ASSERT_FALSE(opened_at(iss + (1u << 30), tuple, key, made, 4s)) << "not ours";
+  }
+}
+
 TEST(InitialSequence, TuplesAndKeysAreUnrelated) {  // MUST-9, SHLD-1
   const Instant now{1h};
   std::set<std::uint32_t> seen;
