@@ -469,7 +469,7 @@ const std::vector<OptionRow>& option_table() {
        loading, "", take_nothing},
       {{"--profile", "NAME", "a run of RFC 9411", "Client"},
        loading, "connections", take_nothing},
-      {{"--syn-only", "", "SYNs at --cps that nobody keeps, a RST for each answer; completed: it was "
+      {{"--syn-only", "", "SYNs at --cps that nobody keeps, a RST for each answer; completed: "
         "answered", "Client"},
        loading, "", [](D& d, V&) { d.client.syn_only = true; return fine(); }},
 

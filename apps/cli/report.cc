@@ -111,6 +111,22 @@ void cores(Out& out, const Summary& s) {
   }
 }
 
+/// Whether the generator was the limit.
+void generator(Out& out, const Summary& s) {
+  if (!s.generator) return;
+  const Summary::Generator& g = *s.generator;
+  std::string late;
+  if (g.late.samples != 0) {
+    late = fmt::format("; opened late by {:.1f} us (p50), {:.1f} us (p99), {:.1f} us (most)",
+                       g.late.p50, g.late.p99, g.late.max);
+  }
+  line(out, "generator    busy {:.1f} % of its time{}", g.busy * 100, late);
+  if (g.limited) {
+    line(out, "             and was the limit: {} were due at the end and not opened",
+         grouped(g.behind));
+  }
+}
+
 void machine(Out& out, const Summary& s) {
   line(out, "memory       {} bytes a connection, room for {}, {}",
        grouped(s.memory.bytes_per_connection), grouped(s.memory.connections_capacity),
@@ -157,6 +173,7 @@ std::string table(const Summary& summary) {
   packets(out, summary);
   latencies(out, summary);
   cores(out, summary);
+  generator(out, summary);
   machine(out, summary);
   return text_of(out);
 }
@@ -174,6 +191,7 @@ std::string table(std::string_view scenario, const Summary& server, const Summar
   packets(out, server);
   cores(out, server);
   cores(out, client);
+  generator(out, client);
   machine(out, client);
   return text_of(out);
 }

@@ -85,6 +85,13 @@ Json json_of_cores(const std::vector<Summary::Core>& cores) {
   return out;
 }
 
+Json json_of(const Summary::Generator& generator) {
+  return {{"busy", rounded(generator.busy)},
+          {"late_us", json_of(generator.late)},
+          {"behind", generator.behind},
+          {"limited", generator.limited}};
+}
+
 Json json_of(const Summary::Environment& environment) {
   return {{"cpu", environment.cpu},
           {"tsc_hz", environment.tsc_hz},
@@ -141,6 +148,7 @@ Json json_of(const Summary& s) {
                    {"connections_capacity", s.memory.connections_capacity},
                    {"huge_pages", s.memory.huge_pages}};
   out["cores"] = json_of_cores(s.cores);
+  if (s.generator) out["generator"] = json_of(*s.generator);
   out["environment"] = json_of(s.environment);
   return out;
 }
@@ -201,6 +209,13 @@ void take_counters(Summary& summary, const Counters& counters) {
 }
 
 void derive(Summary& summary) {
+  if (auto& generator = summary.generator) {
+    for (const Summary::Core& core : summary.cores) {
+      generator->busy = std::max(generator->busy, core.busy);
+    }
+    const std::uint64_t allowed = std::max<std::uint64_t>(summary.connections.attempted / 200, 64);
+    generator->limited = generator->behind > allowed;
+  }
   Summary::Cps& cps = summary.cps;
   const double seconds = summary.duration_s;
   const auto completed = static_cast<double>(summary.connections.completed);

@@ -73,6 +73,13 @@ struct Summary {
     double busy = 0;   // share of its time, 0 to 1
     double cycles_per_packet = 0, cycles_per_connection = 0;
   };
+  /// Of a client: whether it was itself the limit.
+  struct Generator {
+    double busy = 0;           // share of its core's time, 0 to 1: the busiest core's
+    Latency late{};            // of a rate: how long after it was due each connection was opened
+    std::uint64_t behind = 0;  // of a rate: due when the measured time was over, and not opened
+    bool limited = false;  // these are more than 0.5 % of what was opened, and than one poll opens
+  };
   struct Stalls {
     double share = 0;  // of the time, 0 to 1
     double longest_us = 0;
@@ -99,6 +106,7 @@ struct Summary {
   Named drops, send_drops, events;  // those that are not zero
   Memory memory;
   std::vector<Core> cores;
+  std::optional<Generator> generator = std::nullopt;
   Environment environment;
 };
 
@@ -111,7 +119,8 @@ void take_counters(Summary& summary, const Counters& counters);
 
 /// What follows from the other values: cps from its per_second (from what was completed in
 /// duration_s where the run had no whole second), requests per second, packets per completed
-/// connection. What came after the measured time is in no rate. Call it last.
+/// connection; whether the generator was the limit. What came after the measured time is in no
+/// rate. Call it last.
 void derive(Summary& summary);
 
 /// The object of "pollux.summary.1", with line ends and indents.

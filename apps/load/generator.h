@@ -75,7 +75,7 @@ class Generator {
   static constexpr Duration rest = 1s;
 
   struct Session {
-    Instant due{};                // when it was to be opened
+    Instant due{};                // when it was to be opened; when held, to ask
     Instant asked{};              // when the request was sent, where only one is under way at once
     Instant closing{};            // when its close began
     std::uint64_t begun = 0;      // requests of which something was sent
@@ -104,9 +104,10 @@ class Generator {
     measured_from_ = now;
     tally_.note_begin();
   }
-  void wind_down(Instant) noexcept {
+  void wind_down(Instant now) noexcept {
     winding_down_ = true;
     tally_.note_end();
+    if (!pace_.closed_loop() && !options_.hold) tally_.behind = pace_.missing(now);
   }
   bool idle() const noexcept { return tally_.live == 0; }
   void end_with(run::Leftover leftover) noexcept {
@@ -141,7 +142,7 @@ class Generator {
       if (tally_.open > tally_.peak_open) tally_.peak_open = std::uint64_t{tally_.open};
       tally_.connect.record(elapsed(session.due, now));
     }
-    if (options_.hold) give_turn(stream);
+    if (options_.hold) give_turn(stream, now);
     ask(stream);
   }
 
@@ -219,6 +220,7 @@ class Generator {
   bool open(auto& stack) noexcept;
   bool not_opened(application::StackError error, std::uint32_t target, Instant now) noexcept;
   void fail_unopened(Cause cause) noexcept;
+  Instant take_turn(Instant now) noexcept;
 
   // SYNs alone (generator_syn.h)
   bool counts(Instant sent) const noexcept;
@@ -227,7 +229,7 @@ class Generator {
   void give_up_syns() noexcept;
 
   // Talking (generator_talk.h)
-  void give_turn(application::Stream auto& stream) noexcept;
+  void give_turn(application::Stream auto& stream, Instant due) noexcept;
   void ask_held(auto& stack) noexcept;
   bool may_begin(const Session& session) const noexcept;
   void ask(application::Stream auto& stream) noexcept;

@@ -54,14 +54,21 @@ bool Generator::open(auto& stack) noexcept {
   if (!id) return not_opened(id.error(), target, now);
   auto stream = stack.stream(*id);
   Session& session = stream->session();
-  session.due = pace_.next_due(now);
+  session.due = take_turn(now);
   session.target = target;
   session.counted = measuring_;
-  pace_.take();
   ++tally_.live;
   if (measuring_) ++tally_.attempted;
   if (options_.fast_open && !options_.hold) ask(*stream);
   return true;
+}
+
+/// One that is opened now: when it was due.
+inline Instant Generator::take_turn(Instant now) noexcept {
+  const Instant due = pace_.next_due(now);
+  pace_.take();
+  if (measuring_ && !pace_.closed_loop()) tally_.late.record(elapsed(due, now));
+  return due;
 }
 
 /// At a rate, one that could not be opened is one that failed. A closed loop waits for a port or

@@ -30,7 +30,7 @@ bool Generator::send_syn(auto& stack) noexcept {
                                                                        : Cause::unreachable);
     return true;
   }
-  pace_.take();
+  take_turn(now);
   ++tally_.live;
   if (counts(now)) ++tally_.attempted;
   return true;

@@ -6,18 +6,22 @@
 
 namespace pollux::load {
 
-/// A held connection may ask once, and gets its next turn an interval from now.
-void Generator::give_turn(application::Stream auto& stream) noexcept {
-  stream.session().turn = true;
+/// A held connection may ask once, and gets its next turn an interval from now. Its request counts
+/// from when it was due: of a turn that comes while another waits for an answer, from that one's.
+void Generator::give_turn(application::Stream auto& stream, Instant due) noexcept {
+  Session& session = stream.session();
+  if (!session.turn) session.due = due;
+  session.turn = true;
   held_.push(stream.id(), stream.stack().now() + options_.hold_interval);
 }
 
 void Generator::ask_held(auto& stack) noexcept {
   for (std::uint32_t n = burst; n != 0 && !held_.empty(); --n) {
-    if (held_.front_due() > stack.now()) return;
+    const Instant due = held_.front_due();
+    if (due > stack.now()) return;
     const application::StreamId id = held_.front();
     if (auto stream = stack.stream(id)) {
-      give_turn(*stream);
+      give_turn(*stream, due);
       ask(*stream);
     } else {
       held_.remove(id.index);
@@ -53,11 +57,11 @@ void Generator::ask(application::Stream auto& stream) noexcept {
 /// The first bytes of a request are on their way.
 void Generator::begin_request(application::Stream auto& stream) noexcept {
   Session& session = stream.session();
-  const Instant now = stream.stack().now();
+  const Instant from = options_.hold ? session.due : stream.stack().now();
   if (options_.pipeline == 1) {
-    session.asked = now;
+    session.asked = from;
   } else {
-    sent_at_.at(stream.id().index, session.begun) = now;
+    sent_at_.at(stream.id().index, session.begun) = from;
   }
   ++session.begun;
   session.turn = false;

@@ -189,7 +189,8 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
   cli::Summary out;
   out.program = facts.program;
   Counters counters;
-  Histogram connect, first_byte, close;
+  Histogram connect, first_byte, close, late;
+  if (end.role == "client") out.generator.emplace();
   std::vector<std::uint64_t> completed(cores.size()), packets(cores.size());
   std::vector<bool> used(cores.size());
   for (const LaneView& lane : end.lanes) {
@@ -198,6 +199,8 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
     connect.add(lane.tally->connect);
     first_byte.add(lane.tally->first_byte);
     close.add(lane.tally->close);
+    late.add(lane.tally->late);
+    if (out.generator) out.generator->behind += lane.tally->behind;
     used[lane.core] = true;
     completed[lane.core] += lane.tally->completed;
     packets[lane.core] += lane.measured[Event::frames_received] + lane.measured[Event::frames_sent];
@@ -223,6 +226,7 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
   out.connect = cli::latency_of(connect);
   out.first_byte = cli::latency_of(first_byte);
   out.close = cli::latency_of(close);
+  if (out.generator) out.generator->late = cli::latency_of(late);
   out.cps.per_second = per_second;
   out.memory = {facts.bytes_per_connection, facts.connections_capacity * end.lanes.size(),
                 facts.huge_pages};

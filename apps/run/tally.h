@@ -53,7 +53,10 @@ struct Tally {
   Count open_from_warmup;
   /// Connections of the warm-up that never were set up.
   Count not_set_up_in_warmup;
+  /// Of a rate: what was due when the measured time was over, and not opened.
+  Count behind;
   Histogram connect, first_byte, close;
+  Histogram late;  // of a rate: how long after it was due each was opened
 
   void note_begin() noexcept { live_completed_before = std::uint64_t{live_completed}; }
   /// The measured time is over.

@@ -64,6 +64,21 @@ TEST(Table, ShowsWhatHappenedAndWhy) {
   for (const char c : text) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
 }
 
+TEST(Table, SaysWhetherTheGeneratorWasTheLimit) {
+  Summary summary;
+  EXPECT_THAT(table(summary), Not(HasSubstr("generator")));
+  summary.generator = {.busy = 0.25, .late = {10, 1, 2, 3, 40, 50, 600}};
+  EXPECT_THAT(
+      table(summary),
+      HasSubstr("generator    busy 25.0 % of its time; opened late by 2.0 us (p50), 40.0 us "
+                "(p99), 600.0 us (most)\nmemory"));
+  summary.generator = {.busy = 1, .behind = 12'000, .limited = true};
+  EXPECT_THAT(table(summary),
+              HasSubstr("generator    busy 100.0 % of its time\n"
+                        "             and was the limit: 12,000 were due at the end and not "
+                        "opened\n"));
+}
+
 TEST(Table, OfBothEndsShowsBothEndsCores) {
   Summary server;
   server.cores = {{0, "server", 1, 1, 1}};

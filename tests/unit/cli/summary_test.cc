@@ -118,6 +118,30 @@ TEST(Json, ARunOfNothingHasNoInfinities) {
   EXPECT_EQ(written["cores"], Json::array());
 }
 
+TEST(Json, SaysWhetherTheGeneratorWasTheLimit) {
+  Summary summary = run();
+  EXPECT_FALSE(Json::parse(to_json(summary)).contains("generator"));
+  summary.connections.attempted = 100'000;
+  summary.cores.push_back({2, "client", 0.75, 300, 1800});
+  summary.generator.emplace();
+  summary.generator->late = {1000, 1, 2, 3, 4, 5, 6};
+  summary.generator->behind = 500;
+  derive(summary);
+  const Json written = Json::parse(to_json(summary))["generator"];
+  EXPECT_EQ(written["busy"], 0.75) << "the busiest core's";
+  EXPECT_EQ(written["late_us"]["p99"], 4.0);
+  EXPECT_EQ(written["behind"], 500);
+  EXPECT_EQ(written["limited"], false) << "half a per cent";
+  summary.generator->behind = 501;
+  derive(summary);
+  EXPECT_TRUE(summary.generator->limited);
+  // One poll's worth is nothing, however few there are.
+  summary.connections.attempted = 10;
+  summary.generator->behind = 64;
+  derive(summary);
+  EXPECT_FALSE(summary.generator->limited);
+}
+
 TEST(Json, OfBothEndsHoldsTwo) {
   Summary server = run();
   server.program = "pollux-bench";
