@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "bench/plan.h"
 #include "cli/error.h"
@@ -24,6 +25,7 @@
 #include "run/ports.h"
 #include "run/report.h"
 #include "run/responder.h"
+#include "run/search.h"
 
 namespace pollux::bench {
 namespace {
@@ -88,27 +90,45 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
   run::print_memory(
       options.shared.human(), eal,
       {resident_before, connections, 2 * plan.pairs, ClientLane::Pipeline::bytes_per_connection()});
-  auto outcome = fleet.run(options.shared, options.client.warmup, eal, clock);
   run::Facts facts{
       "pollux-bench", std::string{cli::name(options.link)},         std::string{steering},
       huge,           ServerLane::Pipeline::bytes_per_connection(), connections,
       offloads[0]};
-  auto server = run::summarize(facts, outcome.ends[0], outcome.per_second[0], plan.cores,
-                               outcome.cores, clock);
-  facts.bytes_per_connection = ClientLane::Pipeline::bytes_per_connection();
-  facts.offloads = offloads[1];
-  const auto client = run::summarize(facts, outcome.ends[1], outcome.per_second[1], plan.cores,
-                                     outcome.cores, clock);
+  run::Facts client_facts = facts;
+  client_facts.bytes_per_connection = ClientLane::Pipeline::bytes_per_connection();
+  client_facts.offloads = offloads[1];
+  const auto summaries_of = [&](const run::Outcome& outcome) {
+    std::vector out{run::summarize(facts, outcome.ends[0], outcome.per_second[0], plan.cores,
+                                   outcome.cores, clock),
+                    run::summarize(client_facts, outcome.ends[1], outcome.per_second[1], plan.cores,
+                                   outcome.cores, clock)};
+    for (const auto& lanes : fleet.servers) {
+      for (const auto& lane : lanes) {
+        run::add_replies(out.front(), std::as_const(*lane).application().counters());
+      }
+    }
+    cli::derive(out.front());
+    return out;
+  };
+  const std::vector<cli::Summary> ends = [&] {
+    if (!options.client.search) {
+      return summaries_of(fleet.run(options.shared, options.client.warmup, eal, clock));
+    }
+    auto found = run::search(options.shared, options.client, [&](std::uint64_t rate) {
+      load::set_rate(fleet.clients, rate);
+      return summaries_of(fleet.run_step(options.shared, options.client.warmup, eal, clock));
+    });
+    fleet.stop(eal, clock);
+    return found;
+  }();
   for (const auto& lanes : fleet.servers) {
     for (const auto& lane : lanes) {
       if (Status served = run::all_ports_served(lane->application()); !served) {
         return cli::print_error(served.error());
       }
-      run::add_replies(server, lane->application().counters());
     }
   }
-  cli::derive(server);
-  return run::finish(options.shared, options.client, cli::name(options.scenario), server, client,
+  return run::finish(options.shared, options.client, cli::name(options.scenario), ends[0], ends[1],
                      recorder->get());
 }
 

@@ -125,9 +125,8 @@ Result<FailIf> parse_fail_if(std::string_view text) {
   return out;
 }
 
-std::vector<std::string> failures_of(const std::vector<FailIf>& conditions,
-                                     const Summary& summary) {
-  std::vector<std::string> out;
+std::vector<Reason> reasons_of(const std::vector<FailIf>& conditions, const Summary& summary) {
+  std::vector<Reason> out;
   for (const FailIf& condition : conditions) {
     std::string why;
     double value = 0;
@@ -144,10 +143,18 @@ std::vector<std::string> failures_of(const std::vector<FailIf>& conditions,
                   : fmt::format("{} is {}", condition.metric, duration_text(value));
     }
     holds = holds || (condition.below ? value < condition.limit : value > condition.limit);
-    if (!holds) continue;
-    out.push_back(
-        format_error({Error::Kind::usage, fmt::format("--fail-if {}", in_quotes(condition.text)),
-                      std::move(why), "less load, a faster peer or another limit"}));
+    if (holds) out.push_back({&condition, std::move(why)});
+  }
+  return out;
+}
+
+std::vector<std::string> failures_of(const std::vector<FailIf>& conditions,
+                                     const Summary& summary) {
+  std::vector<std::string> out;
+  for (Reason& reason : reasons_of(conditions, summary)) {
+    out.push_back(format_error(
+        {Error::Kind::usage, fmt::format("--fail-if {}", in_quotes(reason.condition->text)),
+         std::move(reason.why), "less load, a faster peer or another limit"}));
   }
   return out;
 }

@@ -32,9 +32,18 @@ struct FailIf {
 /// The error's `why` says what is wrong with it; the caller adds the option.
 Result<FailIf> parse_fail_if(std::string_view text);
 
+/// A condition that holds, and the value that was measured: "failed is 3".
+struct Reason {
+  const FailIf* condition;
+  std::string why;
+};
+
+/// The conditions that hold for this run, in the order given. A latency without a sample counts as
+/// holding: nothing was shown.
+std::vector<Reason> reasons_of(const std::vector<FailIf>& conditions, const Summary& summary);
+
 /// The error lines of the conditions that hold for this run, in the order given: the expression and
-/// the value that was measured. A latency without a sample counts as holding: nothing was shown.
-/// Any line here means exit code 1.
+/// the value that was measured. Any line here means exit code 1.
 std::vector<std::string> failures_of(const std::vector<FailIf>& conditions, const Summary& summary);
 
 /// The error line of a client's run that fell short without any condition: connections were tried,

@@ -316,6 +316,13 @@ Status take_scenario(Draft& draft, const std::string& value) {
                            std::pair{std::string_view{"bulk"}, Scenario::bulk}});
 }
 
+Status take_resolution(Draft& draft, const std::string& value) {
+  const auto percent = parse_real(value, 0.01, 50);
+  if (!percent) return refuse("not a number from 0.01 to 50");
+  draft.search.resolution = *percent / 100;
+  return fine();
+}
+
 Status take_nothing(Draft&, const std::string&) { return fine(); }
 
 }  // namespace
@@ -399,7 +406,8 @@ const std::vector<OptionRow>& option_table() {
       {{"--dscp", "N", "Diffserv codepoint of TCP's datagrams, 0 to 63 (0)", "TCP"},
        all, "0", [](D& d, V& v) { return keep(d.shared.tcp.dscp, parse_number(v, 0, 63)); }},
 
-      {{"--duration", "S", "length of the run, seconds; 0: until stopped", "Run"},
+      {{"--duration", "S", "length of the run (of --search: of a step), seconds; 0: until stopped",
+        "Run"},
        all, "10", [](D& d, V& v) { return keep(d.shared.duration, parse_seconds(v, 0, longest)); }},
       {{"--stats-interval", "S", "a live line every S seconds (1); 0: none", "Run"},
        all, "1",
@@ -465,12 +473,19 @@ const std::vector<OptionRow>& option_table() {
        [](D& d, V& v) { return keep(d.client.warmup, parse_seconds(v, 0, longest)); }},
       {{"--fail-if", "EXPR", "exit 1 when it holds: 'p90>1ms', 'cps<1000000'", "Client"},
        loading, "'p90>1ms'", [](D& d, V& v) { return append(d.client.fail_if, parse_fail_if(v)); }},
-      {{"--search", "", "find the highest rate without a failure", "Client"},
+      {{"--search", "", "find the highest rate without a failure, or at which no --fail-if holds, "
+        "up to --cps; each step lasts --warmup and --duration", "Client"},
        loading, "", take_nothing},
+      {{"--search-from", "N", "the first step's rate, doubled until one fails (1000)", "Client"},
+       loading, "1000",
+       [](D& d, V& v) { return keep(d.search.from, parse_number(v, 1, UINT32_MAX)); }},
+      {{"--search-resolution", "PERCENT", "how close what passes and what fails are to be (1)",
+        "Client"},
+       loading, "1", take_resolution},
       {{"--profile", "NAME", "a run of RFC 9411", "Client"},
        loading, "connections", take_nothing},
-      {{"--syn-only", "", "SYNs at --cps that nobody keeps, a RST for each answer; completed: "
-        "answered", "Client"},
+      {{"--syn-only", "", "SYNs at --cps that nobody keeps, a RST for each answer, which counts "
+        "as completed", "Client"},
        loading, "", [](D& d, V&) { d.client.syn_only = true; return fine(); }},
 
       {{"--link", "KIND", "ring (default), memif or virtio between the two ends", "Bench"},
@@ -484,7 +499,6 @@ const std::vector<OptionRow>& option_table() {
 
 const std::vector<NotYet>& not_yet() {
   static const std::vector<NotYet> rows{
-      {"--search", "", "several runs with --cps and --fail-if 'failed>0'"},
       {"--profile", "", "--cps, --ramp and --duration by hand"},
       {"--steering", "software", "--steering auto, or one core"},
   };

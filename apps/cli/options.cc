@@ -254,7 +254,7 @@ Status check_target(const application::Endpoint& target, const pipeline::Address
 /// SYNs alone ask for nothing, and nothing is kept of them that could be waited for.
 Status check_syn_only(const Draft& draft) {
   if (!draft.client.syn_only) return std::monostate{};
-  if (!draft.client.cps) {
+  if (!draft.client.cps && !draft.has("--search")) {
     return usage("--syn-only", "without a rate there is no end of SYNs", "--cps 1000000 with it");
   }
   for (const std::string_view name :
@@ -269,6 +269,38 @@ Status check_syn_only(const Draft& draft) {
     if (rule.of_latency()) {
       return usage(fmt::format("--fail-if {}", in_quotes(rule.text)), "SYNs alone are not timed",
                    "--fail-if 'failed>0', or no --syn-only");
+    }
+  }
+  return std::monostate{};
+}
+
+/// A search chooses the rate, and changes it.
+Status check_search(const Draft& draft) {
+  for (const std::string_view name : {"--search-from", "--search-resolution"}) {
+    if (draft.has(name) && !draft.has("--search")) {
+      return usage(std::string{name}, "without --search", "--search with it");
+    }
+  }
+  if (!draft.has("--search")) return std::monostate{};
+  if (draft.client.hold || draft.scenario == Scenario::hold) {
+    return usage("--search", "together with --hold, which opens connections once",
+                 "one of the two");
+  }
+  if (draft.has("--ramp")) {
+    return usage("--search", "together with --ramp", "--warmup, which each step has");
+  }
+  if (draft.has("--duration") && draft.shared.duration == Duration{0}) {
+    return usage("--duration '0'", "a step of --search has an end", "--duration 10");
+  }
+  if (draft.client.cps && *draft.client.cps < draft.search.from) {
+    return usage(fmt::format("--cps '{}'", *draft.client.cps),
+                 fmt::format("the search begins above it, at {}", draft.search.from),
+                 "a lower --search-from");
+  }
+  for (const FailIf& rule : draft.client.fail_if) {
+    if (rule.below && (rule.metric == "cps" || rule.metric == "rps")) {
+      return usage(fmt::format("--fail-if {}", in_quotes(rule.text)),
+                   "every low rate of --search fails so", "--search-from");
     }
   }
   return std::monostate{};
@@ -293,6 +325,7 @@ Status check_client(const About& about, const Draft& draft) {
     return usage("--reset", "together with --close", "one of the two");
   }
   if (Status fine = check_syn_only(draft); !fine) return fine;
+  if (Status fine = check_search(draft); !fine) return fine;
   const bool holds = draft.client.hold || draft.scenario == Scenario::hold;
   if (draft.has("--hold-interval") && !holds) {
     return usage("--hold-interval", "without --hold", "--hold with it");
@@ -304,6 +337,10 @@ Status check_client(const About& about, const Draft& draft) {
 void fill_in(const About& about, Draft& draft) {
   if (about.program != Program::httpd && !draft.has("--duration")) draft.shared.duration = 10s;
   draft.client.limited = draft.has("--concurrency");
+  if (draft.has("--search")) {
+    draft.client.search = draft.search;
+    draft.client.search->most = draft.client.cps;
+  }
   if (draft.client.data && !draft.has("--method")) draft.client.method = "POST";
   switch (draft.scenario) {
     case Scenario::cps:

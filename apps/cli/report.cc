@@ -44,15 +44,7 @@ void connections(Out& out, const Summary& s) {
     line(out, "             and {} that were opened in the warm-up, never set up",
          grouped(c.not_set_up_in_warmup));
   }
-  const Summary::Failures& f = s.failures;
-  const std::string causes = listed({{"refused", f.refused},
-                                     {"unreachable", f.unreachable},
-                                     {"no ARP answer", f.no_arp},
-                                     {"timeout", f.timeout},
-                                     {"reset", f.reset},
-                                     {"bad reply", f.bad_reply},
-                                     {"no resources", f.no_resources},
-                                     {"closed early", f.closed_early}});
+  const std::string causes = failures_text(s.failures);
   line(out, "failed       {}{}{}", grouped(c.failed), causes.empty() ? "" : ": ", causes);
   if (c.held_back != 0) {
     line(out, "held back    in {} polls no port or memory was free for another connection",
@@ -111,6 +103,30 @@ void cores(Out& out, const Summary& s) {
   }
 }
 
+/// What a search has found.
+void search(Out& out, const Summary& s) {
+  if (!s.search) return;
+  const Search& found = *s.search;
+  for (std::size_t i = 0; i < found.steps.size(); ++i) out.append(step_line(i + 1, found.steps[i]));
+  const Search::Step* const failed = found.lowest_failed();
+  std::string above;
+  switch (found.end) {
+    case Search::End::failure:
+      break;
+    case Search::End::bound:
+      above = ", as many as --cps allows";
+      break;
+    case Search::End::stopped:
+      above = " when it was stopped";
+      break;
+  }
+  if (failed != nullptr) {
+    above += fmt::format("; at {}: {}", grouped(failed->rate), failed->why);
+  }
+  line(out, "search       {} connections a second without a failure{}", grouped(found.rate), above);
+  line(out, "");
+}
+
 /// Whether the generator was the limit.
 void generator(Out& out, const Summary& s) {
   if (!s.generator) return;
@@ -151,6 +167,24 @@ std::string grouped(std::uint64_t number) {
   return out;
 }
 
+std::string failures_text(const Summary::Failures& f) {
+  return listed({{"refused", f.refused},
+                 {"unreachable", f.unreachable},
+                 {"no ARP answer", f.no_arp},
+                 {"timeout", f.timeout},
+                 {"reset", f.reset},
+                 {"bad reply", f.bad_reply},
+                 {"no resources", f.no_resources},
+                 {"closed early", f.closed_early}});
+}
+
+std::string step_line(std::size_t number, const Search::Step& step) {
+  return fmt::format(
+      "step {:<3} {:>11} a second  {}  cps {:>11}  p99 {:>9.1f} us  busy {:5.1f} %{}{}\n", number,
+      grouped(step.rate), step.passed() ? "passed" : "failed", grouped_rate(step.cps), step.p99_us,
+      step.busy * 100, step.passed() ? "" : ": ", step.why);
+}
+
 std::string banner_line(std::string_view label, std::string_view text) {
   return fmt::format("{:<10} {}\n", fmt::format("{}:", label), text);
 }
@@ -168,6 +202,7 @@ std::string table(const Summary& summary) {
   Out out;
   line(out, "");
   line(out, "{}", summary.program);
+  search(out, summary);
   connections(out, summary);
   rates(out, summary);
   packets(out, summary);
@@ -182,6 +217,7 @@ std::string table(std::string_view scenario, const Summary& server, const Summar
   Out out;
   line(out, "");
   line(out, "pollux-bench, scenario {}, link {}", scenario, client.environment.link);
+  search(out, client);
   connections(out, client);
   rates(out, client);
   packets(out, client);

@@ -34,6 +34,12 @@ std::string table(const Summary& summary);
 /// The same for both ends of one process: the client's whole, of the server what differs.
 std::string table(std::string_view scenario, const Summary& server, const Summary& client);
 
+/// One line of a search: its step of that number.
+std::string step_line(std::size_t number, const Search::Step& step);
+
+/// "timeout 3, reset 1": those that are not zero, or nothing.
+std::string failures_text(const Summary::Failures& failures);
+
 /// 1204511 -> "1,204,511".
 std::string grouped(std::uint64_t number);
 

@@ -92,6 +92,25 @@ Json json_of(const Summary::Generator& generator) {
           {"limited", generator.limited}};
 }
 
+Json json_of(const Search& search) {
+  Json steps = Json::array();
+  for (const Search::Step& step : search.steps) {
+    steps.push_back({{"rate", step.rate},
+                     {"passed", step.passed()},
+                     {"why", step.why},
+                     {"cps", rounded(step.cps)},
+                     {"failed", step.failed},
+                     {"connect_p99_us", rounded(step.p99_us)},
+                     {"busy", rounded(step.busy)}});
+  }
+  const Search::Step* const failed = search.lowest_failed();
+  return {{"rate", search.rate},
+          {"failed_at", failed == nullptr ? Json{} : Json(failed->rate)},
+          {"end", name(search.end)},
+          {"resolution", search.resolution},
+          {"steps", std::move(steps)}};
+}
+
 Json json_of(const Summary::Environment& environment) {
   return {{"cpu", environment.cpu},
           {"tsc_hz", environment.tsc_hz},
@@ -149,6 +168,7 @@ Json json_of(const Summary& s) {
                    {"huge_pages", s.memory.huge_pages}};
   out["cores"] = json_of_cores(s.cores);
   if (s.generator) out["generator"] = json_of(*s.generator);
+  if (s.search) out["search"] = json_of(*s.search);
   out["environment"] = json_of(s.environment);
   return out;
 }

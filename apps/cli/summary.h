@@ -10,6 +10,7 @@
 #include "base/counters.h"
 #include "base/histogram.h"
 #include "base/result.h"
+#include "cli/search.h"
 
 namespace pollux::cli {
 
@@ -27,6 +28,8 @@ struct Summary {
     std::uint64_t not_set_up_in_warmup = 0;
     /// Before the measured time was over; none: all that were completed.
     std::optional<std::uint64_t> completed_in_time = std::nullopt;
+    /// In the measured time, the warm-up's among them; none: those of the measured time alone.
+    std::optional<std::uint64_t> completed_meanwhile = std::nullopt;
   };
   struct Failures {
     std::uint64_t refused = 0, unreachable = 0, no_arp = 0, timeout = 0, reset = 0, bad_reply = 0;
@@ -107,6 +110,7 @@ struct Summary {
   Memory memory;
   std::vector<Core> cores;
   std::optional<Generator> generator = std::nullopt;
+  std::optional<Search> search = std::nullopt;  // all else is then of its best step
   Environment environment;
 };
 

@@ -61,15 +61,21 @@ Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, s
   return value;
 }
 
-Result<Duration> parse_seconds(std::string_view text, double least, double most) {
+std::optional<double> parse_real(std::string_view text, double least, double most) {
   double value = 0;
   const char* const end = text.data() + text.size();
   const bool plain = !text.empty() && text.find_first_not_of("0123456789.") == text.npos;
   const auto [stop, error] = std::from_chars(text.data(), end, value, std::chars_format::fixed);
   if (!plain || error != std::errc{} || stop != end || !(value >= least && value <= most)) {
-    return refuse(fmt::format("not a number of seconds from {} to {}", least, most));
+    return std::nullopt;
   }
-  return std::chrono::round<Duration>(std::chrono::duration<double>(value));
+  return value;
+}
+
+Result<Duration> parse_seconds(std::string_view text, double least, double most) {
+  const auto value = parse_real(text, least, most);
+  if (!value) return refuse(fmt::format("not a number of seconds from {} to {}", least, most));
+  return std::chrono::round<Duration>(std::chrono::duration<double>(*value));
 }
 
 Result<std::uint16_t> parse_port(std::string_view text) {

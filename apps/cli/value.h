@@ -18,6 +18,9 @@ namespace pollux::cli {
 /// Decimal digits only, from `least` to `most`.
 Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most);
 
+/// "2.5": a number without sign or exponent from `least` to `most`.
+std::optional<double> parse_real(std::string_view text, double least, double most);
+
 /// Seconds as a plain decimal ("10", "0.5"), from `least` to `most`.
 Result<Duration> parse_seconds(std::string_view text, double least, double most);
 

@@ -50,14 +50,12 @@ Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, st
   if (Status fine = prepare(out, options); !fine) return fine.error();
   // The first shares take what cannot be divided.
   out.concurrency = static_cast<std::uint32_t>((options.concurrency + shares - 1 - share) / shares);
-  out.limited = options.limited && options.cps;
-  if (options.cps) {
-    // Where there is a bound, whoever may have more open opens more.
-    const double part = out.limited || options.hold
-                            ? static_cast<double>(out.concurrency) / options.concurrency
-                            : 1.0 / static_cast<double>(shares);
-    out.rate = static_cast<double>(*options.cps) * part;
-  }
+  out.limited = options.limited && (options.cps || options.search);
+  // Where there is a bound, whoever may have more open opens more.
+  out.part = out.limited || options.hold
+                 ? static_cast<double>(out.concurrency) / options.concurrency
+                 : 1.0 / static_cast<double>(shares);
+  if (options.cps) out.rate = static_cast<double>(*options.cps) * out.part;
   out.requests = options.requests;
   out.pipeline = options.pipeline;
   out.close = options.close;

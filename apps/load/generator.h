@@ -34,6 +34,7 @@ struct GeneratorOptions {
   std::vector<application::HttpClientRequest> prepared;
   /// Connections a second of this core; none: as fast as `concurrency` allows.
   std::optional<double> rate;
+  double part = 1;  // of all that are opened, by all generators
   std::uint32_t concurrency = 800;
   /// `concurrency` bounds a rate too: what is due when it is reached fails.
   bool limited = false;
@@ -115,6 +116,14 @@ class Generator {
     if (options_.syn_only) give_up_syns();
   }
   const run::Tally& tally() const noexcept { return tally_; }
+  void restart(Instant now) noexcept {
+    tally_.clear();
+    measuring_ = winding_down_ = false;
+    leftover_.reset();
+    pace_.start(now);
+  }
+  /// Before a start or restart: how many connections a second all generators open together.
+  void set_rate(double all) noexcept { pace_ = Pace{all * options_.part, options_.ramp}; }
 
   void on_start(auto& stack) noexcept { pace_.start(stack.now()); }
 
@@ -256,6 +265,14 @@ class Generator {
   bool heard_ = false;  // of a connection that was opened or refused
   std::optional<run::Leftover> leftover_;
 };
+
+/// So many connections a second of all generators of these lanes together, from the next start on.
+template <class LanesByCore>
+void set_rate(LanesByCore& by_core, std::uint64_t rate) {
+  for (auto& lanes : by_core) {
+    for (auto& lane : lanes) lane->application().set_rate(static_cast<double>(rate));
+  }
+}
 
 }  // namespace pollux::load
 

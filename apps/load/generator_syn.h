@@ -38,7 +38,8 @@ bool Generator::send_syn(auto& stack) noexcept {
 
 /// One that comes twice cannot be told from another: there are never more than there were SYNs.
 inline void Generator::take_answer(const application::SynAnswer& answer) noexcept {
-  if (tally_.live == 0) return;
+  // Of an earlier step of a search, or of one that has been given up.
+  if (answer.sent < pace_.started() || tally_.live == 0) return;
   --tally_.live;
   ++(answer.accepted ? tally_.live_completed : tally_.live_failed);
   if (!counts(answer.sent) || tally_.completed + tally_.failed >= tally_.attempted) return;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "cli/error.h"
 #include "cli/options.h"
@@ -14,6 +15,7 @@
 #include "run/fleet.h"
 #include "run/ports.h"
 #include "run/report.h"
+#include "run/search.h"
 
 namespace pollux::load {
 namespace {
@@ -48,12 +50,26 @@ int generate(const cli::LoadOptions& options) {
   if (!lanes) return cli::print_error(lanes.error());
   run::Fleet<run::NoLane, Lane> fleet{lanes->size()};
   fleet.clients = std::move(*lanes);
-  auto outcome = fleet.run(options.shared, options.client.warmup, *devices->eal, clock,
-                           [&] { devices->tend(); });
-  const auto facts =
-      devices->facts("pollux-load", options.shared, Lane::Pipeline::bytes_per_connection());
-  const auto summary = run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
-                                      devices->eal->cores(), outcome.cores, clock);
+  const auto tend = [&] { devices->tend(); };
+  const auto summary_of = [&](const run::Outcome& outcome) {
+    const auto facts =
+        devices->facts("pollux-load", options.shared, Lane::Pipeline::bytes_per_connection());
+    return run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
+                          devices->eal->cores(), outcome.cores, clock);
+  };
+  const cli::Summary summary = [&] {
+    if (!options.client.search) {
+      return summary_of(
+          fleet.run(options.shared, options.client.warmup, *devices->eal, clock, tend));
+    }
+    auto found = run::search(options.shared, options.client, [&](std::uint64_t rate) {
+      set_rate(fleet.clients, rate);
+      return std::vector{summary_of(
+          fleet.run_step(options.shared, options.client.warmup, *devices->eal, clock, tend))};
+    });
+    fleet.stop(*devices->eal, clock);
+    return std::move(found.back());
+  }();
   return run::finish(options.shared, options.client, summary, recorder->get());
 }
 

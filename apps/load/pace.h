@@ -18,7 +18,12 @@ class Pace {
   Pace(std::optional<double> rate, Duration ramp) noexcept
       : rate_(rate), ramp_(std::chrono::duration<double>(ramp).count()) {}
 
-  void start(Instant now) noexcept { started_ = now; }
+  /// Nothing is due before.
+  void start(Instant now) noexcept {
+    started_ = now;
+    taken_ = 0;
+  }
+  Instant started() const noexcept { return started_; }
   bool closed_loop() const noexcept { return !rate_; }
   Duration since_start(Instant now) const noexcept { return now - started_; }
 

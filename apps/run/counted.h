@@ -44,6 +44,13 @@ class Counted {
       ++tally_.aborted;
     }
   }
+  /// Another step of a search begins, with its warm-up.
+  void restart(Instant) noexcept {
+    tally_.clear();
+    measuring_ = winding_down_ = false;
+    cut_short_ = 0;
+    leftover_.reset();
+  }
   const Tally& tally() const noexcept { return tally_; }
   Inner& inner() noexcept { return inner_; }
   const Inner& inner() const noexcept { return inner_; }

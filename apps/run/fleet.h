@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -23,6 +24,8 @@ struct NoLane {
   void begin_measuring(Instant) noexcept {}
   void wind_down(Instant) noexcept {}
   bool idle() const noexcept { return true; }
+  void restart(Instant) noexcept {}
+  void end_step(Instant, Leftover) noexcept {}
   void stop(Instant, Leftover) noexcept {}
   const Tally& tally() const noexcept { return tally_; }
   const Counters& counters() const noexcept { return counters_; }
@@ -54,10 +57,33 @@ class Fleet {
   /// live lines meanwhile, and calls `tend` some times a second.
   Outcome run(const cli::SharedOptions& options, Duration warmup, dpdk::Eal& eal,
               const dpdk::TscClock& clock, const std::function<void()>& tend = {}) {
+    Shared shared;
+    return run(shared, options, warmup, eal, clock, tend);
+  }
+
+  /// One step of several, all of them with the same options, until stop(): connections that it
+  /// leaves are reset, and all else stays as it is.
+  Outcome run_step(const cli::SharedOptions& options, Duration warmup, dpdk::Eal& eal,
+                   const dpdk::TscClock& clock, const std::function<void()>& tend = {}) {
+    Shared shared;
+    shared.continues = std::exchange(stepped_, true);
+    shared.goes_on = true;
+    return run(shared, options, warmup, eal, clock, tend);
+  }
+  void stop(dpdk::Eal& eal, const dpdk::TscClock& clock) {
+    eal.launch(servers.size(), [&](std::size_t i) {
+      for (auto& lane : servers[i]) lane->stop(clock.now(), Leftover::open);
+      for (auto& lane : clients[i]) lane->stop(clock.now(), Leftover::open);
+    });
+    eal.wait();
+  }
+
+ private:
+  Outcome run(Shared& shared, const cli::SharedOptions& options, Duration warmup, dpdk::Eal& eal,
+              const dpdk::TscClock& clock, const std::function<void()>& tend) {
     Outcome outcome;
     add_end(outcome, "server", servers);
     add_end(outcome, "client", clients);
-    Shared shared;
     shared.schedule.measure_from = clock.now() + warmup;
     shared.schedule.duration = options.duration == Duration{0} ? Duration::max() : options.duration;
     for (std::size_t i = 0; i < servers.size(); ++i) {
@@ -78,7 +104,6 @@ class Fleet {
     return outcome;
   }
 
- private:
   template <class L>
   static void add_end(Outcome& outcome, const char* role, const std::vector<Lanes<L>>& by_core) {
     End end{role, {}};
@@ -103,6 +128,8 @@ class Fleet {
       }
     }
   }
+
+  bool stepped_ = false;
 };
 
 }  // namespace pollux::run

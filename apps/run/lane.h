@@ -24,6 +24,8 @@ concept Measured = requires(A a, const A c, Instant now, Leftover leftover) {
   { c.idle() } -> std::same_as<bool>;
   /// What is reset from now on was still there when the run ended.
   a.end_with(leftover);
+  /// Another step of a search begins as the first did, with its warm-up. Nothing is under way.
+  a.restart(now);
   { c.tally() } -> std::same_as<const Tally&>;
 };
 
@@ -58,6 +60,24 @@ class Lane {
   }
   void wind_down(Instant now) noexcept { application_->wind_down(now); }
   bool idle() const noexcept { return application_->idle(); }
+  /// Ends a step of a search: fixes the counts, and resets what is left, so that nothing of it is
+  /// under way in the next.
+  void end_step(Instant now, Leftover leftover) noexcept {
+    application_->end_with(leftover);
+    last_ = pipeline_->counters();
+    last_.count(Drop::fragment_shutdown, pipeline_->frames_held());
+    std::uint32_t ended = 0;
+    for (std::uint32_t place = 0; place < pipeline_->stream_places(); ++place) {
+      auto stream = pipeline_->stream_at(place);
+      if (!stream) continue;
+      stream->abort();
+      // A device takes a burst at a time.
+      if (++ended % link::burst_size == 0) pipeline_->poll(now);
+    }
+    pipeline_->poll(now);
+  }
+  /// Begins the next step.
+  void restart(Instant now) noexcept { application_->restart(now); }
   /// Ends what is left, and fixes the counts.
   void stop(Instant now, Leftover leftover) noexcept {
     application_->end_with(leftover);
@@ -69,6 +89,7 @@ class Lane {
 
   const Tally& tally() const noexcept { return application_->tally(); }
   const A& application() const noexcept { return *application_; }
+  A& application() noexcept { return *application_; }
   /// The counts as they are now, readable from any thread.
   const Counters& counters() const noexcept { return pipeline_->counters(); }
   /// Of the pipeline, for the control thread.

@@ -30,6 +30,9 @@ struct Shared {
   std::atomic<unsigned> clients_running{0};
   /// Set by the first core whose measured time is over.
   std::atomic<bool> wound_down{false};
+  /// Of a run in steps: this one is not the first, and another may follow.
+  bool continues = false;
+  bool goes_on = false;
 };
 
 /// The time that a core has spent in polls that found work.
@@ -58,7 +61,8 @@ using Lanes = std::vector<std::unique_ptr<L>>;
 
 /// One core's run from first poll to last: polls its lanes in turn, takes them through the phases,
 /// and returns when the run is over. `clients` end by themselves; `servers` when no client runs in
-/// this process any more, or, where there never was one, in the same way.
+/// this process any more, or, where there never was one, in the same way. Of a run in steps it is
+/// one of them.
 template <class Server, class Client>
 void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
               Lanes<Server>& servers, Lanes<Client>& clients) noexcept {
@@ -67,7 +71,7 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
     for (auto& lane : clients) f(*lane);
   };
   Instant now = clock.now();
-  each([&](auto& lane) { lane.start(now); });
+  each([&](auto& lane) { shared.continues ? lane.restart(now) : lane.start(now); });
   enum class Phase { warm_up, measuring, winding_down } phase = Phase::warm_up;
   Instant wound_down_at{};
   Instant measured_from{};
@@ -140,7 +144,9 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
     if (clients_done && others_done && (servers_idle || late || overdue)) break;
     if (overdue) break;
   }
-  each([&](auto& lane) { lane.stop(now, leftover); });
+  each([&](auto& lane) {
+    shared.goes_on ? lane.end_step(now, leftover) : lane.stop(now, leftover);
+  });
 }
 
 }  // namespace pollux::run

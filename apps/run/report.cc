@@ -29,6 +29,12 @@ int write(const cli::SharedOptions& options, const std::string& table, const std
 }
 
 int judge(const cli::ClientOptions& asked, const cli::Summary& client) {
+  if (client.search && !client.search->steps.empty()) {
+    // By what its steps were judged already: of the best one no condition holds.
+    const auto failed = cli::nothing_found(*client.search);
+    if (failed && !cli::stop_requested()) fmt::print(stderr, "{}\n", *failed);
+    return failed && !cli::stop_requested() ? 1 : 0;
+  }
   auto failures = cli::failures_of(asked.fail_if, client);
   // Whoever ends a run by a signal has seen enough.
   auto nothing =

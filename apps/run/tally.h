@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "base/cause.h"
 #include "base/histogram.h"
@@ -58,6 +59,13 @@ struct Tally {
   Histogram connect, first_byte, close;
   Histogram late;  // of a rate: how long after it was due each was opened
 
+  /// Forgets all but who lives, between two steps of a search.
+  void clear() noexcept {
+    const std::uint64_t alive = live;
+    std::destroy_at(this);
+    std::construct_at(this);
+    live = alive;
+  }
   void note_begin() noexcept { live_completed_before = std::uint64_t{live_completed}; }
   /// The measured time is over.
   void note_end() noexcept {

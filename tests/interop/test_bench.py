@@ -2,6 +2,7 @@
 """pollux-bench: both ends in one process, over each of its links, in each of its scenarios."""
 
 import json
+import signal
 
 import lab
 import runner
@@ -22,6 +23,8 @@ class Bench(lab.Case):
             self.assertEqual(len(end["cps"]["per_second"]), seconds, end["cps"])
         self.assert_sums(server)
         self.assert_faultless(client)
+        self.assertNotIn("generator", server)
+        self.assertEqual(client["generator"]["busy"], max(c["busy"] for c in client["cores"]))
         # What the client has not finished when its time is up it resets.
         self.assertLessEqual(server["connections"]["failed"], client["connections"]["open"])
         return whole
@@ -90,6 +93,79 @@ class Bench(lab.Case):
                                  within=60)
         self.assertEqual(code, 0, err)
         self.assert_faultless(json.loads(out)["client"])
+
+    def test_syns_alone(self):
+        def offer(seconds):
+            code, out, err = lab.run(lab.program("pollux-bench"), "--syn-only", "--cps", "5000",
+                                     "--duration", str(seconds), "--connections", "20000",
+                                     "--stats-interval", "0", "--json", "-")
+            self.assertEqual(code, 0, err)
+            whole = json.loads(out)
+            server, client = whole["server"], whole["client"]
+            self.assert_sums(client)
+            self.assert_sums(server)
+            connections = client["connections"]
+            self.assertEqual(connections["open"], 0, connections)
+            self.assertEqual(connections["failed"], client["failures"]["timeout"], client)
+            self.assertEqual(client["requests"]["sent"], 0)
+            # Nothing was a connection to either of them.
+            for end in (server, client):
+                for event in ("tcp_active_opens", "tcp_passive_opens", "tcp_established"):
+                    self.assertNotIn(event, end["events"])
+            return connections["completed"]
+        lab.enough(offer, 2500)
+
+    def search(self, *options):
+        """The exit code, the search and its lines."""
+        code, out, err = lab.run(lab.program("pollux-bench"), "--search", "--warmup", "0.2",
+                                 "--connections", "20000", "--stats-interval", "0", "--json", "-",
+                                 *options)
+        client = json.loads(out)["client"]
+        self.assert_sums(client)
+        search = client["search"]
+        passed = [step["rate"] for step in search["steps"] if step["passed"]]
+        failed = [step["rate"] for step in search["steps"] if not step["passed"]]
+        self.assertEqual(search["rate"], max(passed, default=0), search)
+        self.assertEqual(search["failed_at"], min(failed, default=None), search)
+        for number, step in enumerate(search["steps"], 1):
+            self.assertEqual(step["passed"], step["why"] == "", step)
+            word = "passed" if step["passed"] else "failed"
+            self.assertRegex(err, rf"(?m)^step {number} +{step['rate']:,} a second  {word} ")
+        self.assertIn(f"\nsearch       {search['rate']:,} connections a second ", err)
+        return code, search, client
+
+    def test_search_up_to_a_bound(self):
+        code, search, client = self.search("--duration", "0.5", "--search-from", "50", "--cps",
+                                           "200", "--search-resolution", "20", "--fail-if",
+                                           "failed>1000")
+        rates = [step["rate"] for step in search["steps"]]
+        self.assertEqual(rates[0], 50)
+        self.assertLessEqual(max(rates), 200)
+        self.assertEqual(code, 0 if search["rate"] else 1)
+        if search["end"] == "bound":  # a machine that is taken away for long may carry less
+            self.assertEqual(rates, [50, 100, 200])
+            self.assertEqual(search["rate"], 200)
+            self.assertIsNone(search["failed_at"])
+        # All else is of one step.
+        self.assertLess(client["duration_s"], 0.5 * 1.5 * lab.busy())
+
+    def test_search_in_vain(self):
+        code, search, _ = self.search("--duration", "0.3", "--search-from", "4", "--fail-if",
+                                      "p50>0us")
+        self.assertEqual((code, search["rate"], search["end"]), (1, 0, "failure"))
+        self.assertEqual([step["rate"] for step in search["steps"]], [4, 2, 1])
+
+    def test_signal_ends_a_search(self):
+        report = self.path("search.json")
+        bench = self.process(lab.program("pollux-bench"), "--search", "--search-from", "10",
+                             "--duration", "0.2", "--warmup", "0", "--connections", "20000",
+                             "--fail-if", "failed>1000000", "--search-resolution", "0.01",
+                             "--json", report)
+        bench.until(lambda: "\nstep 1 " in bench.out, "the first step")
+        self.assertEqual(bench.stop(signal.SIGINT), 0, bench.story())
+        search = lab.json_of(report)["client"]["search"]
+        self.assertGreaterEqual(len(search["steps"]), 1)
+        self.assertIn(search["end"], ("stopped", "failure"))
 
     def test_usage(self):
         code, out, err = lab.run(lab.program("pollux-bench"), "--device", "tap:px0")

@@ -306,8 +306,7 @@ TEST(Help, OfEveryProgramNamesItsOptionsAndExamples) {
     EXPECT_THAT(text, HasSubstr("--cores LIST"));
     EXPECT_THAT(text, HasSubstr("--version"));
   }
-  EXPECT_THAT(load({"--help"}).text,
-              HasSubstr("find the highest rate without a failure (not yet)"));
+  EXPECT_THAT(load({"--help"}).text, HasSubstr("a run of RFC 9411 (not yet)"));
   EXPECT_THAT(httpd({"--help"}).text, Not(HasSubstr("--target")));
 }
 
@@ -439,6 +438,27 @@ TEST(Config, GivesWayToTheOtherWayToEnd) {
   EXPECT_EQ(bench({"--config", both.path()}).exit_code, 2);
 }
 
+TEST(Search, HasDefaultsABoundAndItsOwnOptions) {
+  EXPECT_FALSE(bench({"--cps", "9"}).options->client.search);
+  const auto plain = bench({"--search"}).options->client.search;
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->from, 1'000u);
+  EXPECT_FALSE(plain->most);
+  EXPECT_DOUBLE_EQ(plain->resolution, 0.01);
+  const auto more =
+      bench({"--search-from", "20", "--search-resolution", "2.5", "--cps", "500", "--search"})
+          .options->client.search;
+  ASSERT_TRUE(more);
+  EXPECT_EQ(more->from, 20u);
+  EXPECT_EQ(more->most, 500u);
+  EXPECT_DOUBLE_EQ(more->resolution, 0.025);
+  EXPECT_TRUE(bench({"--search", "--syn-only"}).options->client.syn_only);
+}
+
+TEST(SynOnly, NeedsARate) {
+  EXPECT_TRUE(bench({"--syn-only", "--cps", "9"}).options->client.syn_only);
+}
+
 struct WrongFile {
   std::string content;
   std::string before;  // the error line up to the file's name
@@ -475,9 +495,8 @@ INSTANTIATE_TEST_SUITE_P(
         WrongFile{"duration = 1979-05-27\n", "'duration'",
                   "': neither text, a number, true nor false, nor a list of these; try: duration = "
                   "\"...\""},
-        WrongFile{"search = true\n", "--search",
-                  "': not yet in this version; try: several runs with --cps and --fail-if "
-                  "'failed>0'"}));
+        WrongFile{"profile = \"x\"\n", "--profile 'x'",
+                  "': not yet in this version; try: --cps, --ramp and --duration by hand"}));
 
 TEST(Config, WithSeveralDevicesTakesNoLooseSetting) {
   const File file("device = [\"tap:a\", \"tap:b\"]\naddress = \"10.0.0.1/24\"\n");

@@ -323,14 +323,32 @@ INSTANTIATE_TEST_SUITE_P(
               "--listen: not an option of pollux-load; try: pollux-httpd or pollux-bench"},
         Wrong{{"--link", "ring"}, "--link: not an option of pollux-load; try: pollux-bench"}));
 
+INSTANTIATE_TEST_SUITE_P(NotYet, WrongLoad,
+                         testing::Values(Wrong{{"--profile", "x"},
+                                               "--profile 'x': not yet in this version; try: "
+                                               "--cps, --ramp and --duration by hand"}));
+
 INSTANTIATE_TEST_SUITE_P(
-    NotYet, WrongLoad,
-    testing::Values(Wrong{{"--search"},
-                          "--search: not yet in this version; try: several runs "
-                          "with --cps and --fail-if 'failed>0'"},
-                    Wrong{{"--profile", "x"},
-                          "--profile 'x': not yet in this version; try: "
-                          "--cps, --ramp and --duration by hand"}));
+    Search, WrongLoad,
+    testing::Values(
+        Wrong{{"--search-from", "10"}, "--search-from: without --search; try: --search with it"},
+        Wrong{{"--search-resolution", "1"},
+              "--search-resolution: without --search; try: --search with it"},
+        Wrong{{"--search", "--search-resolution", "0"},
+              "--search-resolution '0': not a number from 0.01 to 50; try: --search-resolution 1"},
+        Wrong{{"--search", "--search-from", "0"},
+              "--search-from '0': not a whole number from 1 to 4294967295; try: --search-from "
+              "1000"},
+        Wrong{{"--search", "--hold"},
+              "--search: together with --hold, which opens connections once; try: one of the two"},
+        Wrong{{"--search", "--ramp", "5"},
+              "--search: together with --ramp; try: --warmup, which each step has"},
+        Wrong{{"--search", "--duration", "0"},
+              "--duration '0': a step of --search has an end; try: --duration 10"},
+        Wrong{{"--search", "--cps", "999"},
+              "--cps '999': the search begins above it, at 1000; try: a lower --search-from"},
+        Wrong{{"--search", "--fail-if", "cps<10"},
+              "--fail-if 'cps<10': every low rate of --search fails so; try: --search-from"}));
 
 INSTANTIATE_TEST_SUITE_P(
     SynOnly, WrongLoad,
