@@ -47,6 +47,7 @@ def positive(kind):
         if value <= 0:
             raise ValueError
         return value
+    take.__name__ = f"positive {kind.__name__}"  # as the error calls it
     return take
 
 
@@ -82,6 +83,10 @@ def parse(arguments):
                      f"{programs.REQUEST_HEAD + len(programs.FILL) + 3}")
     if not 10 <= options.reply_bytes - programs.REPLY_HEAD <= 99:
         parser.error(f"--reply-bytes: {programs.REPLY_HEAD + 10} to {programs.REPLY_HEAD + 99}")
+    for name in ("json", "chart"):
+        folder = os.path.dirname(getattr(options, name) or "")
+        if folder and not os.path.isdir(folder):
+            parser.error(f"--{name}: there is no folder {folder}")
     options.json = options.json or os.path.join(options.build, "e2e.json")
     options.chart = options.chart or os.path.join(options.build, "e2e.png")
     return options
@@ -186,8 +191,11 @@ class Run:
         if self.options.json == "-":
             sys.stdout.write(text)
             return
-        with open(self.options.json, "w", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            with open(self.options.json, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as reason:
+            raise Failed(self.options.json, reason.strerror, "another --json", 3) from None
         self.say(f"written: {self.options.json}")
 
     def draw(self, document, folder):

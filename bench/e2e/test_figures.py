@@ -261,7 +261,7 @@ class Words(unittest.TestCase):
             try:
                 for words in (["--rounds", "0"], ["--link", "x"], ["--cores", "1"],
                               ["--seconds", "-1"], ["--request-bytes", "60"],
-                              ["--reply-bytes", "300"], ["word"]):
+                              ["--reply-bytes", "300"], ["--json", "/no/where"], ["word"]):
                     with self.assertRaises(SystemExit) as ended:
                         run.parse(words)
                     self.assertEqual(ended.exception.code, 2, words)
