@@ -109,7 +109,8 @@ def instructions(counted, packets_all):
     """From what tools/cost has counted for a connection at each end. Each packet of a connection is
     handled at both: sent by one, received by the other."""
     return {"of": "a connection over ring, on one thread, in virtual time (tools/cost)",
-            **{end: {"per_connection": number, "per_packet": round(number / packets_all, 1)}
+            **{end: {"per_connection": number,
+                     "per_packet": round(number / packets_all / (2 if end == "both" else 1), 1)}
                for end, number in counted.items()}}
 
 
@@ -122,7 +123,7 @@ ROW = {"name": str, "kind": str, "link": str, "unit": str, "rates": [NUMBER], "b
 PACKETS = {"server_rx": NUMBER, "client_rx": NUMBER, "all": NUMBER}
 EACH = {"per_connection": NUMBER, "per_packet": NUMBER}
 SHARES = {"server": NUMBER, "client": NUMBER}
-COUNTED = {"of": str, "server": EACH, "client": EACH}
+COUNTED = {"of": str, "both": EACH}
 KINDS = {
     "bare": {"on": {"frame_bytes": int, "window": int, "huge_pages": bool},
              "busy": {"server": NUMBER}},
@@ -217,7 +218,7 @@ def text(document):
         counted = document["instructions"]
         lines.append("instructions: " + "; ".join(
             f"{end} {counted[end]['per_connection']:,} a connection,"
-            f" {counted[end]['per_packet']:.0f} a packet" for end in ("server", "client"))
+            f" {counted[end]['per_packet']:.0f} a packet" for end in counted if end != "of")
             + f"; of {counted['of']}")
     lines += [f"{row['name']}: {described(row['on'])}" for row in document["rows"]]
     lines += [f"missing: {each['what']}: {each['why']}" for each in document["missing"]]

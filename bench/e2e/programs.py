@@ -156,12 +156,16 @@ class Pollux:
 
 
 def counted(text):
-    """The last line of tools/cost's table: instructions of server, client and both."""
-    found = re.search(r"^total +([\d,]+) +([\d,]+) +[\d,]+$", text, re.M)
-    if not found:
-        raise Lacking(f"tools/cost printed '{last_line(text)}'")
-    return {end: int(found.group(at).replace(",", ""))
-            for at, end in enumerate(("server", "client"), 1)}
+    """Instructions of a connection as tools/cost prints them: both ends together, and each where it
+    tells them apart."""
+    table = re.search(r"^total +([\d,]+) +([\d,]+) +([\d,]+)$", text, re.M)
+    if table:
+        return {end: int(number.replace(",", ""))
+                for end, number in zip(("server", "client", "both"), table.groups())}
+    line = re.search(r"^(\d+) instructions a connection$", text, re.M)
+    if line:
+        return {"both": int(line.group(1))}
+    raise Lacking(f"tools/cost printed '{last_line(text)}'")
 
 
 class Kernel:

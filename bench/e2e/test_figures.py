@@ -51,7 +51,7 @@ def document(kernel=True):
             "environment": {"cpu": "a", "tsc_hz": 1, "cores": [0, 1], "kernel": "6", "dpdk": "b",
                             "pollux": "c", "load": 0.5},
             "rows": rows(kernel),
-            "instructions": figures.instructions({"server": 2700, "client": 3600}, 6.0),
+            "instructions": figures.instructions({"both": 6300}, 6.0),
             "missing": [{"what": "x", "why": "y"}]}
 
 
@@ -89,9 +89,10 @@ class Statistics(unittest.TestCase):
         self.assertEqual(ring["stalls"], 0.003)
 
     def test_each_end_handles_all_packets(self):
-        counted = figures.instructions({"server": 2700, "client": 3600}, 6.0)
+        counted = figures.instructions({"server": 2700, "client": 3600, "both": 6300}, 6.0)
         self.assertEqual(counted["server"], {"per_connection": 2700, "per_packet": 450})
         self.assertEqual(counted["client"], {"per_connection": 3600, "per_packet": 600})
+        self.assertEqual(counted["both"], {"per_connection": 6300, "per_packet": 525})
 
 
 class Schema(unittest.TestCase):
@@ -118,7 +119,7 @@ class Schema(unittest.TestCase):
                 (lambda d: d["rows"][2]["on"].pop("closes"), "rows[2].on.closes is missing"),
                 (lambda d: d["rows"][3].pop("packets_per_connection"), "rows[3].packets_per"),
                 (lambda d: d["rows"][2]["S"].pop("client"), "rows[2].S.client is missing"),
-                (lambda d: d["instructions"].pop("server"), "instructions.server is missing"),
+                (lambda d: d["instructions"].pop("both"), "instructions.both is missing"),
                 (lambda d: d["missing"].append("x"), "missing[1] is no object")):
             found = broken(change)
             self.assertEqual(len(found), 1, found)
@@ -126,7 +127,7 @@ class Schema(unittest.TestCase):
 
     def test_people_read_the_same(self):
         lines = "\n".join(figures.text(document()))
-        for words in ("24.00 M", "0.250", "0.258", "100.0", "10.02", "450 a packet",
+        for words in ("24.00 M", "0.250", "0.258", "100.0", "10.02", "6,300 a connection, 525 a",
                       "missing: x: y", "closes server, request bytes 85", "more than one speed",
                       "huge pages no"):
             self.assertIn(words, lines)
@@ -243,7 +244,8 @@ class Words(unittest.TestCase):
         table = ("instructions a connection of 6.00 packets\n                   server   client\n"
                  "lib/wire              100       50      150\n"
                  "total               2,700    3,600    6,300\n")
-        self.assertEqual(programs.counted(table), {"server": 2700, "client": 3600})
+        self.assertEqual(programs.counted(table), {"server": 2700, "client": 3600, "both": 6300})
+        self.assertEqual(programs.counted("6300 instructions a connection\n"), {"both": 6300})
         with self.assertRaisesRegex(programs.Lacking, "printed 'nothing of it'"):
             programs.counted("nothing of it\n")
 
