@@ -100,8 +100,8 @@ class Pollux:
     def bare(self, link):
         """One round of the bare link: what bare_link prints."""
         out = run(self.program("bench/e2e/bare_link"), link, "--seconds", str(self.options.seconds),
-                  "--frame", str(self.options.frame), *self.cores, *self.huge,
-                  within=self.patience)
+                  "--frame", str(self.options.frame), "--window", str(self.options.window),
+                  *self.cores, *self.huge, within=self.patience)
         outcome = parsed("bare_link", out)
         if outcome["frames_per_second"] <= 0:
             raise Failed(f"the bare link over {link}", "no frame came back", "more --seconds")

@@ -72,6 +72,8 @@ def parse(arguments):
     add("--request-bytes", type=int, default=85, help="the request in all (85)")
     add("--reply-bytes", type=int, default=99, help="the reply in all (99)")
     add("--frame", type=int, default=86, help="bytes of the bare link's frames (86)")
+    add("--window", type=positive(int), default=512,
+        help="how many of them are under way at once (512)")
     add("--json", metavar="FILE", help="the document; - is standard output (BUILD/e2e.json)")
     add("--chart", metavar="FILE", help="the chart (BUILD/e2e.png)")
     options = parser.parse_args(known)
