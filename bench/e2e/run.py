@@ -229,9 +229,9 @@ def measure(options):
         wrong = figures.faults(document)
         if wrong:
             raise Failed("the document", "; ".join(wrong), "mending bench/e2e/figures.py")
+        run.write(document)
         for line in figures.text(document):
             run.say(line)
-        run.write(document)
         run.draw(document, folder)
 
 
@@ -254,6 +254,9 @@ def main(arguments):
     except Failed as failure:
         print(failure, file=sys.stderr)
         return failure.code
+    except BrokenPipeError:  # nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 
