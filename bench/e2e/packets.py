@@ -47,6 +47,7 @@ class Segment:
     """A TCP segment over IPv4 (RFC 9293 section 3.1)."""
     source: tuple
     target: tuple
+    seq: int
     flags: int
     options: list
     text: bytes
@@ -65,7 +66,8 @@ def segment(frame):
     data = (tcp[12] >> 4) * 4
     ports = struct.unpack_from("!HH", tcp)
     pseudo = datagram[12:20] + struct.pack("!HH", _TCP, len(tcp))
-    return Segment((datagram[12:16], ports[0]), (datagram[16:20], ports[1]), tcp[13],
+    return Segment((datagram[12:16], ports[0]), (datagram[16:20], ports[1]),
+                   struct.unpack_from("!I", tcp, 4)[0], tcp[13],
                    option_kinds(tcp[20:data]), tcp[data:],
                    ones_complement_sum(datagram[:head]) == ones_complement_sum(pseudo + tcp)
                    == 0xFFFF)
@@ -87,33 +89,39 @@ def option_kinds(options):
 
 @dataclass
 class Connection:
-    """What both sides of one have sent."""
+    """What both sides of one have sent, each byte once however often it went."""
     client: tuple
-    packets: int = 0
+    isn: dict = field(default_factory=dict)      # of each side's SYN
     text: dict = field(default_factory=lambda: {"client": b"", "server": b""})
     options: dict = field(default_factory=dict)  # of each side's SYN
     fins: list = field(default_factory=list)     # the sides, in the order of their first FIN
 
+    def add(self, each):
+        side = "client" if each.source == self.client else "server"
+        if each.flags & SYN:
+            self.isn[side], self.options[side] = each.seq, each.options
+        if side not in self.isn:
+            return
+        known = self.text[side]
+        at = (each.seq - self.isn[side] - 1) % (1 << 32)
+        if at <= len(known) < at + len(each.text):
+            self.text[side] += each.text[len(known) - at:]
+        if each.flags & FIN and side not in self.fins:
+            self.fins.append(side)
+
 
 def connections(segments):
     """All of which the capture has the SYN and both FINs, in the order of their SYNs."""
-    found, done = {}, []
+    found, all_of_them = {}, []
     for each in segments:
         names = frozenset((each.source, each.target))
-        if each.flags & (SYN | ACK) == SYN:
-            found[names] = Connection(each.source)
-            done.append(found[names])
-        connection = found.get(names)
-        if connection is None:
-            continue
-        side = "client" if each.source == connection.client else "server"
-        connection.packets += 1
-        connection.text[side] += each.text
-        if each.flags & SYN:
-            connection.options[side] = each.options
-        if each.flags & FIN and side not in connection.fins:
-            connection.fins.append(side)
-    return [connection for connection in done if len(connection.fins) == 2]
+        known = found.get(names)
+        if each.flags & (SYN | ACK) == SYN and (known is None or known.isn["client"] != each.seq):
+            known = found[names] = Connection(each.source)
+            all_of_them.append(known)
+        if known is not None:
+            known.add(each)
+    return [connection for connection in all_of_them if len(connection.fins) == 2]
 
 
 def facts(capture):

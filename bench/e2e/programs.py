@@ -140,11 +140,12 @@ class Pollux:
         summary = parsed("pollux-bench", self.bench(
             link, "--duration", str(self.options.seconds), "--warmup", str(self.options.warmup)))
         connections = summary["client"]["connections"]
-        if connections["failed"] or not connections["completed"]:
+        if connections["failed"] or not summary["client"]["cps"]["mean"]:
             causes = {cause: n for cause, n in summary["client"]["failures"].items() if n}
             raise Failed(f"the connection rate over {link}",
                          f"{connections['completed']} completed, {connections['failed']} failed "
-                         f"{causes or ''}".strip(), f"pollux-bench --link {link} by hand")
+                         f"{causes or '(none in a whole second)'}",
+                         f"pollux-bench --link {link} by hand")
         return summary
 
     def instructions(self):

@@ -149,12 +149,12 @@ class Link:
         self.blocks.append(self.block(6, struct.pack(
             "=IIIII", interface, 0, 0, len(bytes_of_it), len(bytes_of_it)) + bytes_of_it))
 
-    def segment(self, to_server, flags, text=b"", options=b"", port=1024, spoil=0):
+    def segment(self, to_server, flags, text=b"", options=b"", port=1024, spoil=0, seq=0):
         options += b"\1" * (-len(options) % 4)
         ends = [bytes((10, 0, 0, 2)) + struct.pack("!H", port), bytes((10, 0, 0, 1, 0, 80))]
         source, target = ends if to_server else ends[::-1]
         addresses = source[:4] + target[:4]
-        tcp = bytearray(source[4:] + target[4:] + bytes(8)
+        tcp = bytearray(source[4:] + target[4:] + struct.pack("!II", seq, 0)
                         + bytes((5 + len(options) // 4 << 4, flags)) + bytes(6) + options + text)
         pseudo = addresses + struct.pack("!HH", 6, len(tcp))
         struct.pack_into("!H", tcp, 16, packets.ones_complement_sum(pseudo + bytes(tcp)) ^ 0xFFFF)
@@ -170,8 +170,8 @@ class Link:
         options = b"\2\4\5\xb4" + b"\4\2" + b"\x08\x0a" + bytes(8) + b"\1\3\3\7"
         self.segment(True, syn, options=options, port=port)
         self.segment(False, syn | ack, options=b"\2\4\5\xb4\1\3\3\7", port=port)
-        self.segment(True, ack, request, port=port, spoil=spoil)
-        self.segment(False, fin | ack, reply, port=port)
+        self.segment(True, ack, request, port=port, spoil=spoil, seq=1)
+        self.segment(False, fin | ack, reply, port=port, seq=1)
         self.segment(True, fin | ack, port=port)
         self.segment(False, ack, port=port)
 
@@ -190,6 +190,18 @@ class Packets(unittest.TestCase):
                          {"tcp_options": "MSS, window scale", "closes": "server",
                           "checksums": "right in the bytes of 13 of 13 segments",
                           "request_bytes": 3, "reply_bytes": 12, "body_bytes": 4})
+
+    def test_what_is_sent_again_counts_once(self):
+        link = Link()
+        link.connection(1024)
+        link.connection(1024)  # the same numbers: all of it again
+        link.segment(False, packets.ACK, b"body", seq=9)
+        self.assertEqual([len(c.text["server"]) for c in packets.connections(
+            map(packets.segment, packets.frames(link.capture())))], [12])
+        link.segment(True, packets.SYN, seq=5)
+        for side in (True, False):
+            link.segment(side, packets.FIN, seq=5)
+        self.assertEqual(packets.facts(link.capture())["request_bytes"], 3)
 
     def test_a_sum_that_is_wrong_does_not_count_as_right(self):
         link = Link()
