@@ -58,11 +58,30 @@ def run(*argv, within, namespace=None):
                      "it alone: " + " ".join(argv)) from None
     finally:
         if process.alive():
+            family = descendants(process.pid)
             with contextlib.suppress(AssertionError):
                 process.stop(signal.SIGTERM, within=3)
+            for pid in family:  # a script's children do not hear of its end
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
         process.close()
         # What it removes itself unless it was killed.
         shutil.rmtree(f"/var/run/dpdk/pollux-{process.pid}", ignore_errors=True)
+
+
+def descendants(ancestor):
+    """The pids of all processes that it has started, and those that they have."""
+    parents = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), \
+                open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            parents.setdefault(int(file.read().rpartition(")")[2].split()[1]), []).append(int(pid))
+    found, ahead = [], [ancestor]
+    while ahead:
+        mine = parents.get(ahead.pop(), [])
+        found += mine
+        ahead += mine
+    return found
 
 
 def parsed(name, text):

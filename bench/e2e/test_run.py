@@ -83,6 +83,16 @@ class Runs(unittest.TestCase):
             self.assertFalse(os.path.exists(f"/proc/{pid}"), pid)
 
 
+    def test_what_a_script_started_goes_with_it(self):
+        written = os.path.join(self.folder, "pids")
+        with self.assertRaisesRegex(programs.Failed, "error: sh: it has not ended after 1 s; "):
+            programs.run(lab.tool("sh"), "-c",
+                         f"sleep 60 & echo $! >{written}; (sleep 61; true) & wait", within=1)
+        with open(written, encoding="ascii") as file:
+            pid = int(file.read())
+        lab.eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the script's child is gone")
+
+
 def children(parent):
     """Pid and command line of each process of that parent."""
     out = []
