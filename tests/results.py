@@ -2,8 +2,9 @@
 """What tools/test says at its end.
 
     tests/results.py LOG...
-        Reads meson's testlog.json files; names what failed and what was skipped, and why. Last
-        line: `N passed, N failed, N skipped`; exit 1 on a failure.
+        Reads meson's testlog.json files; names what failed and what was skipped, and why, and
+        shows lines of tests that passed that begin with `note: `. Last line: `N passed, N failed,
+        N skipped`; exit 1 on a failure.
     tests/results.py --targets BUILD SUITE...
         The ninja targets that the tests of these suites (all, when none is named) need.
     tests/results.py --self-test
@@ -26,6 +27,7 @@ class Results:
         self.passed = 0
         self.failed = []   # (name, the end of what it printed)
         self.skipped = []  # (name, reason)
+        self.notes = []    # lines to show of tests that passed
 
     def add(self, entry):
         name = entry["name"].split(" / ")[-1]
@@ -36,6 +38,7 @@ class Results:
             self.add_cases(name, output, result)
         elif result in ("OK", "EXPECTEDFAIL"):
             self.passed += 1
+            self.notes += [line for line in output.splitlines() if line.startswith("note: ")]
         elif result == "SKIP":
             said = [line.strip() for line in output.splitlines() if line.strip()]
             self.skipped.append((name, said[-1] if said else "it gave no reason"))
@@ -55,6 +58,8 @@ class Results:
             self.failed.append((f"{name} ({result.lower()})", tail(output)))
 
     def print(self):
+        for line in self.notes:
+            print(line)
         for name, reason in self.skipped:
             print(f"skipped: {name}: {reason}")
         for name, output in self.failed:
@@ -138,7 +143,7 @@ def self_test():
     entries = [
         {"name": "pollux:unit / unit-a", "stdout": GTEST, "result": "FAIL"},
         {"name": "pollux:unit / unit-b", "stdout": crash, "result": "FAIL"},
-        {"name": "tidy", "stdout": "0 faults", "result": "OK"},
+        {"name": "tidy", "stdout": "note: nice\n0 faults", "result": "OK"},
         {"name": "interop", "stderr": "curl is not installed\n", "result": "SKIP"},
         {"name": "slow", "stdout": "", "result": "TIMEOUT"},
     ]
@@ -150,7 +155,7 @@ def self_test():
                    "/nowhere/testlog.json"]
     want_skipped = [("unit-a: A.Not", "no tap here"), ("interop", "curl is not installed")]
     right = (results.passed == 3 and [name for name, _ in results.failed] == want_failed
-             and results.skipped == want_skipped
+             and results.skipped == want_skipped and results.notes == ["note: nice"]
              and "Value of: false" in results.failed[0][1])
     print("as wanted" if right else f"wrong: {vars(results)}")
     return 0 if right else 1
