@@ -6,7 +6,8 @@
 
 namespace pollux::pipeline {
 
-/// Leaves in datagrams_ the frames that carry IPv4 for us, beginning with their IPv4 header.
+/// Leaves in datagrams_ the frames that carry IPv4 for us, beginning with their IPv4 header; but
+/// for plain TCP, which is read at once.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::ethernet_in() noexcept {
   if (frames_.empty()) return;
@@ -24,9 +25,12 @@ void Pipeline<D, A>::ethernet_in() noexcept {
 }
 
 /// The short way of nearly every frame past the stages of link and internet, which decide the same:
-/// a plain TCP segment for us. False, and nothing has happened, for any other.
+/// a plain TCP segment for us. False, and nothing has happened, for any other, and for one that
+/// came behind another that goes the long way, which it is not to overtake.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::plain_frame_arrives(Packet& frame) noexcept {
+  if (!datagrams_.empty()) [[unlikely]]
+    return false;
   const auto ip = wire::plain_datagram(frame.bytes());
   if (!ip || config_.interface.vlan || wire::load_mac(frame.bytes().data()) != device_.mac() ||
       !internet::plain_addresses(ip->source(), ip->destination(), addresses_)) {

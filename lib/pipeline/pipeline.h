@@ -84,7 +84,7 @@ class Pipeline {
     now_ = now;
     device_.receive(frames_);  // rx burst
     const bool more = more_waits();
-    ethernet_in();        // link:        -> ARP, datagrams_
+    ethernet_in();        // link:        -> ARP, datagrams_, plain TCP
     ipv4_in();            // internet:    -> ICMP, UDP, arrivals_
     tcp_demux();          // transport:   four-tuple -> entry   (buckets prefetched)
     tcp_in();             //              state machine -> ready connections

@@ -110,7 +110,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       application_(application),
       now_(now),
       random_(config.seed),
-      table_key_(tcp::TupleKey::random(random_)),
+      table_key_(tcp::TupleKey::derived({random_.next(), random_.next()})),
       isn_key_{random_.next(), random_.next()},
       first_syn_port_(random_.next32() % tcp::EphemeralPorts::count),
       addresses_(std::move(own)),

@@ -49,6 +49,7 @@ TEST_F(Burst, ALargeSegmentAndAFullBurstArriveInOnePoll) {
   run_for(100ms);
   EXPECT_EQ(app.received, large + 63u * 50);
   EXPECT_EQ(app.wrong, 0u);
+  EXPECT_EQ(stack->counters()[Event::tcp_out_of_order], 0u) << "none overtakes the last fragment";
 }
 
 /// Segments in one burst, each from where the one before ends.

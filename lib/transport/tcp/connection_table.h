@@ -14,8 +14,8 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
-#include "base/prng.h"
 #include "base/result.h"
+#include "base/siphash.h"
 #include "wire/address.h"
 
 namespace pollux::tcp {
@@ -55,9 +55,10 @@ class EntryId {
 struct TupleKey {
   std::array<std::uint64_t, 8> words{};
 
-  static constexpr TupleKey random(Prng& prng) noexcept {
+  /// The words follow from the secret, and not the other way round.
+  static constexpr TupleKey derived(SipKey secret) noexcept {
     TupleKey out;
-    for (std::uint64_t& word : out.words) word = prng.next();
+    for (std::uint64_t i = 0; i < out.words.size(); ++i) out.words[i] = siphash24_words(secret, i);
     return out;
   }
 };
