@@ -337,6 +337,8 @@ TransferPlan draw_plan(Topology topology, std::uint64_t seed, std::uint32_t conn
       break;
     case Topology::sacks_unreceived:
       hostile(plan, Hostility::sacks_unreceived, prng);
+      // What it says has come, and has not, takes a time-out a segment, of up to a minute each.
+      plan.limit = 4h;
       break;
     case Topology::floods:
       flood(plan, prng);
