@@ -16,9 +16,10 @@ namespace {
 
 using bench::Conversation;
 
-/// next_segment() until it has no more; it must be this many times.
-void emits(benchmark::State& state, Conversation& talk, const Tcb& before, int segments,
-           Instant now) {
+/// next_segment() until it has no more; it must be this many times. A Flight that `before` has is
+/// one copy's alone, so that all begin without.
+void emits(benchmark::State& state, Conversation& talk, Tcb before, int segments, Instant now) {
+  if (before.flight != no_flight) release(before, talk.flights);
   for (auto _ : state) {
     Tcb tcb = *bench::opaque(&before);
     Segment segment;
