@@ -69,6 +69,17 @@ class SearchWorld : public GeneratorTest {
   }
 
   cli::SharedOptions shared_;
+  /// What a step at 200 a second takes of the server's direction, in bytes, where the link is idle.
+  double bytes_at_200() {
+    step(200);
+    const auto bytes = server_->counters()[Event::bytes_sent];
+    const auto frames = server_->counters()[Event::frames_sent];
+    step(200);
+    return static_cast<double>(server_->counters()[Event::bytes_sent] - bytes) +
+           static_cast<double>(sim::Link::ethernet_overhead) *
+               static_cast<double>(server_->counters()[Event::frames_sent] - frames);
+  }
+
   cli::ClientOptions options_;
   sim::LinkOptions link_{.delay = 1ms};
   Duration duration_ = 2s;
@@ -78,14 +89,7 @@ class SearchWorld : public GeneratorTest {
 
 TEST_F(SearchWorld, FindsWhatALinkCarries) {
   // What one connection takes of the narrower direction, the server's, where the link is idle.
-  step(200);
-  const auto bytes = server_->counters()[Event::bytes_sent];
-  const auto frames = server_->counters()[Event::frames_sent];
-  step(200);
-  const double each = static_cast<double>(server_->counters()[Event::bytes_sent] - bytes) +
-                      static_cast<double>(sim::Link::ethernet_overhead) *
-                          static_cast<double>(server_->counters()[Event::frames_sent] - frames);
-  const double of_one = each / (200 * 2.5);
+  const double of_one = bytes_at_200() / (200 * 2.5);
   constexpr double limit = 1'000;
   cable_->there.options().bits_per_second = static_cast<std::uint64_t>(of_one * limit * 8);
   cable_->there.options().queue_bytes = 20'000;
@@ -140,13 +144,7 @@ TEST_F(SearchWorld, ItsConditionsDecide) {
 TEST_F(SearchWorld, OfSynsFindsWhatIsAnswered) {
   options_.syn_only = true;
   duration_ = 500ms;
-  step(200);
-  const auto bytes = server_->counters()[Event::bytes_sent];
-  const auto frames = server_->counters()[Event::frames_sent];
-  step(200);
-  const double each = static_cast<double>(server_->counters()[Event::bytes_sent] - bytes) +
-                      static_cast<double>(sim::Link::ethernet_overhead) *
-                          static_cast<double>(server_->counters()[Event::frames_sent] - frames);
+  const double each = bytes_at_200();
   cable_->there.options().bits_per_second = static_cast<std::uint64_t>(each / 200 * 2'000 * 8);
   cable_->there.options().queue_bytes = 2'000;
   const auto found = search();
