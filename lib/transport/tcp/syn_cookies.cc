@@ -102,7 +102,6 @@ Segment SynCookies::answer(const wire::FourTuple& tuple, const Segment& syn, con
 
 std::optional<HalfOpen> SynCookies::take(const wire::FourTuple& tuple, Segment& segment,
                                          std::uint16_t listener, Instant now) const noexcept {
-  if (!acknowledges(tuple, segment, now)) return std::nullopt;
   HalfOpen entry;
   entry.tuple = tuple;
   entry.iss = segment.ack - 1;
