@@ -37,6 +37,16 @@ inline cli::ClientOptions to_server() {
   return options;
 }
 
+/// So many connections that are held, a request each every `interval`.
+inline cli::ClientOptions holding(std::uint64_t connections, Duration interval) {
+  auto options = to_server();
+  options.hold = true;
+  options.hold_interval = interval;
+  options.requests = 1'000'000;
+  options.concurrency = connections;
+  return options;
+}
+
 /// Generator and responder, each on a stack of its own, joined by a cable.
 class GeneratorTest : public testing::Test {
  protected:

@@ -225,11 +225,7 @@ TEST_F(GeneratorTest, LatenciesCountTheTimeThatAStalledGeneratorOwes) {
 }
 
 TEST_F(GeneratorTest, AHeldConnectionsRequestCountsFromItsTurn) {
-  auto options = to_server();
-  options.hold = true;
-  options.hold_interval = 1s;
-  options.requests = 1'000'000;
-  options.concurrency = 50;
+  auto options = holding(50, 1s);
   start(options);
   run_for(500ms);
   generator_->begin_measuring(world_.now());
@@ -245,11 +241,7 @@ TEST_F(GeneratorTest, AHeldConnectionsRequestCountsFromItsTurn) {
 }
 
 TEST_F(GeneratorTest, ATurnThatHasToWaitForAnAnswerCountsFromWhenItCame) {
-  auto options = to_server();
-  options.hold = true;
-  options.hold_interval = 100ms;
-  options.requests = 1'000'000;
-  options.concurrency = 10;
+  auto options = holding(10, 100ms);
   start(options);
   run_for(1s);
   generator_->begin_measuring(world_.now());

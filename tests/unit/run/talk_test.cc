@@ -56,11 +56,7 @@ TEST_F(GeneratorTest, AResetByPlanIsNoFailure) {
 }
 
 TEST_F(GeneratorTest, HeldConnectionsStayAndAskAgain) {
-  auto options = to_server();
-  options.hold = true;
-  options.hold_interval = 1s;
-  options.requests = 1'000'000;
-  options.concurrency = 50;
+  auto options = holding(50, 1s);
   start(options);
   measure_for(10s);
   EXPECT_EQ(tally().open, 50u);
@@ -202,11 +198,7 @@ TEST_F(GeneratorTest, EachRequestOfAPipelineHasItsOwnClock) {
 }
 
 TEST_F(GeneratorTest, HeldConnectionsAskAgainHoweverManyTheyAre) {
-  auto options = to_server();
-  options.hold = true;
-  options.hold_interval = 2s;
-  options.requests = 1'000'000;
-  options.concurrency = 5'000;
+  auto options = holding(5'000, 2s);
   start(options);
   measure_for(5s);
   EXPECT_EQ(tally().open, 5'000u);
@@ -216,12 +208,8 @@ TEST_F(GeneratorTest, HeldConnectionsAskAgainHoweverManyTheyAre) {
 }
 
 TEST_F(GeneratorTest, HeldConnectionsAskOnceAnIntervalWhateverMayBeUnderWay) {
-  auto options = to_server();
-  options.hold = true;
-  options.hold_interval = 1s;
-  options.requests = 1'000'000;
+  auto options = holding(50, 1s);
   options.pipeline = 4;
-  options.concurrency = 50;
   start(options);
   measure_for(10s);
   EXPECT_GE(tally().requests_answered, 50u * 9);
