@@ -29,7 +29,7 @@ struct SipState {
         v2(key.k0 ^ 0x6c7967656e657261),
         v3(key.k1 ^ 0x7465646279746573) {}
 
-  constexpr void round() noexcept {
+  [[gnu::always_inline]] constexpr void round() noexcept {
     v0 += v1;
     v2 += v3;
     v1 = std::rotl(v1, 13) ^ v0;
@@ -43,14 +43,14 @@ struct SipState {
   }
 
   template <int Rounds>
-  constexpr void absorb(std::uint64_t word) noexcept {
+  [[gnu::always_inline]] constexpr void absorb(std::uint64_t word) noexcept {
     v3 ^= word;
     for (int i = 0; i < Rounds; ++i) round();
     v0 ^= word;
   }
 
   template <int Rounds>
-  constexpr std::uint64_t finish() noexcept {
+  [[gnu::always_inline]] constexpr std::uint64_t finish() noexcept {
     v2 ^= 0xff;
     for (int i = 0; i < Rounds; ++i) round();
     return v0 ^ v1 ^ v2 ^ v3;

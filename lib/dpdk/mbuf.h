@@ -26,12 +26,15 @@ class Mbuf {
   Mbuf(Mbuf&& other) noexcept : mbuf_(std::exchange(other.mbuf_, nullptr)) {}
   Mbuf& operator=(Mbuf&& other) noexcept {
     rte_mbuf* const taken = std::exchange(other.mbuf_, nullptr);
-    give_back(std::exchange(mbuf_, taken));
+    if (mbuf_ != nullptr) give_back(mbuf_);
+    mbuf_ = taken;
     return *this;
   }
   Mbuf(const Mbuf&) = delete;
   Mbuf& operator=(const Mbuf&) = delete;
-  ~Mbuf() { give_back(mbuf_); }
+  ~Mbuf() {
+    if (mbuf_ != nullptr) give_back(mbuf_);
+  }
 
   /// A fresh packet of `pool` without bytes, or an empty one when the pool has run dry.
   ///
@@ -74,6 +77,12 @@ class Mbuf {
     std::byte* const end = start() + mbuf_->data_len;
     set_length(mbuf_->data_len + n);
     return {end, n};
+  }
+  std::span<std::byte> lay_out(std::size_t front, std::size_t behind) noexcept {
+    POLLUX_ASSERT(mbuf_->pkt_len == 0 && front <= headroom() && behind <= tailroom());
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off - front);
+    set_length(front + behind);
+    return mutable_bytes();
   }
   void drop_front(std::size_t n) noexcept {
     POLLUX_ASSERT(n <= mbuf_->data_len);
@@ -149,7 +158,6 @@ class Mbuf {
   /// Nearly every buffer is direct, of one segment and referred to once; its second cache line,
   /// where rte_pktmbuf_free would look for a successor, then need not be read.
   static void give_back(rte_mbuf* mbuf) noexcept {
-    if (mbuf == nullptr) return;
     if (rte_mbuf_refcnt_read(mbuf) == 1 && mbuf->nb_segs == 1 && RTE_MBUF_DIRECT(mbuf)) [[likely]] {
       // What rte_mempool_put does for one object, without the loops that it has for many.
       rte_mempool_cache* const cache = rte_mempool_default_cache(mbuf->pool, rte_lcore_id());

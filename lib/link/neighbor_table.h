@@ -74,6 +74,19 @@ class NeighborTable {
     }
     return lookup_slowly(next_hop, now);
   }
+  /// The same. `at` is where an earlier lookup has found it, below capacity(), and is moved where
+  /// it lies elsewhere.
+  [[nodiscard]] [[gnu::always_inline]] Lookup lookup_again(wire::Ipv4Address next_hop,
+                                                           NeighborId& at, Instant now) noexcept {
+    Entry& entry = entries_[at];
+    if (entry.address == next_hop && entry.resolves()) [[likely]] {
+      entry.used = true;
+      return {State::resolved, entry.mac, at, false};
+    }
+    const Lookup found = lookup(next_hop, now);
+    at = found.id;
+    return found;
+  }
 
   /// What an ARP packet changed: datagrams that wait for `id` can leave to `mac`.
   struct Resolved {

@@ -58,6 +58,10 @@ concept Packet = std::movable<P> && !std::copyable<P> && std::default_initializa
   noexcept->std::same_as<std::span<std::byte>>;
   { p.append(n) }
   noexcept->std::same_as<std::span<std::byte>>;
+  // Both at once, of a packet without bytes that is in one buffer: n in front, n behind them, and
+  // the span is of all.
+  { p.lay_out(n, n) }
+  noexcept->std::same_as<std::span<std::byte>>;
   // Shrink; n <= bytes().size().
   { p.drop_front(n) }
   noexcept;

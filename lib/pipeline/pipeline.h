@@ -44,6 +44,7 @@
 #include "wire/address_set.h"
 #include "wire/ipv4.h"
 #include "wire/plain_segment.h"
+#include "wire/segment_headers.h"
 
 namespace pollux::pipeline {
 
@@ -345,6 +346,14 @@ class Pipeline {
   bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
                     std::uint32_t ts_offset, const tcp::Segment& segment,
                     SendQueue<Packet>* queue) noexcept;
+  [[gnu::noinline]] bool send_uncut(const tcp::Config& config, const wire::FourTuple& tuple,
+                                    std::uint32_t ts_offset, const tcp::Segment& segment,
+                                    SendQueue<Packet>& queue) noexcept;
+  std::size_t headers_size(const tcp::Segment& segment) const noexcept;
+  [[gnu::always_inline]] bool finish_segment(Packet& packet, std::span<std::byte> headers,
+                                             const tcp::Config& config,
+                                             const wire::FourTuple& tuple, std::uint32_t ts_offset,
+                                             const tcp::Segment& segment, wire::Sum text) noexcept;
   // application_stage.h
   void application_in() noexcept;
   bool set_timer(Duration delay, const AppTimer& timer) noexcept;

@@ -70,26 +70,13 @@ class SendQueue {
 
   /// Copies the bytes from `seq` on to `to`, all of which are queued, and sums them.
   wire::Sum copy(Pieces& pieces, SeqNum seq, std::span<std::byte> to) noexcept {
-    if (seq < cursor_seq_) {
-      cursor_ = head_;
-      cursor_seq_ = base_;
-    }
-    wire::Sum sum;
-    while (!to.empty()) {
-      POLLUX_ASSERT(cursor_ != none);
-      const SendPiece<P>& piece = pieces[cursor_];
-      const std::uint32_t offset = static_cast<std::uint32_t>(seq - cursor_seq_);
-      if (offset >= piece.size) {
-        cursor_seq_ += piece.size;
-        cursor_ = piece.next;
-        continue;
-      }
-      const std::size_t n = std::min<std::size_t>(piece.size - offset, to.size());
-      sum.add(wire::copy_and_sum(to, {piece.data + offset, n}));
-      to = to.subspan(n);
-      seq += static_cast<std::uint32_t>(n);
-    }
-    return sum;
+    // Nearly always they lie in one piece.
+    POLLUX_ASSERT(cursor_ != none);
+    const SendPiece<P>& piece = pieces[cursor_];
+    const auto offset = static_cast<std::uint32_t>(seq - cursor_seq_);
+    if (offset < piece.size && to.size() <= piece.size - offset) [[likely]]
+      return wire::copy_and_sum(to, {piece.data + offset, to.size()});
+    return copy_pieces(pieces, seq, to);
   }
 
   /// Lets go of every piece that lies wholly before `una`; returns how many packets they owned.
@@ -127,6 +114,30 @@ class SendQueue {
   }
 
  private:
+  [[gnu::noinline]] wire::Sum copy_pieces(Pieces& pieces, SeqNum seq,
+                                          std::span<std::byte> to) noexcept {
+    if (seq < cursor_seq_) {
+      cursor_ = head_;
+      cursor_seq_ = base_;
+    }
+    wire::Sum sum;
+    while (!to.empty()) {
+      POLLUX_ASSERT(cursor_ != none);
+      const SendPiece<P>& piece = pieces[cursor_];
+      const std::uint32_t offset = static_cast<std::uint32_t>(seq - cursor_seq_);
+      if (offset >= piece.size) {
+        cursor_seq_ += piece.size;
+        cursor_ = piece.next;
+        continue;
+      }
+      const std::size_t n = std::min<std::size_t>(piece.size - offset, to.size());
+      sum.add(wire::copy_and_sum(to, {piece.data + offset, n}));
+      to = to.subspan(n);
+      seq += static_cast<std::uint32_t>(n);
+    }
+    return sum;
+  }
+
   std::uint32_t head_ = none;
   std::uint32_t tail_ = none;
   std::uint32_t cursor_ = none;  // where the last copy ended, so that sending in order never walks

@@ -210,63 +210,96 @@ template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
                                   std::uint32_t ts_offset, const tcp::Segment& segment,
                                   SendQueue<Packet>* queue) noexcept {
-  const std::uint16_t cut = segment.cut;
+  if (segment.cut != 0) [[unlikely]]
+    return send_uncut(config, tuple, ts_offset, segment, *queue);
   Packet packet = device_.allocate();
-  if (!packet || (packet.tailroom() < segment.text && cut == 0)) {
+  if (!packet || packet.tailroom() < segment.text) [[unlikely]] {
     counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
     return true;
   }
-  wire::Sum sum;
-  if (cut != 0) [[unlikely]] {
-    if (!append_text(packet, segment.seq, segment.text, *queue)) {
-      counters_.count(SendDrop::no_buffer);
-      return true;
-    }
-    counters_.count(Event::tcp_uncut_sent);
-    counters_.count(Event::tcp_segments_sent, segment.text / cut - 1);
-  } else if (segment.text != 0) {
+  const std::size_t headers = headers_size(segment);
+  const auto bytes = packet.lay_out(headers, segment.text);
+  wire::Sum text;
+  if (segment.text != 0) {
     const tcp::SeqNum first = segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u);
-    sum = queue->copy(send_pieces_, first, packet.append(segment.text));
+    text = queue->copy(send_pieces_, first, bytes.subspan(headers));
   }
-  const std::size_t options = wire::options_size(segment.options);
-  const std::size_t below = transmit_.headers_size();
-  const auto header = packet.prepend(below + wire::TcpFields::size + options).subspan(below);
-  wire::TcpFields fields;
-  fields.source_port = tuple.local_port;
-  fields.destination_port = tuple.remote_port;
-  fields.seq = segment.seq;
-  fields.ack = segment.has(tcp::control::ack) ? segment.ack : tcp::SeqNum{};
-  fields.control = segment.control;
-  fields.options_length = static_cast<std::uint8_t>(options);
-  fields.window = segment.window;
-  // The sum of the header comes from the values, as that of the datagram's does.
-  wire::Sum header_sum = fields.write(header);
-  if (options != 0) {
-    const auto written = header.subspan(wire::TcpFields::size);
-    header_sum.add(wire::write_options(segment.options, written));
-    if (const auto& timestamps = segment.options.timestamps) {
-      const std::uint32_t value = Millis32{now_}.raw() + ts_offset - timestamps->value;
-      wire::store_u32(&written[wire::timestamp_value_at(segment.options)], value);
-      header_sum.add_u32(~timestamps->value).add_u32(value);
-    }
+  return finish_segment(packet, bytes.first(headers), config, tuple, ts_offset, segment, text);
+}
+
+/// A segment that the device is to cut into several, from text that may be longer than a buffer.
+template <link::Device D, application::Application A>
+bool Pipeline<D, A>::send_uncut(const tcp::Config& config, const wire::FourTuple& tuple,
+                                std::uint32_t ts_offset, const tcp::Segment& segment,
+                                SendQueue<Packet>& queue) noexcept {
+  Packet packet = device_.allocate();
+  if (!packet || !append_text(packet, segment.seq, segment.text, queue)) {
+    counters_.count(SendDrop::no_buffer);
+    return true;
   }
-  const auto length = static_cast<std::uint16_t>(cut != 0 ? 0 : header.size() + segment.text);
-  const wire::Sum pseudo =
-      wire::pseudo_header(tuple.local, tuple.remote, wire::protocol::tcp, length);
-  const bool offload = device_.capabilities().transmit_tcp_checksum || cut != 0;
-  wire::store_u16(header.data() + wire::TcpView::checksum_offset,
-                  offload ? pseudo.partial() : wire::fold(wire::add(pseudo, header_sum).add(sum)));
+  counters_.count(Event::tcp_uncut_sent);
+  counters_.count(Event::tcp_segments_sent, segment.text / segment.cut - 1);
+  const auto headers = packet.prepend(headers_size(segment));
+  return finish_segment(packet, headers, config, tuple, ts_offset, segment, {});
+}
+
+/// How many bytes lie in front of a segment's text in its frame.
+template <link::Device D, application::Application A>
+std::size_t Pipeline<D, A>::headers_size(const tcp::Segment& segment) const noexcept {
+  return transmit_.headers_size() + wire::TcpFields::size +
+         (segment.options.timestamps_alone() ? wire::timestamps_size
+                                             : wire::options_size(segment.options));
+}
+
+/// Writes the headers in front of a segment's text, whose sum is given, and hands it to the link.
+template <link::Device D, application::Application A>
+inline bool Pipeline<D, A>::finish_segment(Packet& packet, std::span<std::byte> headers,
+                                           const tcp::Config& config, const wire::FourTuple& tuple,
+                                           std::uint32_t ts_offset, const tcp::Segment& segment,
+                                           wire::Sum text) noexcept {
+  using Headers = wire::SegmentHeaders;
+  const auto options = headers.subspan(transmit_.link_header_size() + Headers::size);
+  const std::uint32_t clock = Millis32{now_}.raw() + ts_offset;
+  wire::Sum behind;
+  if (segment.options.timestamps_alone()) [[likely]] {
+    const auto [before, echo] = *segment.options.timestamps;
+    behind = wire::write_timestamps({clock - before, echo}, options.data());
+  } else if (!options.empty()) {
+    wire::TcpOptions timed = segment.options;
+    if (timed.timestamps) timed.timestamps->value = clock - timed.timestamps->value;
+    behind = wire::write_options(timed, options);
+  }
+  behind.add(text);
+  const std::uint16_t cut = segment.cut;
+  const link::Capabilities device = device_.capabilities();
+  const Headers::Left left{.ipv4 = device.transmit_ipv4_checksum,
+                           .tcp = device.transmit_tcp_checksum || cut != 0,
+                           .cut = cut != 0};
+  const std::uint32_t more = cut == 0 ? 0 : segment.text / cut - 1;
+  Headers{.tuple = tuple,
+          .fragment = transmit_.fragment_word(tuple.remote, more, now_),
+          .tos = static_cast<std::uint8_t>(config.dscp << 2 | segment.ecn),
+          .ttl = config.ttl,
+          .control = segment.control,
+          .options_length = static_cast<std::uint8_t>(options.size()),
+          .seq = segment.seq,
+          .ack = segment.has(tcp::control::ack) ? segment.ack : tcp::SeqNum{},
+          .window = segment.window,
+          .text = segment.text,
+          .behind = behind}
+      .write(headers.data() + transmit_.link_header_size(), left);
+  if (left.ipv4 || left.tcp) {
+    const auto l4_length = static_cast<std::uint16_t>(wire::TcpFields::size + options.size());
+    packet.request({.l2_length = transmit_.link_header_size(),
+                    .l3_length = wire::Ipv4Fields::size,
+                    .ipv4 = left.ipv4,
+                    .tcp = left.tcp,
+                    .udp = false,
+                    .segment_size = cut,
+                    .l4_length = cut == 0 ? std::uint16_t{0} : l4_length});
+  }
   counters_.count(Event::tcp_segments_sent);
-  return transmit_.send(std::move(packet),
-                        {.tos = static_cast<std::uint8_t>(config.dscp << 2 | segment.ecn),
-                         .ttl = config.ttl,
-                         .protocol = wire::protocol::tcp,
-                         .source = tuple.local,
-                         .destination = tuple.remote,
-                         .tcp_checksum = offload,
-                         .segment_size = cut,
-                         .tcp_header = static_cast<std::uint16_t>(cut != 0 ? header.size() : 0)},
-                        now_);
+  return transmit_.send(packet, tuple.remote, now_);
 }
 
 /// A connection's queues begin where its numbers do, and its segments fit the path.

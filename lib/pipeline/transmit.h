@@ -27,20 +27,6 @@
 
 namespace pollux::pipeline {
 
-/// What one datagram's IPv4 header says, besides lengths and checksums.
-struct DatagramFields {
-  std::uint8_t tos = 0;
-  std::uint8_t ttl = 64;
-  std::uint8_t protocol = 0;
-  wire::Ipv4Address source;
-  wire::Ipv4Address destination;
-  bool tcp_checksum = false;  // the device is to finish the TCP checksum
-  /// Not 0: it is to cut the text into segments of this size, each with a TCP header like the one
-  /// in front, which is so long.
-  std::uint16_t segment_size = 0;
-  std::uint16_t tcp_header = 0;
-};
-
 /// What became of a datagram that was to be sent; all but `sent` are counted as a SendDrop.
 enum class Sent : std::uint8_t {
   sent,        // it left, or waits for its neighbour's address
@@ -93,41 +79,29 @@ class Transmitter {
   }
   bool empty() const noexcept { return out_.empty(); }
 
-  /// How many bytes of a packet are this class's to write: the headers of link and IPv4.
+  /// How many bytes of a packet are this class's to write.
+  std::uint16_t link_header_size() const noexcept { return link_header_; }
+  /// And how many are not the transport layer's: the headers of link and IPv4.
   std::size_t headers_size() const noexcept { return link_header_ + wire::Ipv4Fields::size; }
 
-  /// Sends one whole datagram that the path takes, its transport header behind headers_size()
-  /// bytes, with DF set unless the path is too narrow for that. False when nobody answers for the
-  /// next hop, or there is none: the datagram is dropped, counted.
-  bool send(Packet packet, const DatagramFields& fields, Instant now) noexcept {
-    const std::size_t payload = packet.length() - headers_size();
-    const auto header = packet.mutable_bytes().subspan(link_header_, wire::Ipv4Fields::size);
-    const bool offload = device_.capabilities().transmit_ipv4_checksum;
-    wire::Ipv4Fields ip = header_fields(fields, payload);
-    if (path_mtu_.narrow(fields.destination, now)) [[unlikely]] {
-      ip.dont_fragment = false;
-      ip.identification = identification_++;
-      // The device numbers the others onwards from there.
-      if (fields.segment_size != 0) {
-        identification_ =
-            static_cast<std::uint16_t>(identification_ + payload / fields.segment_size);
-      }
-    }
-    if (offload) {
-      ip.write_without_checksum(header);
-    } else {
-      ip.write(header);
-    }
-    if (offload || fields.tcp_checksum) {
-      packet.request({.l2_length = link_header_,
-                      .l3_length = wire::Ipv4Fields::size,
-                      .ipv4 = offload,
-                      .tcp = fields.tcp_checksum,
-                      .udp = false,
-                      .segment_size = fields.segment_size,
-                      .l4_length = fields.tcp_header});
-    }
-    return route(packet, fields.destination, now) != Sent::unreachable;
+  /// The second word of the IPv4 header of a datagram that is not cut on its way: DF, unless the
+  /// path is too narrow for that; then it has a number, and so have those `behind` it that the
+  /// device makes of the same.
+  std::uint32_t fragment_word(wire::Ipv4Address destination, std::uint32_t behind,
+                              Instant now) noexcept {
+    constexpr std::uint32_t dont_fragment = 0x4000;
+    if (!path_mtu_.narrow(destination, now)) [[likely]]
+      return dont_fragment;
+    const std::uint32_t word = std::uint32_t{identification_} << 16;
+    // The device numbers the others onwards from there.
+    identification_ = static_cast<std::uint16_t>(identification_ + 1 + behind);
+    return word;
+  }
+
+  /// Sends one whole datagram that the path takes, its IPv4 header behind room for the link's.
+  /// False when nobody answers for the next hop, or there is none: it is dropped, counted.
+  bool send(Packet& packet, wire::Ipv4Address destination, Instant now) noexcept {
+    return route(packet, destination, now) != Sent::unreachable;
   }
 
   /// Sends a datagram whose payload (transport header and all, checksums done) is `first` and then
@@ -199,19 +173,6 @@ class Transmitter {
   const internet::RouteTable& routes() const noexcept { return routes_; }
 
  private:
-  static wire::Ipv4Fields header_fields(const DatagramFields& fields,
-                                        std::size_t payload) noexcept {
-    wire::Ipv4Fields ip;
-    ip.tos = fields.tos;
-    ip.ttl = fields.ttl;
-    ip.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + payload);
-    ip.dont_fragment = true;
-    ip.protocol = fields.protocol;
-    ip.source = fields.source;
-    ip.destination = fields.destination;
-    return ip;
-  }
-
   static void copy_piece(std::span<std::byte> to, std::span<const std::byte> first,
                          std::span<const std::byte> second, std::size_t offset) noexcept {
     for (std::byte& byte : to) {
@@ -220,28 +181,43 @@ class Transmitter {
     }
   }
 
+  struct Hop {
+    wire::Ipv4Address destination;
+    wire::Ipv4Address next;
+    link::NeighborId neighbor = 0;  // where it was last found
+  };
+
   /// The next hop of a destination, or 0.0.0.0 where there is none. Routes stay as they are, so
   /// that what was found once holds: the table is asked when another destination comes by.
-  wire::Ipv4Address next_hop(wire::Ipv4Address destination) noexcept {
+  Hop& hop_to(wire::Ipv4Address destination) noexcept {
     Hop& hop = hops_[destination.value() % hops_.size()];
     if (hop.destination != destination) [[unlikely]] {
       hop = {destination, routes_.next_hop(destination).value_or(wire::Ipv4Address{})};
     }
-    return hop.next;
+    return hop;
   }
 
   /// Of a packet with its IPv4 header behind room for the link's; taken over unless it is dropped.
   [[gnu::always_inline]] Sent route(Packet& packet, wire::Ipv4Address destination, Instant now,
                                     std::uint32_t datagram = 0) noexcept {
-    const wire::Ipv4Address next = next_hop(destination);
-    if (next.is_any()) {
+    Hop& hop = hop_to(destination);
+    if (hop.next.is_any()) {
       counters_.count(SendDrop::no_route);
       return Sent::unreachable;
     }
-    const auto found = neighbors_.lookup(next, now);
+    const auto found = neighbors_.lookup_again(hop.next, hop.neighbor, now);
+    if (found.state != link::NeighborTable::State::resolved) [[unlikely]]
+      return wait_for(found, packet, datagram);
+    return frame(packet, found.mac, wire::ether_type::ipv4) ? Sent::sent : Sent::lost;
+  }
+
+  /// Of a packet whose neighbour's address is not known.
+  [[gnu::noinline]] Sent wait_for(const link::NeighborTable::Lookup& found, Packet& packet,
+                                  std::uint32_t datagram) noexcept {
     switch (found.state) {
       case link::NeighborTable::State::resolved:
-        return frame(packet, found.mac, wire::ether_type::ipv4) ? Sent::sent : Sent::lost;
+        POLLUX_ASSERT(false);
+        break;
       case link::NeighborTable::State::waiting: {
         packet.drop_front(link_header_);
         const auto pushed = waiting_.push(found.id, std::move(packet), datagram);
@@ -274,11 +250,6 @@ class Transmitter {
     out_.push(std::move(packet));
     return true;
   }
-
-  struct Hop {
-    wire::Ipv4Address destination;
-    wire::Ipv4Address next;
-  };
 
   D& device_;
   Counters& counters_;

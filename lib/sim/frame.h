@@ -91,6 +91,12 @@ class Frame {
     buffer_->size += static_cast<std::uint32_t>(n);
     return {at, n};
   }
+  std::span<std::byte> lay_out(std::size_t front, std::size_t behind) noexcept {
+    POLLUX_ASSERT(buffer_->size == 0);
+    append(behind);
+    prepend(front);
+    return mutable_bytes();
+  }
   void drop_front(std::size_t n) noexcept {
     POLLUX_ASSERT(n <= buffer_->size);
     buffer_->begin += static_cast<std::uint32_t>(n);

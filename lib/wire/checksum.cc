@@ -7,8 +7,11 @@
 namespace pollux::wire {
 namespace {
 
-// Words of 32 bits in an accumulator of 64 cannot overflow before 16 GiB, so the loops below carry
-// nothing from step to step and the compiler is free to use as many lanes as the machine has.
+/// From this many bytes on, words of 32 bits are added in all the lanes that the machine has:
+/// accumulators of 64 bits do not overflow before 16 GiB, so that nothing is carried from step to
+/// step. Below it, filling the lanes and adding them up takes longer than the sum.
+constexpr std::size_t worth_lanes = 256;
+
 std::uint64_t load_word(const std::byte* at) noexcept {
   std::uint32_t raw;
   std::memcpy(&raw, at, sizeof raw);
@@ -25,6 +28,7 @@ std::uint64_t load_tail(const std::byte* at, std::size_t n) noexcept {
 }  // namespace
 
 Sum Sum::of_many(std::span<const std::byte> bytes) noexcept {
+  if (bytes.size() < worth_lanes) return of_few(bytes);
   const std::byte* const at = bytes.data();
   const std::size_t n = bytes.size();
   const std::size_t whole = n & ~std::size_t{3};
@@ -37,6 +41,10 @@ Sum Sum::of_many(std::span<const std::byte> bytes) noexcept {
 
 Sum copy_and_sum(std::span<std::byte> to, std::span<const std::byte> from) noexcept {
   POLLUX_ASSERT(to.size() >= from.size());
+  if (from.size() < worth_lanes) {
+    if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+    return Sum::of_few(from);
+  }
   const std::byte* __restrict const source = from.data();
   std::byte* __restrict const target = to.data();
   const std::size_t n = from.size();

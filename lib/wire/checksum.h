@@ -14,13 +14,15 @@
 ///
 /// Byte order: every std::uint16_t here, checksums included, is a plain number, most significant
 /// byte first on the wire: store it with store_u16, read it with load_u16. Only the inside of Sum
-/// adds words as they lie in memory, which RFC 1071 s.2(B) allows, and turns the result at the end.
+/// adds bytes in words as they lie in memory, which RFC 1071 s.2(B) allows, and turns the result at
+/// the end.
 namespace pollux::wire {
 
 /// The one's complement sum of some bytes, not yet folded to 16 bits. Pieces are added in the order
 /// in which they lie in the packet, and may have any length: after an odd number of bytes the next
-/// piece starts in the second half of a word. Sums never overflow: they carry around at 64 bits, of
-/// which 16 is a divisor. A default Sum is that of no bytes.
+/// piece starts in the second half of a word. Sums never overflow: those of bytes carry around at
+/// 64 bits, of which 16 is a divisor, and those of numbers would take 2^32 of them. A default Sum
+/// is that of no bytes.
 class Sum {
  public:
   constexpr Sum() noexcept = default;
@@ -35,27 +37,22 @@ class Sum {
   /// Appends the bytes that `next` is the sum of.
   constexpr Sum& add(const Sum& next) noexcept {
     carry_in(odd_ ? std::rotl(next.value_, 8) : next.value_);
+    numbers_ += odd_ ? __builtin_bswap16(to_half_word(next.numbers_)) : next.numbers_;
     odd_ ^= next.odd_;
     return *this;
   }
   /// Adds a number as if its two (four) bytes stood at an even offset, without moving the offset
   /// at which the next piece goes on: for fields whose place in the sum does not matter.
-  constexpr Sum& add_u16(std::uint16_t number) noexcept {
-    carry_in(swapped_to_wire(number));
-    return *this;
-  }
+  constexpr Sum& add_u16(std::uint16_t number) noexcept { return add_u32(number); }
   constexpr Sum& add_u32(std::uint32_t number) noexcept {
-    carry_in(swapped_to_wire(number));
+    numbers_ += number;
     return *this;
   }
 
   /// The sum folded to 16 bits, not complemented: what a device that finishes checksums on send
   /// expects in the field, and a compact form to keep (`Sum{}.add_u16(kept)` has the same fold).
   constexpr std::uint16_t partial() const noexcept {
-    // A half added to the other, and the carry of the lower sum, end up in the upper half.
-    const auto half = static_cast<std::uint32_t>((value_ + std::rotl(value_, 32)) >> 32);
-    const auto quarter = static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16);
-    return swapped_to_wire(quarter);
+    return to_half_word(numbers_ + swapped_to_wire(to_half_word(value_)));
   }
 
  private:
@@ -64,6 +61,11 @@ class Sum {
   // The longest TCP header is 60 bytes.
   static constexpr std::size_t inline_limit = 64;
 
+  static constexpr std::uint16_t to_half_word(std::uint64_t value) noexcept {
+    // A half added to the other, and the carry of the lower sum, end up in the upper half.
+    const auto half = static_cast<std::uint32_t>((value + std::rotl(value, 32)) >> 32);
+    return static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16);
+  }
   constexpr void carry_in(std::uint64_t value) noexcept {
     value_ += value;
     value_ += static_cast<std::uint64_t>(value_ < value);
@@ -79,7 +81,21 @@ class Sum {
     std::size_t left = bytes.size();
     Sum sum;
     sum.odd_ = (left & 1) != 0;
-    for (; left >= 8; left -= 8, at += 8) sum.carry_in_word<std::uint64_t>(at);
+    for (; left >= 32; left -= 32, at += 32) {
+      sum.carry_in_word<std::uint64_t>(at);
+      sum.carry_in_word<std::uint64_t>(at + 8);
+      sum.carry_in_word<std::uint64_t>(at + 16);
+      sum.carry_in_word<std::uint64_t>(at + 24);
+    }
+    if ((left & 16) != 0) {
+      sum.carry_in_word<std::uint64_t>(at);
+      sum.carry_in_word<std::uint64_t>(at + 8);
+      at += 16;
+    }
+    if ((left & 8) != 0) {
+      sum.carry_in_word<std::uint64_t>(at);
+      at += 8;
+    }
     if ((left & 4) != 0) {
       sum.carry_in_word<std::uint32_t>(at);
       at += 4;
@@ -96,7 +112,8 @@ class Sum {
   }
   static Sum of_many(std::span<const std::byte> bytes) noexcept;
 
-  std::uint64_t value_ = 0;
+  std::uint64_t value_ = 0;    // of bytes: words as they lie in memory
+  std::uint64_t numbers_ = 0;  // of numbers, as they are
   bool odd_ = false;
 };
 

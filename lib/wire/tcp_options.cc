@@ -240,12 +240,8 @@ Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {
   POLLUX_ASSERT(options.sack_count <= options.sack.size());
   Writer writer{to};
   // Nearly always, as in parse_options.
-  if (options.timestamps && to.size() == 12 && !options.sack_permitted) [[likely]] {
-    writer.word(timestamps_alone);
-    writer.word(options.timestamps->value);
-    writer.word(options.timestamps->echo);
-    return writer.sum();
-  }
+  if (options.timestamps_alone()) [[likely]]
+    return write_timestamps(*options.timestamps, to.data());
   if (options.mss) {
     writer.word(pair(maximum_segment_size, 4) | *options.mss);
     write_others(options, writer);

@@ -50,6 +50,10 @@ struct TcpOptions {
   std::optional<Timestamps> timestamps{};
   std::array<SackBlock, max_sack_blocks> sack{};
 
+  /// Timestamps and nothing else, as in nearly every segment.
+  bool timestamps_alone() const noexcept {
+    return timestamps.has_value() && !mss && !window_scale && !sack_permitted && sack_count == 0;
+  }
   std::span<const SackBlock> sack_blocks() const noexcept {
     return std::span{sack}.first(sack_count);
   }
@@ -80,6 +84,14 @@ std::size_t options_size(const TcpOptions& options) noexcept;
 /// scale, SACK, each aligned to 4 bytes by NOPs before it; last, and with the NOPs behind it, Fast
 /// Open, but only beside an MSS, that is in a SYN. Returns the sum of what it wrote.
 Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept;
+
+/// What write_options() writes where timestamps_alone() is so.
+inline constexpr std::size_t timestamps_size = 12;
+inline Sum write_timestamps(const Timestamps& timestamps, std::byte* to) noexcept {
+  constexpr std::uint32_t kind_and_length = 0x0101'080A;  // behind two NOPs (RFC 7323 app. A)
+  return store_words(
+      to, std::array<std::uint32_t, 3>{kind_and_length, timestamps.value, timestamps.echo});
+}
 
 /// Which of those bytes TSval begins at, where there are timestamps.
 constexpr std::size_t timestamp_value_at(const TcpOptions& options) noexcept {

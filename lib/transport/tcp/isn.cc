@@ -36,13 +36,16 @@ std::optional<Instant> opened_at(wire::SeqNum iss, const wire::FourTuple& tuple,
   return Instant{std::chrono::floor<Ticks>(now.time_since_epoch()) - ago};
 }
 
-EphemeralPorts::Turn EphemeralPorts::turn_of(wire::Ipv4Address local, wire::Ipv4Address remote,
-                                             std::uint16_t remote_port) noexcept {
+EphemeralPorts::Turn EphemeralPorts::find_turn(wire::Ipv4Address local, wire::Ipv4Address remote,
+                                               std::uint16_t remote_port) const noexcept {
   // Bit 63 keeps these inputs apart from every tuple's ports, should someone share the key.
   const std::uint64_t hash =
       siphash24_words(key_, addresses(local, remote), std::uint64_t{1} << 63 | remote_port);
-  const auto offset = static_cast<std::uint32_t>((hash >> 32) * count >> 32);
-  return {offset, &positions_[static_cast<std::size_t>(hash % turns)]};
+  return {.local = local,
+          .remote = remote,
+          .remote_port = remote_port,
+          .position = static_cast<std::uint16_t>(hash % turns),
+          .offset = static_cast<std::uint32_t>((hash >> 32) * count >> 32)};
 }
 
 }  // namespace pollux::tcp

@@ -60,10 +60,11 @@ class EphemeralPorts {
   std::optional<std::uint16_t> pick(wire::Ipv4Address local, wire::Ipv4Address remote,
                                     std::uint16_t remote_port, Refuses&& refuses,
                                     std::uint32_t tries = count) noexcept {
-    const Turn turn = turn_of(local, remote, remote_port);
+    const Turn& turn = turn_of(local, remote, remote_port);
+    std::uint32_t& position = positions_[turn.position];
     for (; tries != 0; --tries) {
-      const std::uint32_t next = *turn.position;
-      *turn.position = next + 1 == count ? 0 : next + 1;
+      const std::uint32_t next = position;
+      position = next + 1 == count ? 0 : next + 1;
       const auto port = static_cast<std::uint16_t>(first + (turn.offset + next) % count);
       if (!refuses(port)) return port;
     }
@@ -73,15 +74,31 @@ class EphemeralPorts {
  private:
   static constexpr std::size_t turns = 1024;
 
+  /// Of one local address and remote endpoint; all zeros is nobody's.
   struct Turn {
-    std::uint32_t offset;     // below count
-    std::uint32_t* position;  // below count
+    wire::Ipv4Address local;
+    wire::Ipv4Address remote;
+    std::uint16_t remote_port = 0;
+    std::uint16_t position = 0;  // which of `positions_`
+    std::uint32_t offset = 0;    // below count
   };
-  Turn turn_of(wire::Ipv4Address local, wire::Ipv4Address remote,
-               std::uint16_t remote_port) noexcept;
+  /// Who opens many connections does so to few endpoints: what the hash says of them is kept.
+  const Turn& turn_of(wire::Ipv4Address local, wire::Ipv4Address remote,
+                      std::uint16_t remote_port) noexcept {
+    const std::uint32_t at = local.value() + remote.value() + remote_port;
+    Turn& turn = recent_[at % recent_.size()];
+    if (turn.local != local || turn.remote != remote || turn.remote_port != remote_port)
+        [[unlikely]] {
+      turn = find_turn(local, remote, remote_port);
+    }
+    return turn;
+  }
+  Turn find_turn(wire::Ipv4Address local, wire::Ipv4Address remote,
+                 std::uint16_t remote_port) const noexcept;
 
   SipKey key_;
-  std::array<std::uint32_t, turns> positions_{};
+  std::array<std::uint32_t, turns> positions_{};  // each below count
+  std::array<Turn, 256> recent_{};
 };
 
 }  // namespace pollux::tcp

@@ -38,6 +38,7 @@ class Numbered {
   std::size_t tailroom() const noexcept { return 0; }
   std::span<std::byte> prepend(std::size_t) noexcept { return {}; }
   std::span<std::byte> append(std::size_t) noexcept { return {}; }
+  std::span<std::byte> lay_out(std::size_t, std::size_t) noexcept { return {}; }
   void drop_front(std::size_t) noexcept {}
   void keep_front(std::size_t) noexcept {}
   packet::Verified ip_verified() const noexcept { return packet::Verified::unknown; }

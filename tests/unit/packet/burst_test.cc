@@ -52,6 +52,11 @@ class ToyPacket {
     end_ += n;
     return {&storage_[end_ - n], n};
   }
+  std::span<std::byte> lay_out(std::size_t front, std::size_t behind) noexcept {
+    append(behind);
+    prepend(front);
+    return mutable_bytes();
+  }
   void drop_front(std::size_t n) noexcept { begin_ += n; }
   void keep_front(std::size_t n) noexcept { end_ = begin_ + n; }
   /// Its device cuts nothing, so that nobody chains.

@@ -44,6 +44,11 @@ class HeapPacket {
     buffer_->size += n;
     return mutable_bytes().last(n);
   }
+  std::span<std::byte> lay_out(std::size_t front, std::size_t behind) noexcept {
+    append(behind);
+    prepend(front);
+    return mutable_bytes();
+  }
   void drop_front(std::size_t n) noexcept {
     buffer_->begin += n;
     buffer_->size -= n;
