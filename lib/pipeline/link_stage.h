@@ -24,25 +24,46 @@ void Pipeline<D, A>::ethernet_in() noexcept {
   frames_.clear();
 }
 
-/// The short way of nearly every frame past the stages of link and internet, which decide the same:
-/// a plain TCP segment for us. False, and nothing has happened, for any other, and for one that
-/// came behind another that goes the long way, which it is not to overtake.
+/// The short way of nearly every frame past the stages of link, internet and transport, which
+/// decide the same: a plain TCP segment for us. False, and nothing has happened, for any other, and
+/// for one that came behind another that goes the long way, which it is not to overtake.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::plain_frame_arrives(Packet& frame) noexcept {
-  if (!datagrams_.empty()) [[unlikely]]
+  if (!datagrams_.empty() || config_.interface.vlan) [[unlikely]]
     return false;
-  const auto ip = wire::plain_datagram(frame.bytes());
-  if (!ip || config_.interface.vlan || wire::load_mac(frame.bytes().data()) != device_.mac() ||
-      !internet::plain_addresses(ip->source(), ip->destination(), addresses_)) {
+  wire::PlainSegment plain;
+  if (!wire::PlainSegment::parse(frame.bytes(), plain) ||
+      plain.link_destination() != device_.mac() ||
+      !internet::plain_addresses(plain.source(), plain.destination(), addresses_) ||
+      plain.source_port() == 0 || plain.destination_port() == 0) {
     return false;
   }
-  const packet::Verified said = frame.ip_verified();
-  if (!believed(said, verified_headers_) && !ip->checksum_ok()) [[unlikely]] {
+  const packet::Verified header_said = frame.ip_verified();
+  if (!believed(header_said, verified_headers_) && !plain.header_checksum_ok()) [[unlikely]] {
     counters_.count(Drop::ipv4_bad_checksum);
+    disbelieve(header_said);
+    return true;
+  }
+  counters_.count(Event::tcp_segments_received);
+  const packet::Verified said = frame.l4_verified();
+  if (!believed(said, verified_packets_) && !plain.checksum_ok()) [[unlikely]] {
+    counters_.count(Drop::tcp_bad_checksum);
     disbelieve(said);
     return true;
   }
-  tcp_arrives(*ip, frame);
+  Arrival& arrival = next_arrival();
+  arrival.tuple = {plain.destination(), plain.source(), plain.destination_port(),
+                   plain.source_port()};
+  arrival.hash = tcp::hash(arrival.tuple, table_key_);
+  tcp::Segment& segment = arrival.segment;
+  segment.seq = plain.seq();
+  segment.ack = plain.ack();
+  segment.text = plain.text();
+  segment.window = plain.window();
+  segment.control = plain.control();
+  segment.ecn = plain.ecn();
+  wire::parse_options(plain.options(), segment.options);
+  keep_arrival(arrival, frame, plain.text_at(), said);
   return true;
 }
 

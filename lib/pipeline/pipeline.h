@@ -293,6 +293,8 @@ class Pipeline {
                     std::span<const std::byte>& text) noexcept;
   Arrival& next_arrival() noexcept;
   void tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexcept;
+  void keep_arrival(Arrival& arrival, Packet& packet, std::size_t text_at,
+                    packet::Verified said) noexcept;
   void tcp_demux() noexcept;
   void tcp_in() noexcept;
   static void read_echo(Arrival& arrival, std::uint32_t offset) noexcept;

@@ -57,11 +57,20 @@ void Pipeline<D, A>::tcp_arrives(const wire::Ipv4View& ip, Packet& packet) noexc
     if (drop == Drop::tcp_bad_checksum) disbelieve(said);
     return counters_.count(drop);
   }
-  if (said == packet::Verified::unfinished && text.size() > config_.tcp.mss) [[unlikely]] {
+  keep_arrival(arrival, packet, static_cast<std::size_t>(text.data() - packet.bytes().data()),
+               said);
+}
+
+/// The segment that was read into the first free place stays there, with its packet, in which its
+/// text begins at `text_at`.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::keep_arrival(Arrival& arrival, Packet& packet, std::size_t text_at,
+                                  packet::Verified said) noexcept {
+  if (said == packet::Verified::unfinished && arrival.segment.text > config_.tcp.mss) [[unlikely]] {
     counters_.count(Event::tcp_merged_received);
   }
   table_.prefetch(arrival.hash);
-  arrival.text_at = static_cast<std::uint16_t>(text.data() - packet.bytes().data());
+  arrival.text_at = static_cast<std::uint16_t>(text_at);
   arrival.frames = 1;
   arrival.packet = std::move(packet);
   ++arrivals_count_;

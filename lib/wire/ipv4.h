@@ -44,16 +44,6 @@ class Ipv4View {
     return parse(bytes, out, true);
   }
 
-  /// Of exactly one datagram whose header, without options, and lengths are known to be right.
-  static Ipv4View plain(std::span<const std::byte> datagram) noexcept {
-    POLLUX_ASSERT(datagram.size() >= min_header_size);
-    Ipv4View out;
-    out.begin_ = datagram.data();
-    out.header_length_ = min_header_size;
-    out.end_ = static_cast<std::uint16_t>(datagram.size());
-    return out;
-  }
-
   std::size_t header_length() const noexcept { return header_length_; }
   std::uint8_t tos() const noexcept { return load_u8(at(1)); }
   std::uint8_t dscp() const noexcept { return tos() >> 2; }
