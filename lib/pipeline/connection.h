@@ -44,7 +44,8 @@ struct Connection {
   bool time_wait : 1 = false;    // leaves a TimeWait entry behind
   bool detached : 1 = false;     // no longer in the table: only its reader keeps it
   bool finished : 1 = false;     // on_closed() was called: to be released
-  bool armed : 1 = false;        // has a wheel entry
+  bool armed : 1 = false;        // somebody will look at its deadline, at armed_at
+  bool in_wheel : 1 = false;     // and that is the wheel
   bool pushes : 1 = true;        // the PSH bit at the end of what is queued
   bool corked : 1 = false;       // what fills no segment is held back
   bool fast_open : 1 = false;    // as its SYN asked; until the handshake is over
@@ -55,7 +56,7 @@ struct Connection {
   std::uint16_t owned = 0;                  // packets in its send queue
   std::uint16_t full_mss = 0;               // what both ends take; the path may take less
   std::uint32_t held = 0;  // bytes at the send queue's end that TCP does not know of yet
-  Millis32 armed_at;       // what its wheel entry is set to, while it has one
+  Millis32 armed_at;       // while it is `armed`
   SendQueue<P> send;
   ReceiveQueue<P> receive;
   [[no_unique_address]] Session session{};

@@ -38,7 +38,7 @@ bool Pipeline<D, A>::open_fast(Arrival& arrival, tcp::SeqNum iss,
   if (made == none) return false;
   Connection& c = connections_[made];
   c.tcb = tcp::accept_fast_open(half, config, syn, now_);
-  start_accepted(c, half);
+  start_accepted(made, half);
   c.fast_open = true;
   fast_open_backlog_.begin();
   counters_.count(Event::tcp_fast_opens_taken);

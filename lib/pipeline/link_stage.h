@@ -32,8 +32,7 @@ bool Pipeline<D, A>::plain_frame_arrives(Packet& frame) noexcept {
   if (!datagrams_.empty() || config_.interface.vlan) [[unlikely]]
     return false;
   wire::PlainSegment plain;
-  if (!wire::PlainSegment::parse(frame.bytes(), plain) ||
-      plain.link_destination() != device_.mac() ||
+  if (!wire::PlainSegment::parse(frame.bytes(), plain) || !plain.is_for(device_.mac()) ||
       !internet::plain_addresses(plain.source(), plain.destination(), addresses_) ||
       plain.source_port() == 0 || plain.destination_port() == 0) {
     return false;

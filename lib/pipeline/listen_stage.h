@@ -38,9 +38,8 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::unlisten(std::uint16_t port) noexcept {
   const std::uint8_t listener = std::exchange(listener_at_[port], std::uint8_t{0});
   if (listener == 0) return;
-  // An entry that lives has a timer.
   for (std::uint32_t index = 0; index < half_open_.high_water(); ++index) {
-    if (!half_open_wheel_.armed(index) || half_open_[index].listener != listener) continue;
+    if (!half_open_.live(index) || half_open_[index].listener != listener) continue;
     const tcp::HalfOpen& half = half_open_[index];
     const std::uint64_t hash = tcp::hash(half.tuple, table_key_);
     counters_.count(Event::tcp_resets_sent);
@@ -131,11 +130,11 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss,
     half_open_.release(index);
     return Drop::tcp_connections_full;
   }
-  table_changed_ = true;
+  note_change(arrival.hash);
   half_open_[index].profile = profile;
   half_open_[index].ts_offset = ts_offset;
   profiles_.join(profile);
-  half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
+  watch_half_open(index);
   send_syn_ack(half_open_[index], tcp::syn_ack(half_open_[index], config));
   return Drop::none;
 }
@@ -196,7 +195,7 @@ std::uint32_t Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64
     connections_.release(made);
     return none;
   }
-  table_changed_ = true;
+  note_change(hash);
   Connection& c = connections_[made];
   c.tuple = half.tuple;
   c.hash = hash;
@@ -208,11 +207,13 @@ std::uint32_t Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64
 
 /// Its Tcb is there.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept {
+void Pipeline<D, A>::start_accepted(std::uint32_t made, const tcp::HalfOpen& half) noexcept {
+  Connection& c = connections_[made];
   if (!listeners_[half.listener - 1u].nagle) {
     tcp::begin_without_nagle(c.tcb);
   }
   start_queues(c);
+  watch(made);
   counters_.count(Event::tcp_passive_opens);
 }
 
@@ -224,7 +225,7 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
   if (made == none) return Drop::tcp_connections_full;
   Connection& c = connections_[made];
   c.tcb = tcp::accept(half, tcp_config(c), now_);
-  start_accepted(c, half);
+  start_accepted(made, half);
   if (half.from_cookie) {
     counters_.count(Event::tcp_syn_cookies_accepted);
   } else {
@@ -237,6 +238,7 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::drop_half_open(const Arrival& arrival) noexcept {
   table_.erase(arrival.hash, arrival.entry);
+  note_change(arrival.hash);
   release_half_open(arrival.entry.index());
 }
 
@@ -245,7 +247,6 @@ void Pipeline<D, A>::release_half_open(std::uint32_t index) noexcept {
   half_open_wheel_.cancel(index);
   profiles_.leave(half_open_[index].profile);
   half_open_.release(index);
-  table_changed_ = true;
 }
 
 template <link::Device D, application::Application A>
@@ -290,7 +291,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept {
   table_.erase(hash, id);
   time_wait_.erase(id.index());
-  table_changed_ = true;
+  note_change(hash);
 }
 
 }  // namespace pollux::pipeline

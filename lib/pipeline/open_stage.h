@@ -25,6 +25,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
   std::uint64_t hash = 0;
   if (tuple.local_port == 0) {
     if (!pick_source(tuple, hash, sources)) return StackError::no_ports;
+    if (sources != nullptr) prefetch_next(remote, *sources);
   } else if (!claim(tuple, hash)) {
     return StackError::in_use;
   }
@@ -45,7 +46,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
     profiles_.leave(*profile);
     return StackError::no_memory;
   }
-  table_changed_ = true;
+  note_change(hash);
   Connection& c = connections_[index];
   c.tuple = tuple;
   c.hash = hash;
@@ -64,8 +65,8 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   }
   if (!options.nagle) tcp::begin_without_nagle(c.tcb);
   counters_.count(Event::tcp_active_opens);
+  watch(index);
   make_ready(index, pending::send);
-  arm(index);
   return stream_id(index);
 }
 
@@ -84,6 +85,15 @@ bool Pipeline<D, A>::claim(const wire::FourTuple& tuple, std::uint64_t& hash) no
   release_time_wait(hash, id);
   counters_.count(Event::tcp_time_wait_reused);
   return true;
+}
+
+/// Who opens one connection soon opens the next: where it will lie in the table.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::prefetch_next(application::Endpoint remote,
+                                   const SourceAddresses::Turn& sources) noexcept {
+  const wire::Ipv4Address local = sources.peek();
+  const std::uint16_t port = ports_.peek(local, remote.address, remote.port);
+  table_.prefetch(tcp::hash({local, remote.address, port, remote.port}, table_key_));
 }
 
 /// Fills in the source port, the hash, and another of `sources` where the address is free too and

@@ -10,6 +10,7 @@
 
 #include "application/application.h"
 #include "base/counters.h"
+#include "base/delay_line.h"
 #include "base/prng.h"
 #include "base/result.h"
 #include "base/ring.h"
@@ -181,7 +182,7 @@ class Pipeline {
   static constexpr std::size_t most_chained = 44;
 
   using Connections = Slab<Connection, true>;
-  using HalfOpens = Slab<tcp::HalfOpen>;
+  using HalfOpens = Slab<tcp::HalfOpen, true>;
   using SendPieces = typename SendQueue<Packet>::Pieces;
   using ReceivePieces = typename ReceiveQueue<Packet>::Pieces;
   enum class TimerUse : std::uint8_t { application, cork, linger };
@@ -298,6 +299,14 @@ class Pipeline {
   void tcp_demux() noexcept;
   void tcp_in() noexcept;
   static void read_echo(Arrival& arrival, std::uint32_t offset) noexcept;
+  /// What the table has under this hash has changed: an entry that tcp_demux() has found there may
+  /// be stale.
+  void note_change(std::uint64_t hash) noexcept {
+    changed_[hash / 64 % changed_.size()] |= std::uint64_t{1} << hash % 64;
+  }
+  bool may_have_changed(std::uint64_t hash) const noexcept {
+    return (changed_[hash / 64 % changed_.size()] >> hash % 64 & 1) != 0;
+  }
   tcp::EntryId find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept;
   std::size_t join_followers(Arrival& head, std::span<const Arrival> behind) const noexcept;
   [[gnu::noinline]] std::size_t run_arrives(std::size_t first) noexcept;
@@ -308,7 +317,11 @@ class Pipeline {
   void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;
   void arm(std::uint32_t index) noexcept;
+  void watch(std::uint32_t index) noexcept;
+  void watch_half_open(std::uint32_t index) noexcept;
+  void look_at_deadline(std::uint32_t index) noexcept;
   void tcp_expire() noexcept;
+  void time_wait_expire() noexcept;
   // listen_stage.h
   Drop unconnected_arrives(Arrival& arrival) noexcept;
   bool answers_with_cookie() const noexcept;
@@ -322,7 +335,7 @@ class Pipeline {
   void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
   Drop time_wait_arrives(Arrival& arrival) noexcept;
   std::uint32_t acquire_for(const tcp::HalfOpen& half, std::uint64_t hash, bool new_entry) noexcept;
-  void start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept;
+  void start_accepted(std::uint32_t made, const tcp::HalfOpen& half) noexcept;
   void send_syn_ack(const tcp::HalfOpen& half, tcp::Segment segment) noexcept;
   // fast_open_stage.h
   Drop open_passive(Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;
@@ -399,6 +412,7 @@ class Pipeline {
            !remote.address.is_reserved();
   }
   bool claim(const wire::FourTuple& tuple, std::uint64_t& hash) noexcept;
+  void prefetch_next(application::Endpoint remote, const SourceAddresses::Turn& sources) noexcept;
   bool pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
                    SourceAddresses::Turn* sources) noexcept;
 
@@ -453,8 +467,8 @@ class Pipeline {
   std::array<bool, burst> group_{};  // of datagrams_: came to a group MAC address
   std::array<Arrival, burst> arrivals_{};
   std::size_t arrivals_count_ = 0;
-  bool table_changed_ = false;  // since tcp_demux: entries found then may be stale
-  bool stopped_ = false;        // stop() was called
+  std::array<std::uint64_t, 8> changed_{};  // note_change(): a bit for each part of the hashes
+  bool stopped_ = false;                    // stop() was called
 
   wire::AddressSet addresses_;
   Transmitter<D> transmit_;
@@ -483,6 +497,7 @@ class Pipeline {
   std::uint32_t orphans_ = 0;        // connections that are `closing`
   TimerWheel wheel_;
   TimerWheel half_open_wheel_;
+  DelayLine young_{16'384, 2ms};  // EntryIds: who has just been made; most are gone before any timer
   std::uint32_t ready_head_ = none;
   std::uint32_t ready_tail_ = none;
   Reservation reserved_;

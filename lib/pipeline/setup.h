@@ -158,6 +158,7 @@ std::optional<Instant> Pipeline<D, A>::next_event() const noexcept {
   if (ready_head_ != none || !transmit_.empty()) consider(now_ + 1ms);
   consider(wheel_.next_deadline());
   consider(half_open_wheel_.next_deadline());
+  consider(young_.next_deadline(now_));
   consider(app_timers_wheel_.next_deadline());
   consider(time_wait_.next_deadline(now_));
   consider(transmit_.neighbors().next_deadline());

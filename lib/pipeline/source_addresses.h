@@ -19,9 +19,13 @@ class SourceAddresses {
   /// Some of them, each in its turn, in rising order.
   class Turn {
    public:
+    /// What next() will give.
+    wire::Ipv4Address peek() const noexcept {
+      return wire::Ipv4Address{ranges_[range_].first + offset_};
+    }
     wire::Ipv4Address next() noexcept {
       const Range& range = ranges_[range_];
-      const wire::Ipv4Address address{range.first + offset_};
+      const wire::Ipv4Address address = peek();
       if (++offset_ == range.count) {
         offset_ = 0;
         range_ = range_ + 1 == ranges_.size() ? 0 : range_ + 1;

@@ -125,7 +125,7 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::release(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (!c.detached) leave_table(index);
-  if (c.armed) wheel_.cancel(index);
+  if (c.in_wheel) wheel_.cancel(index);
   if (c.fast_open) fast_open_over(c);
   orphans_ -= c.closing;
   give_back(c, c.send.clear(send_pieces_));
@@ -141,18 +141,20 @@ void Pipeline<D, A>::leave_table(std::uint32_t index) noexcept {
   const std::uint64_t hash = c.hash;
   const tcp::EntryId id{tcp::EntryId::Kind::connection, index};
   c.detached = true;
-  table_changed_ = true;
+  note_change(hash);
   if (!c.time_wait) {
     table_.erase(hash, id);
     return;
   }
   counters_.count(Event::tcp_time_wait);
-  const std::uint32_t entry = time_wait_.insert(
-      tcp::make_time_wait(c.tcb, c.tuple, config_.tcp, now_),
-      [this](std::uint32_t oldest, const tcp::TimeWait& evicted) noexcept {
-        counters_.count(Event::tcp_time_wait_evicted);
-        table_.erase(tcp::hash(evicted.tuple, table_key_), {tcp::EntryId::Kind::time_wait, oldest});
-      });
+  const std::uint32_t entry =
+      time_wait_.insert(tcp::make_time_wait(c.tcb, c.tuple, config_.tcp, now_),
+                        [this](std::uint32_t oldest, const tcp::TimeWait& evicted) noexcept {
+                          counters_.count(Event::tcp_time_wait_evicted);
+                          const std::uint64_t its_hash = tcp::hash(evicted.tuple, table_key_);
+                          note_change(its_hash);
+                          table_.erase(its_hash, {tcp::EntryId::Kind::time_wait, oldest});
+                        });
   if (entry == tcp::TimeWaitQueue::none) {
     table_.erase(hash, id);
   } else {

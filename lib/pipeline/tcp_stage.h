@@ -78,7 +78,7 @@ void Pipeline<D, A>::keep_arrival(Arrival& arrival, Packet& packet, std::size_t 
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::tcp_demux() noexcept {
-  table_changed_ = false;
+  changed_ = {};
   for (std::size_t i = 0; i < arrivals_count_; ++i) {
     Arrival& arrival = arrivals_[i];
     arrival.entry = find(arrival.tuple, arrival.hash);
@@ -93,7 +93,7 @@ void Pipeline<D, A>::tcp_in() noexcept {
   for (std::size_t i = 0; i < arrivals_count_; ++i) {
     Arrival& arrival = arrivals_[i];
     // A segment earlier in this burst may have changed what the four-tuple leads to.
-    if (table_changed_) arrival.entry = find(arrival.tuple, arrival.hash);
+    if (may_have_changed(arrival.hash)) arrival.entry = find(arrival.tuple, arrival.hash);
     Drop drop = Drop::none;
     switch (arrival.entry.kind()) {
       case tcp::EntryId::Kind::none:
@@ -302,8 +302,11 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
   if (verdict.path_news != tcp::PathNews::none) [[unlikely]]
     take_path_news(c, verdict);
   count_verdict(verdict);
-  if (news != 0) make_ready(index, news);
-  arm(index);
+  if (news != 0) {
+    make_ready(index, news);  // tcp_out() arms it
+  } else {
+    arm(index);
+  }
   POLLUX_ASSERT(tcp::check(c.tcb, flights_).empty());
 }
 
@@ -332,20 +335,54 @@ void Pipeline<D, A>::arm(std::uint32_t index) noexcept {
   Connection& c = connections_[index];
   if (!c.tcb.has_deadline()) return;
   if (c.armed && c.armed_at <= c.tcb.deadline) return;
-  c.armed = true;
+  c.armed = c.in_wheel = true;
   c.armed_at = c.tcb.deadline;
   wheel_.arm(index, instant_of(c.tcb.deadline));
 }
 
+/// Of a new connection: where its first deadline is not very near, it is looked at a little later,
+/// when most short ones are over, and only then has an entry in the wheel.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::watch(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  c.armed = young_.push(tcp::EntryId{tcp::EntryId::Kind::connection, index}.raw(), now_);
+  c.armed_at = Millis32{now_} + young_.delay();
+}
+
+/// The same of a half-open entry.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::watch_half_open(std::uint32_t index) noexcept {
+  if (!young_.push(tcp::EntryId{tcp::EntryId::Kind::half_open, index}.raw(), now_)) {
+    half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
+  }
+}
+
+/// The wheel has none of it, and what it was to be looked at for may have been put off.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::look_at_deadline(std::uint32_t index) noexcept {
+  Connection& c = connections_[index];
+  c.armed = c.in_wheel = false;
+  if (c.tcb.has_deadline() && c.tcb.deadline <= Millis32{now_}) {
+    apply(index, tcp::timeout(c.tcb, tcp_config(c), flights_, now_));
+  } else {
+    arm(index);
+  }
+}
+
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::tcp_expire() noexcept {
-  wheel_.advance(now_, [this](std::uint32_t index) noexcept {
-    Connection& c = connections_[index];
-    c.armed = false;
-    if (c.tcb.has_deadline() && c.tcb.deadline <= Millis32{now_}) {
-      apply(index, tcp::timeout(c.tcb, tcp_config(c), flights_, now_));
-    } else {
-      arm(index);
+  wheel_.advance(now_, [this](std::uint32_t index) noexcept { look_at_deadline(index); });
+  // Whoever has the place now, be it another: to look at one too early does no harm.
+  young_.advance(now_, [this](std::uint32_t raw) noexcept {
+    const auto id = tcp::EntryId::from_raw(raw);
+    const std::uint32_t index = id.index();
+    if (id.kind() == tcp::EntryId::Kind::half_open) {
+      if (half_open_.live(index) && !half_open_wheel_.armed(index)) {
+        half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
+      }
+    } else if (connections_.live(index)) {
+      const Connection& c = connections_[index];
+      if (c.armed && !c.in_wheel) look_at_deadline(index);
     }
   });
   half_open_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
@@ -365,9 +402,26 @@ void Pipeline<D, A>::tcp_expire() noexcept {
         break;
     }
   });
-  time_wait_.expire(now_, [this](std::uint32_t index, const tcp::TimeWait& entry) noexcept {
-    table_.erase(tcp::hash(entry.tuple, table_key_), {tcp::EntryId::Kind::time_wait, index});
-  });
+  time_wait_expire();
+}
+
+/// In small groups: where each lies in the table is asked for before the first is taken out.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::time_wait_expire() noexcept {
+  std::array<std::uint32_t, 16> due;
+  std::array<std::uint64_t, due.size()> hashes;
+  std::size_t n = due.size();
+  while (n == due.size()) {
+    n = time_wait_.due(now_, due);
+    for (std::size_t i = 0; i < n; ++i) {
+      hashes[i] = tcp::hash(time_wait_[due[i]].tuple, table_key_);
+      table_.prefetch(hashes[i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      table_.erase(hashes[i], {tcp::EntryId::Kind::time_wait, due[i]});
+      time_wait_.erase(due[i]);
+    }
+  }
 }
 
 }  // namespace pollux::pipeline

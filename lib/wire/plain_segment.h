@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "wire/address.h"
@@ -44,7 +45,10 @@ class PlainSegment {
     return true;
   }
 
-  MacAddress link_destination() const noexcept { return load_mac(frame_); }
+  /// Whether that is the frame's destination.
+  bool is_for(const MacAddress& mac) const noexcept {
+    return std::memcmp(frame_, mac.octets.data(), mac.octets.size()) == 0;
+  }
   std::uint8_t ecn() const noexcept { return load_u8(frame_ + ip + 1) & 3; }
   Ipv4Address source() const noexcept { return Ipv4Address{load_u32(frame_ + addresses)}; }
   Ipv4Address destination() const noexcept { return Ipv4Address{load_u32(frame_ + addresses + 4)}; }

@@ -71,6 +71,13 @@ class EphemeralPorts {
     return std::nullopt;
   }
 
+  /// The port whose turn it is, which pick() will ask for first.
+  std::uint16_t peek(wire::Ipv4Address local, wire::Ipv4Address remote,
+                     std::uint16_t remote_port) noexcept {
+    const Turn& turn = turn_of(local, remote, remote_port);
+    return static_cast<std::uint16_t>(first + (turn.offset + positions_[turn.position]) % count);
+  }
+
  private:
   static constexpr std::size_t turns = 1024;
 

@@ -154,6 +154,16 @@ void TimeWaitQueue::unlink(std::uint32_t index) noexcept {
   set_previous(static_cast<std::uint32_t>(entry.next), static_cast<std::uint32_t>(entry.previous));
 }
 
+std::size_t TimeWaitQueue::due(Instant now, std::span<std::uint32_t> out) const noexcept {
+  std::size_t n = 0;
+  for (std::uint32_t i = first_; n != out.size() && i != end; ++n) {
+    if (time_left(entries_[i], now) > Duration{0}) break;
+    out[n] = i;
+    i = static_cast<std::uint32_t>(entries_[i].next);
+  }
+  return n;
+}
+
 void TimeWaitQueue::set_next(std::uint32_t index, std::uint32_t next) noexcept {
   if (index == end) {
     first_ = next;

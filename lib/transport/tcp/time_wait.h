@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/counters.h"
@@ -97,16 +98,10 @@ class TimeWaitQueue {
   TimeWaitVerdict segment_arrives(std::uint32_t index, const Segment& segment, const Config& config,
                                   Instant now) noexcept;
 
-  /// Takes out every entry whose wait is over, the oldest first; on_expired(std::uint32_t index,
-  /// const TimeWait&) is called while it is still there, and must not call the queue.
-  template <class F>
-  void expire(Instant now, F&& on_expired) noexcept {
-    while (first_ != end && time_left(entries_[first_], now) <= Duration{0}) {
-      on_expired(first_, std::as_const(entries_[first_]));
-      erase(first_);
-    }
-  }
-  /// When expire() will have something to do.
+  /// Which entries' wait is over, the oldest first, as many as `out` takes; returns how many. They
+  /// are the caller's to erase.
+  std::size_t due(Instant now, std::span<std::uint32_t> out) const noexcept;
+  /// When one will be due().
   std::optional<Instant> next_deadline(Instant now) const noexcept;
 
   const TimeWait& operator[](std::uint32_t index) const noexcept { return entries_[index]; }
