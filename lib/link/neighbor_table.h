@@ -74,18 +74,14 @@ class NeighborTable {
     }
     return lookup_slowly(next_hop, now);
   }
-  /// The same. `at` is where an earlier lookup has found it, below capacity(), and is moved where
-  /// it lies elsewhere.
-  [[nodiscard]] [[gnu::always_inline]] Lookup lookup_again(wire::Ipv4Address next_hop,
-                                                           NeighborId& at, Instant now) noexcept {
+  /// The short way of most lookups: `at` is the id that an earlier one has found, or any below
+  /// capacity(). Null, and nothing has happened, where that is another's or is not resolved.
+  const wire::MacAddress* lookup_at(NeighborId at, wire::Ipv4Address next_hop) noexcept {
     Entry& entry = entries_[at];
-    if (entry.address == next_hop && entry.resolves()) [[likely]] {
-      entry.used = true;
-      return {State::resolved, entry.mac, at, false};
-    }
-    const Lookup found = lookup(next_hop, now);
-    at = found.id;
-    return found;
+    if (entry.address != next_hop || !entry.resolves()) [[unlikely]]
+      return nullptr;
+    entry.used = true;
+    return &entry.mac;
   }
 
   /// What an ARP packet changed: datagrams that wait for `id` can leave to `mac`.

@@ -364,9 +364,8 @@ class Pipeline {
   [[gnu::noinline]] bool send_uncut(const tcp::Config& config, const wire::FourTuple& tuple,
                                     std::uint32_t ts_offset, const tcp::Segment& segment,
                                     SendQueue<Packet>& queue) noexcept;
-  std::size_t headers_size(const tcp::Segment& segment) const noexcept;
   [[gnu::always_inline]] bool finish_segment(Packet& packet, std::span<std::byte> headers,
-                                             const tcp::Config& config,
+                                             bool timestamps_alone, const tcp::Config& config,
                                              const wire::FourTuple& tuple, std::uint32_t ts_offset,
                                              const tcp::Segment& segment, wire::Sum text) noexcept;
   // application_stage.h
@@ -497,7 +496,8 @@ class Pipeline {
   std::uint32_t orphans_ = 0;        // connections that are `closing`
   TimerWheel wheel_;
   TimerWheel half_open_wheel_;
-  DelayLine young_{16'384, 2ms};  // EntryIds: who has just been made; most are gone before any timer
+  DelayLine young_{16'384,
+                   2ms};  // EntryIds: who has just been made; most are gone before any timer
   std::uint32_t ready_head_ = none;
   std::uint32_t ready_tail_ = none;
   Reservation reserved_;

@@ -219,14 +219,18 @@ bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTup
     counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
     return true;
   }
-  const std::size_t headers = headers_size(segment);
+  const bool timestamps_alone = segment.options.timestamps_alone();
+  const std::size_t headers =
+      transmit_.headers_size() + wire::TcpFields::size +
+      (timestamps_alone ? wire::timestamps_size : wire::options_size(segment.options));
   const auto bytes = packet.lay_out(headers, segment.text);
   wire::Sum text;
   if (segment.text != 0) {
     const tcp::SeqNum first = segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u);
     text = queue->copy(send_pieces_, first, bytes.subspan(headers));
   }
-  return finish_segment(packet, bytes.first(headers), config, tuple, ts_offset, segment, text);
+  return finish_segment(packet, bytes.first(headers), timestamps_alone, config, tuple, ts_offset,
+                        segment, text);
 }
 
 /// A segment that the device is to cut into several, from text that may be longer than a buffer.
@@ -241,29 +245,23 @@ bool Pipeline<D, A>::send_uncut(const tcp::Config& config, const wire::FourTuple
   }
   counters_.count(Event::tcp_uncut_sent);
   counters_.count(Event::tcp_segments_sent, segment.text / segment.cut - 1);
-  const auto headers = packet.prepend(headers_size(segment));
-  return finish_segment(packet, headers, config, tuple, ts_offset, segment, {});
-}
-
-/// How many bytes lie in front of a segment's text in its frame.
-template <link::Device D, application::Application A>
-std::size_t Pipeline<D, A>::headers_size(const tcp::Segment& segment) const noexcept {
-  return transmit_.headers_size() + wire::TcpFields::size +
-         (segment.options.timestamps_alone() ? wire::timestamps_size
-                                             : wire::options_size(segment.options));
+  const auto headers = packet.prepend(transmit_.headers_size() + wire::TcpFields::size +
+                                      wire::options_size(segment.options));
+  return finish_segment(packet, headers, segment.options.timestamps_alone(), config, tuple,
+                        ts_offset, segment, {});
 }
 
 /// Writes the headers in front of a segment's text, whose sum is given, and hands it to the link.
 template <link::Device D, application::Application A>
 inline bool Pipeline<D, A>::finish_segment(Packet& packet, std::span<std::byte> headers,
-                                           const tcp::Config& config, const wire::FourTuple& tuple,
-                                           std::uint32_t ts_offset, const tcp::Segment& segment,
-                                           wire::Sum text) noexcept {
+                                           bool timestamps_alone, const tcp::Config& config,
+                                           const wire::FourTuple& tuple, std::uint32_t ts_offset,
+                                           const tcp::Segment& segment, wire::Sum text) noexcept {
   using Headers = wire::SegmentHeaders;
   const auto options = headers.subspan(transmit_.link_header_size() + Headers::size);
   const std::uint32_t clock = Millis32{now_}.raw() + ts_offset;
   wire::Sum behind;
-  if (segment.options.timestamps_alone()) [[likely]] {
+  if (timestamps_alone) [[likely]] {
     const auto [before, echo] = *segment.options.timestamps;
     behind = wire::write_timestamps({clock - before, echo}, options.data());
   } else if (!options.empty()) {

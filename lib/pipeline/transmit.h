@@ -205,19 +205,19 @@ class Transmitter {
       counters_.count(SendDrop::no_route);
       return Sent::unreachable;
     }
-    const auto found = neighbors_.lookup_again(hop.next, hop.neighbor, now);
-    if (found.state != link::NeighborTable::State::resolved) [[unlikely]]
-      return wait_for(found, packet, datagram);
-    return frame(packet, found.mac, wire::ether_type::ipv4) ? Sent::sent : Sent::lost;
+    if (const auto* const mac = neighbors_.lookup_at(hop.neighbor, hop.next)) [[likely]]
+      return frame(packet, *mac, wire::ether_type::ipv4) ? Sent::sent : Sent::lost;
+    return find_neighbor(hop, packet, datagram, now);
   }
 
-  /// Of a packet whose neighbour's address is not known.
-  [[gnu::noinline]] Sent wait_for(const link::NeighborTable::Lookup& found, Packet& packet,
-                                  std::uint32_t datagram) noexcept {
+  /// The long way, where the neighbour lies elsewhere in its table or has to be asked for.
+  [[gnu::noinline]] Sent find_neighbor(Hop& hop, Packet& packet, std::uint32_t datagram,
+                                       Instant now) noexcept {
+    const auto found = neighbors_.lookup(hop.next, now);
+    hop.neighbor = found.id;
     switch (found.state) {
       case link::NeighborTable::State::resolved:
-        POLLUX_ASSERT(false);
-        break;
+        return frame(packet, found.mac, wire::ether_type::ipv4) ? Sent::sent : Sent::lost;
       case link::NeighborTable::State::waiting: {
         packet.drop_front(link_header_);
         const auto pushed = waiting_.push(found.id, std::move(packet), datagram);
