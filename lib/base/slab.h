@@ -112,6 +112,12 @@ class Slab {
     POLLUX_ASSERT(index < fresh_);
     return *std::launder(reinterpret_cast<const T*>(slot(index)));
   }
+  /// The index of an element.
+  std::uint32_t index_of(const T& element) const noexcept {
+    const auto* const at = reinterpret_cast<const std::byte*>(&element);
+    return static_cast<std::uint32_t>(static_cast<std::size_t>(at - storage_.data()) /
+                                      sizeof(Slot));
+  }
   /// Asks the processor for the element's first cache line; any index will do.
   void prefetch(std::uint32_t index) const noexcept {
     __builtin_prefetch(storage_.data() + std::size_t{index} * sizeof(Slot));

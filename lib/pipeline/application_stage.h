@@ -23,7 +23,9 @@ void Pipeline<D, A>::application_in() noexcept {
     }
   }
   // Callbacks may add to the list; what they add is reached in the same walk.
-  for (std::uint32_t i = ready_head_; i != none; i = connections_[i].next_ready) dispatch(i);
+  for (std::uint32_t i = ready_head_; i != none; i = connections_[i].next_ready) {
+    dispatch(connections_[i]);
+  }
   if constexpr (requires { application_.on_poll(*this); }) application_.on_poll(*this);
 }
 
@@ -35,16 +37,15 @@ void Pipeline<D, A>::timer_expired(const AppTimer& timer) noexcept {
     }
     return;
   }
-  const std::uint32_t index = timer.stream.index;
-  Connection* const c = connections_.find({index, timer.stream.generation});
+  Connection* const c = connections_.find({timer.stream.index, timer.stream.generation});
   if (c == nullptr || c->finished || (c->pending & pending::closed) != 0) return;
   switch (timer.use) {
     case TimerUse::cork:
       c->cork_timed = false;
-      if (c->held != 0) release_held(index);
+      if (c->held != 0) release_held(*c);
       break;
     case TimerUse::linger:
-      abort(index);
+      abort(*c);
       break;
     case TimerUse::application:
       break;
@@ -53,14 +54,13 @@ void Pipeline<D, A>::timer_expired(const AppTimer& timer) noexcept {
 
 /// Calls back for everything that is pending on one connection, in the order of its life.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::dispatch(Connection& c) noexcept {
   if (c.finished) return;
-  Stream stream{*this, index};
+  Stream stream{*this, c};
   const auto take = [&c](std::uint16_t bit) noexcept {
-    const bool set = (c.pending & bit) != 0;
+    if ((c.pending & bit) == 0) return false;
     c.pending = static_cast<std::uint16_t>(c.pending & ~bit);
-    return set;
+    return true;
   };
   if (take(pending::accepted)) {
     if constexpr (requires { application_.on_accepted(stream); }) application_.on_accepted(stream);
@@ -78,70 +78,64 @@ void Pipeline<D, A>::dispatch(std::uint32_t index) noexcept {
     if constexpr (requires { application_.on_writable(stream); }) application_.on_writable(stream);
   }
   // The end is told behind the last byte: consume() brings it up again when text is left.
-  if (take(pending::peer_closed) && !c.closing && !lost && readable(index).empty()) {
+  if (take(pending::peer_closed) && !c.closing && !lost && readable(c).empty()) {
     c.end_told = true;
     if constexpr (requires { application_.on_peer_closed(stream); }) {
       application_.on_peer_closed(stream);
     }
   }
-  if ((c.pending & pending::closed) != 0) finish(index);
+  if ((c.pending & pending::closed) != 0) finish(c);
 }
 
 /// Of a connection that is over: whether the application has yet to read the last of what came.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::awaits_reader(std::uint32_t index) noexcept {
-  const Connection& c = connections_[index];
-  return keeps_text(c) && !c.closing && !readable(index).empty();
+bool Pipeline<D, A>::awaits_reader(Connection& c) noexcept {
+  return keeps_text(c) && !c.closing && !readable(c).empty();
 }
 
 /// Ends the application's part, unless there is something to read first.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::finish(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
-  if (awaits_reader(index)) return;
+void Pipeline<D, A>::finish(Connection& c) noexcept {
+  if (awaits_reader(c)) return;
   c.pending = static_cast<std::uint16_t>(c.pending & pending::send);
   c.finished = true;
   counters_.count(c.cause == Cause::aborted ? Event::tcp_aborted : Event::tcp_closed);
-  application_.on_closed(*this, stream_id(index), c.session, c.cause);
+  application_.on_closed(*this, stream_id(c), c.session, c.cause);
 }
 
 template <link::Device D, application::Application A>
-std::span<const std::byte> Pipeline<D, A>::readable(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+std::span<const std::byte> Pipeline<D, A>::readable(Connection& c) noexcept {
   return c.receive.readable(receive_pieces_, c.tcb.rcv_nxt);
 }
 
 template <link::Device D, application::Application A>
-std::size_t Pipeline<D, A>::peek(std::uint32_t index, std::span<std::byte> to) noexcept {
-  const Connection& c = connections_[index];
+std::size_t Pipeline<D, A>::peek(const Connection& c, std::span<std::byte> to) noexcept {
   return c.receive.peek(receive_pieces_, c.tcb.rcv_nxt, to);
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::consume(std::uint32_t index, std::size_t n) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::consume(Connection& c, std::size_t n) noexcept {
   if (n == 0) return;
-  POLLUX_ASSERT(n <= readable(index).size());
+  POLLUX_ASSERT(n <= readable(c).size());
   c.receive.consume(receive_pieces_, static_cast<std::uint32_t>(n));
   if (!c.detached && tcp::receive(c.tcb, tcp_config(c), static_cast<std::uint32_t>(n))) {
-    make_ready(index, pending::send);
+    make_ready(c, pending::send);
   }
-  if (c.at_peer_end && readable(index).empty()) {
+  if (c.at_peer_end && readable(c).empty()) {
     const bool over = (c.pending & pending::closed) != 0;
     if (!c.end_told || over) {
-      make_ready(index, c.end_told ? std::uint16_t{0} : pending::peer_closed);
+      make_ready(c, c.end_told ? std::uint16_t{0} : pending::peer_closed);
     }
   }
 }
 
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::at_end(std::uint32_t index) noexcept {
-  return connections_[index].at_peer_end && readable(index).empty();
+bool Pipeline<D, A>::at_end(Connection& c) noexcept {
+  return c.at_peer_end && readable(c).empty();
 }
 
 template <link::Device D, application::Application A>
-std::size_t Pipeline<D, A>::unacknowledged(std::uint32_t index) const noexcept {
-  const Connection& c = connections_[index];
+std::size_t Pipeline<D, A>::unacknowledged(const Connection& c) const noexcept {
   return static_cast<std::uint32_t>(c.tcb.stream_end() - c.tcb.send_queue_front()) + c.held;
 }
 
@@ -153,22 +147,20 @@ std::size_t Pipeline<D, A>::room_in_send_queue(const Connection& c) const noexce
 }
 
 template <link::Device D, application::Application A>
-std::size_t Pipeline<D, A>::writable(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+std::size_t Pipeline<D, A>::writable(Connection& c) noexcept {
   if (c.send_closed || (c.pending & pending::closed) != 0) return 0;
   return room_in_send_queue(c);
 }
 
 /// Bytes were queued: an application that has used up half the room hears when there is more.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::queued(std::uint32_t index, std::uint32_t n) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::queued(Connection& c, std::uint32_t n) noexcept {
   c.held += n;
   hand_over(c);
   if (c.held != 0 && !c.cork_timed) [[unlikely]]
-    time_cork(index);
+    time_cork(c);
   if (room_in_send_queue(c) < tcp_config(c).send_buffer / 2) c.wants_room = true;
-  make_ready(index, pending::send);
+  make_ready(c, pending::send);
 }
 
 /// Gives TCP what is held back: all of it, or of a corked connection what fills segments.
@@ -200,47 +192,43 @@ void Pipeline<D, A>::uncork(Connection& c) noexcept {
 
 /// A cork holds nothing back for ever. Without a timer it holds back nothing.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::time_cork(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
-  c.cork_timed = set_timer(longest_cork, {.stream = stream_id(index), .use = TimerUse::cork});
+void Pipeline<D, A>::time_cork(Connection& c) noexcept {
+  c.cork_timed = set_timer(longest_cork, {.stream = stream_id(c), .use = TimerUse::cork});
   if (!c.cork_timed) hand_over_all(c);
 }
 
 /// The cork has held this long enough; it stays for what comes. The peer's reader has waited, too.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::release_held(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::release_held(Connection& c) noexcept {
   hand_over_all(c);
   c.pushes = true;
-  make_ready(index, pending::send);
+  make_ready(c, pending::send);
 }
 
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::send(std::uint32_t index, application::StaticSpan bytes) noexcept {
-  Connection& c = connections_[index];
+bool Pipeline<D, A>::send(Connection& c, application::StaticSpan bytes) noexcept {
   if (bytes.size == 0) return true;
-  if (writable(index) < bytes.size) {
+  if (writable(c) < bytes.size) {
     c.wants_room = true;
     return false;
   }
   if (!c.send.push(send_pieces_, bytes.data, bytes.size)) {
-    starve(index);
+    starve(c);
     return false;
   }
-  queued(index, bytes.size);
+  queued(c, bytes.size);
   return true;
 }
 
 template <link::Device D, application::Application A>
-std::span<std::byte> Pipeline<D, A>::reserve(std::uint32_t index, std::size_t n) noexcept {
-  Connection& c = connections_[index];
+std::span<std::byte> Pipeline<D, A>::reserve(Connection& c, std::size_t n) noexcept {
   reserved_ = {};
-  n = std::min(n, writable(index));
+  n = std::min(n, writable(c));
   if (n == 0) {
     c.wants_room = true;
     return {};
   }
-  reserved_.index = index;
+  reserved_.connection = &c;
   // Bytes go behind those of the last piece while its packet has room worth a call.
   if (Packet* tail = c.send.tail_owner(send_pieces_);
       tail != nullptr && tail->tailroom() >= std::min<std::size_t>(n, 64)) {
@@ -257,7 +245,7 @@ std::span<std::byte> Pipeline<D, A>::reserve(std::uint32_t index, std::size_t n)
   }
   if (free != 0 && send_pieces_.available() != 0) reserved_.fresh = device_.allocate();
   if (!reserved_.fresh) {
-    starve(index);
+    starve(c);
     return {};
   }
   reserved_.size = std::min(n, reserved_.fresh.tailroom());
@@ -265,9 +253,8 @@ std::span<std::byte> Pipeline<D, A>::reserve(std::uint32_t index, std::size_t n)
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
-  Connection& c = connections_[index];
-  POLLUX_ASSERT(n <= reserved_.size && (n == 0 || reserved_.index == index));
+void Pipeline<D, A>::commit(Connection& c, std::size_t n) noexcept {
+  POLLUX_ASSERT(n <= reserved_.size && (n == 0 || reserved_.connection == &c));
   if (n == 0) {
     reserved_ = {};
     return;
@@ -283,7 +270,7 @@ void Pipeline<D, A>::commit(std::uint32_t index, std::size_t n) noexcept {
     c.send.grow_tail(send_pieces_, size);
   }
   reserved_ = {};
-  queued(index, size);
+  queued(c, size);
 }
 
 /// Packets that a send queue owned are the device's again.
@@ -295,79 +282,75 @@ void Pipeline<D, A>::give_back(Connection& c, std::uint32_t packets) noexcept {
 
 /// Memory that all connections share is used up: the application is asked again in the next poll.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::starve(std::uint32_t index) noexcept {
-  make_ready(index, pending::writable);
+void Pipeline<D, A>::starve(Connection& c) noexcept {
+  make_ready(c, pending::writable);
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::shutdown_send(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::shutdown_send(Connection& c) noexcept {
   if (c.send_closed || (c.pending & pending::closed) != 0) return;
   c.send_closed = true;
   uncork(c);
-  apply(index, tcp::shutdown_send(c.tcb, tcp_config(c), now_));
+  apply(c, tcp::shutdown_send(c.tcb, tcp_config(c), now_));
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::close(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::close(Connection& c) noexcept {
   if (c.closing) return;
   c.closing = c.send_closed = true;
   ++orphans_;
-  if ((c.pending & pending::closed) != 0) return make_ready(index, 0);
+  if ((c.pending & pending::closed) != 0) return make_ready(c, 0);
   if (orphans_ > config_.orphans) [[unlikely]]
-    return refuse_orphan(index);
+    return refuse_orphan(c);
   uncork(c);
-  const bool unread = !readable(index).empty();
+  const bool unread = !readable(c).empty();
   if (unread) c.receive.clear(receive_pieces_);
   const tcp::Verdict verdict = tcp::close(c.tcb, tcp_config(c), unread, now_);
-  apply(index, verdict);
+  apply(c, verdict);
 }
 
 /// Too many live on without an application: this one does not (docs/decisions/0031).
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::refuse_orphan(std::uint32_t index) noexcept {
+void Pipeline<D, A>::refuse_orphan(Connection& c) noexcept {
   counters_.count(Event::tcp_orphans_reset);
-  abort(index);
+  abort(c);
 }
 
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::close_within(std::uint32_t index, Duration limit) noexcept {
-  if (!set_timer(limit, {.stream = stream_id(index), .use = TimerUse::linger})) return false;
-  close(index);
+bool Pipeline<D, A>::close_within(Connection& c, Duration limit) noexcept {
+  if (!set_timer(limit, {.stream = stream_id(c), .use = TimerUse::linger})) return false;
+  close(c);
   return true;
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::abort(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::abort(Connection& c) noexcept {
   if (c.finished) return;
   const bool over = (c.pending & pending::closed) != 0;
   // The peer of one that is over already is told nothing; only what was unread is lost.
-  if (over && !awaits_reader(index)) return;
+  if (over && !awaits_reader(c)) return;
   if (!c.closing) ++orphans_;
   c.closing = c.send_closed = true;
   if (!over) send_reset(c);
   c.cause = Cause::aborted;
-  make_ready(index, pending::closed);
+  make_ready(c, pending::closed);
 }
 
 template <link::Device D, application::Application A>
-application::StreamStatus Pipeline<D, A>::status(std::uint32_t index) const noexcept {
-  const tcp::Tcb& tcb = connections_[index].tcb;
-  return {
-      .max_segment = tcb.mss,
-      .in_flight = tcb.in_flight(),
-      .send_window = tcb.snd_wnd,
-      .receive_window = tcb.rcv_wnd(),
-      .congestion_window = tcb.cwnd,
-      .slow_start_threshold = tcb.ssthresh,
-      .round_trip = std::chrono::microseconds{tcb.srtt_8 / 8},
-      .round_trip_variation = std::chrono::microseconds{tcb.rttvar_4 / 4},
-      .retransmission_timeout = tcp::retransmission_timeout(tcb, tcp_config(connections_[index])),
-      .soft_error = tcb.soft_cause,
-      .retries = tcb.retries,
-      .recovering = tcb.recovering != 0};
+application::StreamStatus Pipeline<D, A>::status(const Connection& c) const noexcept {
+  const tcp::Tcb& tcb = c.tcb;
+  return {.max_segment = tcb.mss,
+          .in_flight = tcb.in_flight(),
+          .send_window = tcb.snd_wnd,
+          .receive_window = tcb.rcv_wnd(),
+          .congestion_window = tcb.cwnd,
+          .slow_start_threshold = tcb.ssthresh,
+          .round_trip = std::chrono::microseconds{tcb.srtt_8 / 8},
+          .round_trip_variation = std::chrono::microseconds{tcb.rttvar_4 / 4},
+          .retransmission_timeout = tcp::retransmission_timeout(tcb, tcp_config(c)),
+          .soft_error = tcb.soft_cause,
+          .retries = tcb.retries,
+          .recovering = tcb.recovering != 0};
 }
 
 /// False, and nothing is changed, when too many different configurations are in use.
@@ -380,9 +363,8 @@ bool Pipeline<D, A>::change_profile(Connection& c, const tcp::Config& wanted) no
 }
 
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::set_options(std::uint32_t index,
+bool Pipeline<D, A>::set_options(Connection& c,
                                  const application::StreamOptions& options) noexcept {
-  Connection& c = connections_[index];
   if ((c.pending & pending::closed) != 0 || c.finished) return true;
   const tcp::Config& now = tcp_config(c);
   tcp::Config wanted = now;
@@ -406,8 +388,8 @@ bool Pipeline<D, A>::set_options(std::uint32_t index,
   if (options.cork == true) c.corked = !c.send_closed;
   if (options.cork == false) uncork(c);
   // What was held back, by this or by Nagle's algorithm, may leave now.
-  if (options.nagle == false || options.cork == false) make_ready(index, pending::send);
-  arm(index);
+  if (options.nagle == false || options.cork == false) make_ready(c, pending::send);
+  arm(c);
   return true;
 }
 

@@ -34,11 +34,11 @@ bool Pipeline<D, A>::open_fast(Arrival& arrival, tcp::SeqNum iss,
   tcp::HalfOpen half = tcp::make_half_open(config, arrival.tuple, syn, iss, at, now_);
   half.profile = profile;
   half.ts_offset = ts_offset;
-  const std::uint32_t made = acquire_for(half, arrival.hash, true);
-  if (made == none) return false;
-  Connection& c = connections_[made];
+  Connection* const made = acquire_for(half, arrival.hash, true);
+  if (made == nullptr) return false;
+  Connection& c = *made;
   c.tcb = tcp::accept_fast_open(half, config, syn, now_);
-  start_accepted(made, half);
+  start_accepted(c, half);
   c.fast_open = true;
   fast_open_backlog_.begin();
   counters_.count(Event::tcp_fast_opens_taken);
@@ -54,7 +54,7 @@ bool Pipeline<D, A>::open_fast(Arrival& arrival, tcp::SeqNum iss,
     c.at_peer_end = true;
     news |= pending::peer_closed;
   }
-  make_ready(made, news);
+  make_ready(c, news);
   POLLUX_ASSERT(tcp::check(c.tcb, flights_).empty());
   return true;
 }

@@ -198,12 +198,12 @@ Drop Pipeline<D, A>::icmp_error_in(const internet::IcmpError& error) noexcept {
         path_mtu_.learn(error.tuple.remote, error.next_hop_mtu, error.quoted_length, now_);
     if (mtu) {
       tcp::path_mtu_changed(c.tcb, tcp_config(c), flights_, *mtu);
-      make_ready(id.index(), pending::send);
+      make_ready(c, pending::send);
     }
     return Drop::none;
   }
   const Cause cause = internet::is_hard(error.kind) ? Cause::refused : Cause::unreachable;
-  apply(id.index(), tcp::unreachable(c.tcb, cause, internet::is_hard(error.kind)));
+  apply(c, tcp::unreachable(c.tcb, cause, internet::is_hard(error.kind)));
   return Drop::none;
 }
 

@@ -181,7 +181,8 @@ void Pipeline<D, A>::undeliverable(std::span<const std::byte> datagram) noexcept
                               segment.destination_port()};
   const tcp::EntryId id = find(tuple, tcp::hash(tuple, table_key_));
   if (id.kind() != tcp::EntryId::Kind::connection) return;
-  apply(id.index(), tcp::unreachable(connections_[id.index()].tcb, Cause::no_neighbor, true));
+  Connection& c = connections_[id.index()];
+  apply(c, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
 }
 
 }  // namespace pollux::pipeline

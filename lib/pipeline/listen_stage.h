@@ -187,13 +187,13 @@ void Pipeline<D, A>::send_syn_ack(const tcp::HalfOpen& half, tcp::Segment segmen
 /// A connection for the entry, all but its Tcb; with `new_entry` it gets a place of its own in the
 /// table. None when there is no room.
 template <link::Device D, application::Application A>
-std::uint32_t Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
-                                          bool new_entry) noexcept {
+auto Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
+                                 bool new_entry) noexcept -> Connection* {
   const std::uint32_t made = connections_.acquire();
-  if (made == Connections::none) return none;
+  if (made == Connections::none) return nullptr;
   if (new_entry && !table_.insert(hash, {tcp::EntryId::Kind::connection, made})) {
     connections_.release(made);
-    return none;
+    return nullptr;
   }
   note_change(hash);
   Connection& c = connections_[made];
@@ -202,18 +202,17 @@ std::uint32_t Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64
   c.ts_offset = half.ts_offset;
   c.profile = half.profile;
   profiles_.join(c.profile);
-  return made;
+  return &c;
 }
 
 /// Its Tcb is there.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::start_accepted(std::uint32_t made, const tcp::HalfOpen& half) noexcept {
-  Connection& c = connections_[made];
+void Pipeline<D, A>::start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept {
   if (!listeners_[half.listener - 1u].nagle) {
     tcp::begin_without_nagle(c.tcb);
   }
   start_queues(c);
-  watch(made);
+  watch(c);
   counters_.count(Event::tcp_passive_opens);
 }
 
@@ -221,18 +220,18 @@ void Pipeline<D, A>::start_accepted(std::uint32_t made, const tcp::HalfOpen& hal
 /// cookie and is in no table.
 template <link::Device D, application::Application A>
 Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept {
-  const std::uint32_t made = acquire_for(half, arrival.hash, half.from_cookie);
-  if (made == none) return Drop::tcp_connections_full;
-  Connection& c = connections_[made];
+  Connection* const made = acquire_for(half, arrival.hash, half.from_cookie);
+  if (made == nullptr) return Drop::tcp_connections_full;
+  Connection& c = *made;
   c.tcb = tcp::accept(half, tcp_config(c), now_);
-  start_accepted(made, half);
+  start_accepted(c, half);
   if (half.from_cookie) {
     counters_.count(Event::tcp_syn_cookies_accepted);
   } else {
-    table_.replace(arrival.hash, arrival.entry, {tcp::EntryId::Kind::connection, made});
+    table_.replace(arrival.hash, arrival.entry, entry_id(c));
     release_half_open(arrival.entry.index());
   }
-  return connection_arrives<false>(made, arrival, {});
+  return connection_arrives<false>(c, arrival, {});
 }
 
 template <link::Device D, application::Application A>

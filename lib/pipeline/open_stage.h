@@ -65,9 +65,9 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   }
   if (!options.nagle) tcp::begin_without_nagle(c.tcb);
   counters_.count(Event::tcp_active_opens);
-  watch(index);
-  make_ready(index, pending::send);
-  return stream_id(index);
+  watch(c);
+  make_ready(c, pending::send);
+  return stream_id(c);
 }
 
 /// Whether the four-tuple, whose hash it computes, may be opened now; a TIME-WAIT entry of our own

@@ -218,7 +218,7 @@ class Pipeline {
     MessageQueue<internet::IcmpError> errors{64};
   };
   struct Reservation {
-    std::uint32_t index = none;
+    const Connection* connection = nullptr;
     std::size_t size = 0;
     Packet fresh;
   };
@@ -311,15 +311,14 @@ class Pipeline {
   std::size_t join_followers(Arrival& head, std::span<const Arrival> behind) const noexcept;
   [[gnu::noinline]] std::size_t run_arrives(std::size_t first) noexcept;
   template <bool run>
-  Drop connection_arrives(std::uint32_t index, Arrival& arrival,
-                          std::span<Arrival> followers) noexcept;
+  Drop connection_arrives(Connection& c, Arrival& arrival, std::span<Arrival> followers) noexcept;
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
-  void apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept;
+  void apply(Connection& c, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;
-  void arm(std::uint32_t index) noexcept;
-  void watch(std::uint32_t index) noexcept;
+  void arm(Connection& c) noexcept;
+  void watch(Connection& c) noexcept;
   void watch_half_open(std::uint32_t index) noexcept;
-  void look_at_deadline(std::uint32_t index) noexcept;
+  void look_at_deadline(Connection& c) noexcept;
   void tcp_expire() noexcept;
   void time_wait_expire() noexcept;
   // listen_stage.h
@@ -334,8 +333,8 @@ class Pipeline {
   void release_half_open(std::uint32_t index) noexcept;
   void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
   Drop time_wait_arrives(Arrival& arrival) noexcept;
-  std::uint32_t acquire_for(const tcp::HalfOpen& half, std::uint64_t hash, bool new_entry) noexcept;
-  void start_accepted(std::uint32_t made, const tcp::HalfOpen& half) noexcept;
+  Connection* acquire_for(const tcp::HalfOpen& half, std::uint64_t hash, bool new_entry) noexcept;
+  void start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept;
   void send_syn_ack(const tcp::HalfOpen& half, tcp::Segment segment) noexcept;
   // fast_open_stage.h
   Drop open_passive(Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;
@@ -343,13 +342,13 @@ class Pipeline {
   void fast_open_established(Connection& c, const tcp::Segment& segment) noexcept;
   void fast_open_over(Connection& c) noexcept;
   // tcp_out_stage.h
-  void make_ready(std::uint32_t index, std::uint16_t news) noexcept;
+  void make_ready(Connection& c, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
-  bool send_all(std::uint32_t index) noexcept;
+  bool send_all(Connection& c) noexcept;
   void withhold_push(const Connection& c, tcp::Segment& segment) noexcept;
   void send_more_acks(Connection& c, tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
-  void release(std::uint32_t index) noexcept;
-  void leave_table(std::uint32_t index) noexcept;
+  void release(Connection& c) noexcept;
+  void leave_table(Connection& c) noexcept;
   void start_queues(Connection& c) noexcept;
   void fit_path(Connection& c) noexcept;
   void ask_path(Connection& c) noexcept;
@@ -372,34 +371,34 @@ class Pipeline {
   void application_in() noexcept;
   bool set_timer(Duration delay, const AppTimer& timer) noexcept;
   void timer_expired(const AppTimer& timer) noexcept;
-  void dispatch(std::uint32_t index) noexcept;
-  bool awaits_reader(std::uint32_t index) noexcept;
-  void finish(std::uint32_t index) noexcept;
-  std::span<const std::byte> readable(std::uint32_t index) noexcept;
-  std::size_t peek(std::uint32_t index, std::span<std::byte> to) noexcept;
-  void consume(std::uint32_t index, std::size_t n) noexcept;
-  bool at_end(std::uint32_t index) noexcept;
+  void dispatch(Connection& c) noexcept;
+  bool awaits_reader(Connection& c) noexcept;
+  void finish(Connection& c) noexcept;
+  std::span<const std::byte> readable(Connection& c) noexcept;
+  std::size_t peek(const Connection& c, std::span<std::byte> to) noexcept;
+  void consume(Connection& c, std::size_t n) noexcept;
+  bool at_end(Connection& c) noexcept;
   std::size_t room_in_send_queue(const Connection& c) const noexcept;
-  std::size_t writable(std::uint32_t index) noexcept;
-  std::size_t unacknowledged(std::uint32_t index) const noexcept;
-  bool send(std::uint32_t index, application::StaticSpan bytes) noexcept;
-  std::span<std::byte> reserve(std::uint32_t index, std::size_t n) noexcept;
-  void commit(std::uint32_t index, std::size_t n) noexcept;
-  void queued(std::uint32_t index, std::uint32_t n) noexcept;
+  std::size_t writable(Connection& c) noexcept;
+  std::size_t unacknowledged(const Connection& c) const noexcept;
+  bool send(Connection& c, application::StaticSpan bytes) noexcept;
+  std::span<std::byte> reserve(Connection& c, std::size_t n) noexcept;
+  void commit(Connection& c, std::size_t n) noexcept;
+  void queued(Connection& c, std::uint32_t n) noexcept;
   void hand_over(Connection& c) noexcept;
   void hand_over_all(Connection& c) noexcept;
   void uncork(Connection& c) noexcept;
-  void time_cork(std::uint32_t index) noexcept;
-  void release_held(std::uint32_t index) noexcept;
+  void time_cork(Connection& c) noexcept;
+  void release_held(Connection& c) noexcept;
   void give_back(Connection& c, std::uint32_t packets) noexcept;
-  void starve(std::uint32_t index) noexcept;
-  void shutdown_send(std::uint32_t index) noexcept;
-  void close(std::uint32_t index) noexcept;
-  bool close_within(std::uint32_t index, Duration limit) noexcept;
-  void refuse_orphan(std::uint32_t index) noexcept;
-  void abort(std::uint32_t index) noexcept;
-  bool set_options(std::uint32_t index, const application::StreamOptions& options) noexcept;
-  application::StreamStatus status(std::uint32_t index) const noexcept;
+  void starve(Connection& c) noexcept;
+  void shutdown_send(Connection& c) noexcept;
+  void close(Connection& c) noexcept;
+  bool close_within(Connection& c, Duration limit) noexcept;
+  void refuse_orphan(Connection& c) noexcept;
+  void abort(Connection& c) noexcept;
+  bool set_options(Connection& c, const application::StreamOptions& options) noexcept;
+  application::StreamStatus status(const Connection& c) const noexcept;
   bool change_profile(Connection& c, const tcp::Config& wanted) noexcept;
   std::optional<std::uint8_t> join_profile(const application::Limits& limits) noexcept;
   // open_stage.h
@@ -418,13 +417,15 @@ class Pipeline {
   // syn_stage.h
   bool takes_syn_answer(const Arrival& arrival) noexcept;
 
-  Connection& connection(std::uint32_t index) noexcept { return connections_[index]; }
+  tcp::EntryId entry_id(const Connection& c) const noexcept {
+    return {tcp::EntryId::Kind::connection, connections_.index_of(c)};
+  }
   const tcp::Config& tcp_config(const Connection& c) const noexcept { return profiles_[c.profile]; }
   const tcp::Config& tcp_config(const tcp::HalfOpen& half) const noexcept {
     return profiles_[half.profile];
   }
-  application::StreamId stream_id(std::uint32_t index) const noexcept {
-    const Handle handle = connections_.handle(index);
+  application::StreamId stream_id(const Connection& c) const noexcept {
+    const Handle handle = connections_.handle(connections_.index_of(c));
     return {handle.index, handle.generation};
   }
   /// How many of `all` that connections share one of them may hold: no bound while half is free,

@@ -172,14 +172,14 @@ void Pipeline<D, A>::stop(Instant now) noexcept {
   now_ = now;
   stopped_ = true;
   for (std::uint32_t index = 0; index < connections_.high_water(); ++index) {
-    if (connections_.live(index)) abort(index);
+    if (connections_.live(index)) abort(connections_[index]);
   }
   application_in();
   tcp_out();
   // What the device has no room for any more.
   ready_head_ = ready_tail_ = none;
   for (std::uint32_t index = 0; index < connections_.high_water(); ++index) {
-    if (connections_.live(index)) release(index);
+    if (connections_.live(index)) release(connections_[index]);
   }
   reserved_ = {};
   transmit_.flush();
@@ -191,13 +191,13 @@ template <link::Device D, application::Application A>
 auto Pipeline<D, A>::stream(application::StreamId id) noexcept -> std::optional<Stream> {
   Connection* c = connections_.find({id.index, id.generation});
   if (c == nullptr || c->finished) return std::nullopt;
-  return Stream{*this, id.index};
+  return Stream{*this, *c};
 }
 
 template <link::Device D, application::Application A>
 auto Pipeline<D, A>::stream_at(std::uint32_t place) noexcept -> std::optional<Stream> {
   if (!connections_.live(place) || connections_[place].finished) return std::nullopt;
-  return Stream{*this, place};
+  return Stream{*this, connections_[place]};
 }
 
 template <link::Device D, application::Application A>

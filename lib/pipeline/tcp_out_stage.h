@@ -10,12 +10,12 @@ namespace pollux::pipeline {
 /// Puts a connection at the end of the ready list, which application_in() walks and tcp_out()
 /// empties, unless it is there.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::make_ready(std::uint32_t index, std::uint16_t news) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::make_ready(Connection& c, std::uint16_t news) noexcept {
   c.pending = static_cast<std::uint16_t>(c.pending | news);
   if (c.ready) return;
   c.ready = true;
   c.next_ready = none;
+  const std::uint32_t index = connections_.index_of(c);
   if (ready_tail_ == none) {
     ready_head_ = index;
   } else {
@@ -37,20 +37,20 @@ void Pipeline<D, A>::tcp_out() noexcept {
     bool blocked = false;
     if ((c.pending & pending::send) != 0) {
       c.pending = static_cast<std::uint16_t>(c.pending & ~pending::send);
-      blocked = !send_all(index);
+      blocked = !send_all(c);
     }
     if (blocked) {
-      make_ready(index, pending::send);
+      make_ready(c, pending::send);
     } else if (c.finished) {
-      release(index);
+      release(c);
     } else if ((c.pending & pending::closed) != 0) {
       // Over, but for a reader that has yet to take the rest: the four-tuple is free already.
-      if (!c.detached) leave_table(index);
+      if (!c.detached) leave_table(c);
       // One that ended after its turn with the application is told in the next round.
-      if (!awaits_reader(index)) make_ready(index, 0);
+      if (!awaits_reader(c)) make_ready(c, 0);
     } else {
-      if (c.pending != 0) make_ready(index, 0);
-      arm(index);
+      if (c.pending != 0) make_ready(c, 0);
+      arm(c);
     }
     index = next;
   }
@@ -58,8 +58,7 @@ void Pipeline<D, A>::tcp_out() noexcept {
 
 /// False when something is left to send that there was no room for.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+bool Pipeline<D, A>::send_all(Connection& c) noexcept {
   if (c.detached) return true;
   if (c.tcb.mss < c.full_mss) [[unlikely]]
     ask_path(c);
@@ -86,7 +85,7 @@ bool Pipeline<D, A>::send_all(std::uint32_t index) noexcept {
       counters_.count(Event::tcp_retransmitted, segment.cut == 0 ? 1 : segment.text / segment.cut);
     }
     if (!send_segment(tcp_config(c), c.tuple, c.ts_offset, segment, &c.send)) {
-      apply(index, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
+      apply(c, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
     }
   }
@@ -122,9 +121,9 @@ void Pipeline<D, A>::send_more_acks(Connection& c, tcp::Segment& last,
 
 /// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::release(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
-  if (!c.detached) leave_table(index);
+void Pipeline<D, A>::release(Connection& c) noexcept {
+  if (!c.detached) leave_table(c);
+  const std::uint32_t index = connections_.index_of(c);
   if (c.in_wheel) wheel_.cancel(index);
   if (c.fast_open) fast_open_over(c);
   orphans_ -= c.closing;
@@ -136,10 +135,9 @@ void Pipeline<D, A>::release(std::uint32_t index) noexcept {
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::leave_table(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::leave_table(Connection& c) noexcept {
   const std::uint64_t hash = c.hash;
-  const tcp::EntryId id{tcp::EntryId::Kind::connection, index};
+  const tcp::EntryId id = entry_id(c);
   c.detached = true;
   note_change(hash);
   if (!c.time_wait) {

@@ -107,8 +107,11 @@ void Pipeline<D, A>::tcp_in() noexcept {
           i += run_arrives(i);
           continue;
         }
-        read_echo(arrival, connections_[arrival.entry.index()].ts_offset);
-        drop = connection_arrives<false>(arrival.entry.index(), arrival, {});
+        {
+          Connection& c = connections_[arrival.entry.index()];
+          read_echo(arrival, c.ts_offset);
+          drop = connection_arrives<false>(c, arrival, {});
+        }
         break;
       case tcp::EntryId::Kind::time_wait:
         drop = time_wait_arrives(arrival);
@@ -185,8 +188,9 @@ std::size_t Pipeline<D, A>::run_arrives(std::size_t first) noexcept {
   Arrival& head = arrivals_[first];
   const auto behind = std::span{arrivals_}.first(arrivals_count_).subspan(first + 1);
   const auto followers = behind.first(join_followers(head, behind));
-  read_echo(head, connections_[head.entry.index()].ts_offset);
-  const Drop drop = connection_arrives<true>(head.entry.index(), head, followers);
+  Connection& c = connections_[head.entry.index()];
+  read_echo(head, c.ts_offset);
+  const Drop drop = connection_arrives<true>(c, head, followers);
   count_received(drop, head.frames + static_cast<std::uint32_t>(followers.size()));
   head.packet = Packet{};
   for (Arrival& next : followers) next.packet = Packet{};
@@ -196,9 +200,8 @@ std::size_t Pipeline<D, A>::run_arrives(std::size_t first) noexcept {
 /// `followers` are what join_followers() has joined to the segment; with `run` alone are there any.
 template <link::Device D, application::Application A>
 template <bool run>
-Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival,
+Drop Pipeline<D, A>::connection_arrives(Connection& c, Arrival& arrival,
                                         std::span<Arrival> followers) noexcept {
-  Connection& c = connections_[index];
   const tcp::Segment& segment = arrival.segment;
   if ((c.pending & pending::closed) != 0 || c.finished) return Drop::tcp_after_close;
   // What nobody reads any more needs no room: the state machine answers it with a reset.
@@ -242,7 +245,7 @@ Drop Pipeline<D, A>::connection_arrives(std::uint32_t index, Arrival& arrival,
     if (verdict.reset_reply) reset(arrival.tuple, segment);
     if (c.fast_open && verdict.established) fast_open_established(c, segment);
   }
-  apply(index, verdict);
+  apply(c, verdict);
   return verdict.drop;
 }
 
@@ -265,8 +268,7 @@ bool Pipeline<D, A>::has_room_for_text(const Connection& c,
 
 /// Carries out what a call of the state machine has said.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::apply(Connection& c, const tcp::Verdict& verdict) noexcept {
   std::uint16_t news = 0;
   if (verdict.established) {
     counters_.count(Event::tcp_established);
@@ -303,9 +305,9 @@ void Pipeline<D, A>::apply(std::uint32_t index, const tcp::Verdict& verdict) noe
     take_path_news(c, verdict);
   count_verdict(verdict);
   if (news != 0) {
-    make_ready(index, news);  // tcp_out() arms it
+    make_ready(c, news);  // tcp_out() arms it
   } else {
-    arm(index);
+    arm(c);
   }
   POLLUX_ASSERT(tcp::check(c.tcb, flights_).empty());
 }
@@ -331,21 +333,19 @@ void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
 
 /// Moves the wheel entry only when the deadline came closer; a later one is found when it is due.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::arm(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::arm(Connection& c) noexcept {
   if (!c.tcb.has_deadline()) return;
   if (c.armed && c.armed_at <= c.tcb.deadline) return;
   c.armed = c.in_wheel = true;
   c.armed_at = c.tcb.deadline;
-  wheel_.arm(index, instant_of(c.tcb.deadline));
+  wheel_.arm(connections_.index_of(c), instant_of(c.tcb.deadline));
 }
 
 /// Of a new connection: where its first deadline is not very near, it is looked at a little later,
 /// when most short ones are over, and only then has an entry in the wheel.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::watch(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
-  c.armed = young_.push(tcp::EntryId{tcp::EntryId::Kind::connection, index}.raw(), now_);
+void Pipeline<D, A>::watch(Connection& c) noexcept {
+  c.armed = young_.push(entry_id(c).raw(), now_);
   c.armed_at = Millis32{now_} + young_.delay();
 }
 
@@ -359,19 +359,19 @@ void Pipeline<D, A>::watch_half_open(std::uint32_t index) noexcept {
 
 /// The wheel has none of it, and what it was to be looked at for may have been put off.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::look_at_deadline(std::uint32_t index) noexcept {
-  Connection& c = connections_[index];
+void Pipeline<D, A>::look_at_deadline(Connection& c) noexcept {
   c.armed = c.in_wheel = false;
   if (c.tcb.has_deadline() && c.tcb.deadline <= Millis32{now_}) {
-    apply(index, tcp::timeout(c.tcb, tcp_config(c), flights_, now_));
+    apply(c, tcp::timeout(c.tcb, tcp_config(c), flights_, now_));
   } else {
-    arm(index);
+    arm(c);
   }
 }
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::tcp_expire() noexcept {
-  wheel_.advance(now_, [this](std::uint32_t index) noexcept { look_at_deadline(index); });
+  wheel_.advance(now_,
+                 [this](std::uint32_t index) noexcept { look_at_deadline(connections_[index]); });
   // Whoever has the place now, be it another: to look at one too early does no harm.
   young_.advance(now_, [this](std::uint32_t raw) noexcept {
     const auto id = tcp::EntryId::from_raw(raw);
@@ -381,8 +381,8 @@ void Pipeline<D, A>::tcp_expire() noexcept {
         half_open_wheel_.arm(index, instant_of(half_open_[index].deadline));
       }
     } else if (connections_.live(index)) {
-      const Connection& c = connections_[index];
-      if (c.armed && !c.in_wheel) look_at_deadline(index);
+      Connection& c = connections_[index];
+      if (c.armed && !c.in_wheel) look_at_deadline(c);
     }
   });
   half_open_wheel_.advance(now_, [this](std::uint32_t index) noexcept {
