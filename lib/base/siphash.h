@@ -91,4 +91,13 @@ constexpr std::uint64_t siphash24_words(SipKey key, Words... words) noexcept {
   return state.finish<4>();
 }
 
+/// The same of twelve bytes, a word and a half.
+constexpr std::uint64_t siphash24_words(SipKey key, std::uint64_t first,
+                                        std::uint32_t second) noexcept {
+  detail::SipState state{key};
+  state.absorb<2>(first);
+  state.absorb<2>(std::uint64_t{12} << 56 | second);
+  return state.finish<4>();
+}
+
 }  // namespace pollux

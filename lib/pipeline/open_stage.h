@@ -16,11 +16,11 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
   wire::FourTuple tuple{options.local_address, remote.address, options.local_port, remote.port};
   const bool any_address = tuple.local.is_any();
   if (!any_address && !addresses_.contains(tuple.local)) return StackError::invalid;
-  const auto next_hop = transmit_.routes().next_hop(remote.address);
-  if (!next_hop) return StackError::no_route;
+  const wire::Ipv4Address next_hop = transmit_.next_hop(remote.address);
+  if (next_hop.is_any()) return StackError::no_route;
   // Before claim(), which may give a TIME-WAIT entry up.
   if (connections_.available() == 0) return StackError::no_memory;
-  SourceAddresses::Turn* const sources = any_address ? &sources_.towards(*next_hop) : nullptr;
+  SourceAddresses::Turn* const sources = any_address ? &sources_.towards(next_hop) : nullptr;
   if (sources != nullptr) tuple.local = sources->next();
   std::uint64_t hash = 0;
   if (tuple.local_port == 0) {

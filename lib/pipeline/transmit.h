@@ -79,6 +79,11 @@ class Transmitter {
   }
   bool empty() const noexcept { return out_.empty(); }
 
+  /// The next hop of a destination, or 0.0.0.0 where there is none.
+  wire::Ipv4Address next_hop(wire::Ipv4Address destination) noexcept {
+    return hop_to(destination).next;
+  }
+
   /// How many bytes of a packet are this class's to write.
   std::uint16_t link_header_size() const noexcept { return link_header_; }
   /// And how many are not the transport layer's: the headers of link and IPv4.
@@ -187,8 +192,8 @@ class Transmitter {
     link::NeighborId neighbor = 0;  // where it was last found
   };
 
-  /// The next hop of a destination, or 0.0.0.0 where there is none. Routes stay as they are, so
-  /// that what was found once holds: the table is asked when another destination comes by.
+  /// Routes stay as they are, so that what was found once holds: the table is asked when another
+  /// destination comes by.
   Hop& hop_to(wire::Ipv4Address destination) noexcept {
     Hop& hop = hops_[destination.value() % hops_.size()];
     if (hop.destination != destination) [[unlikely]] {

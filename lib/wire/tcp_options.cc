@@ -100,7 +100,7 @@ constexpr std::uint32_t pair(std::uint8_t first, std::uint8_t second) noexcept {
   return std::uint32_t{first} << 24 | std::uint32_t{second} << 16;
 }
 constexpr std::uint32_t two_no_operations = pair(no_operation, no_operation);
-constexpr std::uint32_t timestamps_alone = two_no_operations | pair(timestamps_kind, 10) >> 16;
+static_assert(timestamps_front == (two_no_operations | pair(timestamps_kind, 10) >> 16));
 constexpr std::uint32_t sack_permitted_beside_timestamps =
     pair(sack_permitted_kind, 2) | pair(timestamps_kind, 10) >> 16;
 /// Its shift is the last byte.
@@ -142,7 +142,7 @@ void write_sack(const TcpOptions& options, Writer& writer) noexcept {
 void write_others(const TcpOptions& options, Writer& writer) noexcept {
   constexpr std::uint32_t sack_permitted_option = pair(sack_permitted_kind, 2);
   if (options.timestamps) {
-    writer.word(options.sack_permitted ? sack_permitted_beside_timestamps : timestamps_alone);
+    writer.word(options.sack_permitted ? sack_permitted_beside_timestamps : timestamps_front);
     writer.word(options.timestamps->value);
     writer.word(options.timestamps->echo);
   } else if (options.sack_permitted) {
@@ -202,14 +202,8 @@ void TcpOptions::set_fast_open(const FastOpenCookie& cookie) noexcept {
   fast_open_length = (cookie.size + 2) & 0x7F;
 }
 
-void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept {
+void parse_any_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept {
   out = TcpOptions{};
-  // What all but the first segments of a connection have: timestamps, as RFC 7323 appendix A lays
-  // them out, and nothing else.
-  if (bytes.size() == 12 && load_u32(bytes.data()) == timestamps_alone) [[likely]] {
-    out.timestamps = Timestamps{load_u32(&bytes[4]), load_u32(&bytes[8])};
-    return;
-  }
   if (parse_usual_syn(bytes, out)) return;
   std::size_t i = 0;
   while (i < bytes.size()) {
@@ -239,7 +233,6 @@ Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {
   POLLUX_ASSERT(to.size() >= options_size(options));
   POLLUX_ASSERT(options.sack_count <= options.sack.size());
   Writer writer{to};
-  // Nearly always, as in parse_options.
   if (options.timestamps_alone()) [[likely]]
     return write_timestamps(*options.timestamps, to.data());
   if (options.mss) {

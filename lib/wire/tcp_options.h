@@ -7,6 +7,7 @@
 #include <span>
 
 #include "wire/checksum.h"
+#include "wire/field.h"
 #include "wire/seq_num.h"
 
 namespace pollux::wire {
@@ -65,11 +66,25 @@ struct TcpOptions {
 };
 static_assert(sizeof(TcpOptions) <= 52);
 
+/// parse_options() for those that are less usual.
+void parse_any_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept;
+
+/// Timestamps alone, as RFC 7323 appendix A lays them out: two NOPs, kind and length, the values.
+inline constexpr std::size_t timestamps_size = 12;
+inline constexpr std::uint32_t timestamps_front = 0x0101'080A;
+
 /// Reads the options part of a TCP header; total, for any bytes. Unknown kinds are passed over (RFC
 /// 9293 MUST-6), and so are known ones of another length than theirs; at a length under 2 or past
 /// the end, what follows means nothing and is ignored (MUST-7). Of a repeated option the last
 /// counts, and SACK blocks before a cookie. A window scale over 14 is 14 (RFC 7323 s.2.3).
-void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept;
+inline void parse_options(std::span<const std::byte> bytes, TcpOptions& out) noexcept {
+  // What all but the first segments of a connection have: timestamps, as RFC 7323 appendix A lays
+  // them out, and nothing else.
+  if (bytes.size() != timestamps_size || load_u32(bytes.data()) != timestamps_front) [[unlikely]]
+    return parse_any_options(bytes, out);
+  out = TcpOptions{};
+  out.timestamps = Timestamps{load_u32(&bytes[4]), load_u32(&bytes[8])};
+}
 inline TcpOptions parse_options(std::span<const std::byte> bytes) noexcept {
   TcpOptions out;
   parse_options(bytes, out);
@@ -86,16 +101,9 @@ std::size_t options_size(const TcpOptions& options) noexcept;
 Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept;
 
 /// What write_options() writes where timestamps_alone() is so.
-inline constexpr std::size_t timestamps_size = 12;
 inline Sum write_timestamps(const Timestamps& timestamps, std::byte* to) noexcept {
-  constexpr std::uint32_t kind_and_length = 0x0101'080A;  // behind two NOPs (RFC 7323 app. A)
   return store_words(
-      to, std::array<std::uint32_t, 3>{kind_and_length, timestamps.value, timestamps.echo});
-}
-
-/// Which of those bytes TSval begins at, where there are timestamps.
-constexpr std::size_t timestamp_value_at(const TcpOptions& options) noexcept {
-  return options.mss ? 8 : 4;
+      to, std::array<std::uint32_t, 3>{timestamps_front, timestamps.value, timestamps.echo});
 }
 
 }  // namespace pollux::wire

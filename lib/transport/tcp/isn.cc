@@ -17,7 +17,7 @@ std::uint64_t addresses(wire::Ipv4Address local, wire::Ipv4Address remote) noexc
 }  // namespace
 
 TupleSecret tuple_secret(const wire::FourTuple& tuple, SipKey key) noexcept {
-  const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
+  const std::uint32_t ports = std::uint32_t{tuple.local_port} << 16 | tuple.remote_port;
   const std::uint64_t secret = siphash24_words(key, addresses(tuple.local, tuple.remote), ports);
   return {.number = static_cast<std::uint32_t>(secret),
           .timestamps = static_cast<std::uint32_t>(secret >> 32)};

@@ -65,6 +65,8 @@ TEST(SipHashWords, AgreeWithTheByteLoops) {
     const auto two = std::span{bytes}.first(16);
     EXPECT_EQ(siphash24_words(key, words[0], words[1]), siphash24(key, two));
     EXPECT_EQ(siphash24_words(key, words[0], words[1], words[2]), siphash24(key, bytes));
+    EXPECT_EQ(siphash24_words(key, words[0], static_cast<std::uint32_t>(words[1])),
+              siphash24(key, std::span{bytes}.first(12)));
   }
 }
 
