@@ -55,7 +55,7 @@ void Pipeline<D, A>::timer_expired(const AppTimer& timer) noexcept {
 /// Calls back for everything that is pending on one connection, in the order of its life.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::dispatch(Connection& c) noexcept {
-  if (c.finished) return;
+  if (c.finished || (c.pending & ~pending::send) == 0) return;
   Stream stream{*this, c};
   const auto take = [&c](std::uint16_t bit) noexcept {
     if ((c.pending & bit) == 0) return false;

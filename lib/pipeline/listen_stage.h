@@ -223,7 +223,7 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
   Connection* const made = acquire_for(half, arrival.hash, half.from_cookie);
   if (made == nullptr) return Drop::tcp_connections_full;
   Connection& c = *made;
-  c.tcb = tcp::accept(half, tcp_config(c), now_);
+  ::new (&c.tcb) tcp::Tcb(tcp::accept(half, tcp_config(c), now_));  // in its place, not a copy
   start_accepted(c, half);
   if (half.from_cookie) {
     counters_.count(Event::tcp_syn_cookies_accepted);

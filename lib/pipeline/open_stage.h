@@ -56,8 +56,9 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   c.ts_offset = secret.timestamps;
   tcp::SeqNum iss = tcp::initial_sequence_number(secret, now_);
   if (before) iss = max(iss, before->snd_nxt + 1);
-  c.tcb = tcp::open_active(tcp_config(c), iss, now_,
-                           before ? std::optional{before->rcv_nxt} : std::nullopt);
+  ::new (&c.tcb) tcp::Tcb(  // in its place, not a copy
+      tcp::open_active(tcp_config(c), iss, now_,
+                       before ? std::optional{before->rcv_nxt} : std::nullopt));
   start_queues(c);
   if (tcp_config(c).fast_open) {
     const auto offer = fast_open_cache_.offer(tuple, now_);
