@@ -321,7 +321,6 @@ class Pipeline {
   void watch_half_open(std::uint32_t index) noexcept;
   void look_at_deadline(Connection& c) noexcept;
   void tcp_expire() noexcept;
-  void time_wait_expire() noexcept;
   // listen_stage.h
   Drop unconnected_arrives(Arrival& arrival) noexcept;
   bool answers_with_cookie() const noexcept;

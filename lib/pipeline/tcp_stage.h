@@ -402,26 +402,14 @@ void Pipeline<D, A>::tcp_expire() noexcept {
         break;
     }
   });
-  time_wait_expire();
-}
-
-/// In small groups: where each lies in the table is asked for before the first is taken out.
-template <link::Device D, application::Application A>
-void Pipeline<D, A>::time_wait_expire() noexcept {
-  std::array<std::uint32_t, 16> due;
-  std::array<std::uint64_t, due.size()> hashes;
-  std::size_t n = due.size();
-  while (n == due.size()) {
-    n = time_wait_.due(now_, due);
-    for (std::size_t i = 0; i < n; ++i) {
-      hashes[i] = tcp::hash(time_wait_[due[i]].tuple, table_key_);
-      table_.prefetch(hashes[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      table_.erase(hashes[i], {tcp::EntryId::Kind::time_wait, due[i]});
-      time_wait_.erase(due[i]);
-    }
-  }
+  time_wait_.expire(
+      now_,
+      [this](const tcp::TimeWait& entry) noexcept {
+        table_.prefetch(tcp::hash(entry.tuple, table_key_));
+      },
+      [this](std::uint32_t index, const tcp::TimeWait& entry) noexcept {
+        table_.erase(tcp::hash(entry.tuple, table_key_), {tcp::EntryId::Kind::time_wait, index});
+      });
 }
 
 }  // namespace pollux::pipeline

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -98,10 +99,29 @@ class TimeWaitQueue {
   TimeWaitVerdict segment_arrives(std::uint32_t index, const Segment& segment, const Config& config,
                                   Instant now) noexcept;
 
-  /// Which entries' wait is over, the oldest first, as many as `out` takes; returns how many. They
-  /// are the caller's to erase.
-  std::size_t due(Instant now, std::span<std::uint32_t> out) const noexcept;
-  /// When one will be due().
+  /// Takes out every entry whose wait is over, the oldest first; on_expired(std::uint32_t index,
+  /// const TimeWait&) is called while it is still there. They come in small groups: for each of a
+  /// group on_due(const TimeWait&) is called before the first of it goes, to ask for memory.
+  /// Neither may call the queue.
+  template <class Due, class Expired>
+  void expire(Instant now, Due&& on_due, Expired&& on_expired) noexcept {
+    std::array<std::uint32_t, 16> group;
+    std::size_t n = group.size();
+    while (n == group.size()) {
+      n = due(now, group);
+      for (std::size_t i = 0; i < n; ++i) on_due(std::as_const(entries_[group[i]]));
+      for (std::size_t i = 0; i < n; ++i) {
+        on_expired(group[i], std::as_const(entries_[group[i]]));
+        erase(group[i]);
+      }
+    }
+  }
+  template <class Expired>
+  void expire(Instant now, Expired&& on_expired) noexcept {
+    expire(
+        now, [](const TimeWait&) noexcept {}, on_expired);
+  }
+  /// When expire() will have something to do.
   std::optional<Instant> next_deadline(Instant now) const noexcept;
 
   const TimeWait& operator[](std::uint32_t index) const noexcept { return entries_[index]; }
@@ -114,6 +134,8 @@ class TimeWaitQueue {
   static constexpr std::uint32_t end = most + 1;
 
   explicit TimeWaitQueue(Slab<TimeWait> entries) noexcept : entries_(std::move(entries)) {}
+  /// Which entries' wait is over, the oldest first, as many as `out` takes; returns how many.
+  std::size_t due(Instant now, std::span<std::uint32_t> out) const noexcept;
   void append(std::uint32_t index) noexcept;
   void unlink(std::uint32_t index) noexcept;
   /// What follows an entry, or what stands before it; of the queue's own end: its first, its last.
