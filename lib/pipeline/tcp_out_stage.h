@@ -41,6 +41,7 @@ void Pipeline<D, A>::tcp_out() noexcept {
     }
     if (blocked) {
       make_ready(c, pending::send);
+      arm(c);
     } else if (c.finished) {
       release(c);
     } else if ((c.pending & pending::closed) != 0) {
