@@ -1,6 +1,7 @@
 #include "transport/tcp/connection_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -29,9 +30,8 @@ bool ConnectionTable::insert(std::uint64_t hash, EntryId id) noexcept {
   if (size() >= capacity_) return false;
   // Below capacity some bucket has room, so this ends.
   for (Bucket* bucket = &home(hash);; bucket = after(bucket)) {
-    for (std::size_t i = 0; i < slots; ++i) {
-      if (bucket->ids[i] != 0) continue;
-      write(*bucket, i, tag_of(hash), id);
+    if (const std::uint32_t free = matches(bucket->ids, 0); free != 0) [[likely]] {
+      write(*bucket, static_cast<std::size_t>(std::countr_zero(free)), tag_of(hash), id);
       size_.store(size() + 1, std::memory_order_relaxed);
       return true;
     }
@@ -62,8 +62,8 @@ ConnectionTable::Place ConnectionTable::locate(std::uint64_t hash, EntryId id) n
   Bucket* const first = &home(hash);
   Bucket* bucket = first;
   do {
-    for (std::size_t i = 0; i < slots; ++i) {
-      if (bucket->ids[i] == id.raw()) return {bucket, i};
+    if (const std::uint32_t place = matches(bucket->ids, id.raw()); place != 0) [[likely]] {
+      return {bucket, static_cast<std::size_t>(std::countr_zero(place))};
     }
     if (bucket->passed == 0) break;
     bucket = after(bucket);

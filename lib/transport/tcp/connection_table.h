@@ -114,7 +114,7 @@ class ConnectionTable {
     const Bucket* const first = &home(hash);
     const Bucket* bucket = first;
     do {
-      for (std::uint32_t match = matches(*bucket, tag); match != 0; match &= match - 1) {
+      for (std::uint32_t match = matches(bucket->tags, tag); match != 0; match &= match - 1) {
         const EntryId id = EntryId::from_raw(bucket->ids[std::countr_zero(match)]);
         if (same(id)) [[likely]]
           return id;
@@ -180,13 +180,13 @@ class ConnectionTable {
     const auto low = static_cast<std::uint32_t>(hash);
     return low == 0 ? 1 : low;
   }
-  /// One bit for each slot that has this tag. Without a branch a slot: which of them it is cannot
-  /// be foretold.
-  static std::uint32_t matches(const Bucket& bucket, std::uint32_t tag) noexcept {
+  /// One bit for each slot whose word, of a bucket's tags or ids, is this one. Without a branch a
+  /// slot: which of them it is cannot be foretold.
+  static std::uint32_t matches(const std::uint32_t (&words)[slots], std::uint32_t word) noexcept {
 #ifdef __SSE2__
-    const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag));
+    const __m128i wanted = _mm_set1_epi32(static_cast<int>(word));
     const auto four_from = [&](std::size_t first) {
-      const auto* const at = reinterpret_cast<const __m128i*>(&bucket.tags[first]);
+      const auto* const at = reinterpret_cast<const __m128i*>(&words[first]);
       const __m128i same = _mm_cmpeq_epi32(_mm_loadu_si128(at), wanted);
       return static_cast<std::uint32_t>(_mm_movemask_ps(_mm_castsi128_ps(same)));
     };
@@ -195,7 +195,7 @@ class ConnectionTable {
 #else
     std::uint32_t bits = 0;
     for (std::size_t i = 0; i < slots; ++i) {
-      bits |= static_cast<std::uint32_t>(bucket.tags[i] == tag) << i;
+      bits |= static_cast<std::uint32_t>(words[i] == word) << i;
     }
     return bits;
 #endif
