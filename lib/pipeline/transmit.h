@@ -105,7 +105,8 @@ class Transmitter {
 
   /// Sends one whole datagram that the path takes, its IPv4 header behind room for the link's.
   /// False when nobody answers for the next hop, or there is none: it is dropped, counted.
-  bool send(Packet& packet, wire::Ipv4Address destination, Instant now) noexcept {
+  [[gnu::always_inline]] bool send(Packet& packet, wire::Ipv4Address destination,
+                                   Instant now) noexcept {
     return route(packet, destination, now) != Sent::unreachable;
   }
 
@@ -240,7 +241,8 @@ class Transmitter {
   }
 
   /// Writes the link's header in the room for it.
-  bool frame(Packet& packet, wire::MacAddress destination, std::uint16_t type) noexcept {
+  [[gnu::always_inline]] bool frame(Packet& packet, wire::MacAddress destination,
+                                    std::uint16_t type) noexcept {
     const auto header = packet.mutable_bytes().first(link_header_);
     if (vlan_) [[unlikely]] {
       wire::VlanFields{.id = *vlan_, .type = type}.write(

@@ -24,7 +24,8 @@ class PlainSegment {
   /// False, and `out` is unchanged, for any other frame and for one whose lengths are not right:
   /// EthernetView, Ipv4View and TcpView tell what it is. Neither addresses, ports nor checksums are
   /// looked at.
-  static bool parse(std::span<const std::byte> frame, PlainSegment& out) noexcept {
+  [[gnu::always_inline]] static bool parse(std::span<const std::byte> frame,
+                                           PlainSegment& out) noexcept {
     if (frame.size() < text_at_least) return false;
     const std::byte* const at = frame.data();
     // The Ethernet type, then version and header length: 0x45; any TOS; total length, number.
@@ -67,9 +68,11 @@ class PlainSegment {
   std::uint32_t text_at() const noexcept { return text_at_; }
   std::uint32_t text() const noexcept { return end_ - text_at_; }
 
-  bool header_checksum_ok() const noexcept { return fold(Sum{{frame_ + ip, tcp - ip}}) == 0; }
+  [[gnu::always_inline]] bool header_checksum_ok() const noexcept {
+    return fold(Sum{{frame_ + ip, tcp - ip}}) == 0;
+  }
   /// Of the segment, with its pseudo-header (RFC 9293 s.3.1): the addresses lie in front of it.
-  bool checksum_ok() const noexcept {
+  [[gnu::always_inline]] bool checksum_ok() const noexcept {
     return fold(Sum{{frame_ + addresses, end_ - addresses}}.add_u32(
                protocol::tcp + static_cast<std::uint32_t>(end_ - tcp))) == 0;
   }

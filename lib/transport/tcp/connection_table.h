@@ -68,7 +68,8 @@ struct TupleKey {
 /// tuples that were chosen without the key, every part of the value is as by chance, so nobody can
 /// aim connections at one bucket; but it must not be told to anybody, for a few of them give the
 /// key away (docs/decisions/0035).
-constexpr std::uint64_t hash(const wire::FourTuple& tuple, const TupleKey& key) noexcept {
+[[gnu::always_inline]] constexpr std::uint64_t hash(const wire::FourTuple& tuple,
+                                                    const TupleKey& key) noexcept {
   const std::uint64_t local = tuple.local.value();
   const std::uint64_t remote = tuple.remote.value();
   const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
