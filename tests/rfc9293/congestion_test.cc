@@ -265,12 +265,14 @@ TEST(FastRecovery, DuplicateAcksWithoutEndDoNotInflateWithoutEnd) {
   tcb.cwnd = tcp::max_cwnd - 1;
   const tcp::Config config = reno();
   const Segment segment;
+  tcp::Verdict verdict;
   auto flights = tcp::FlightPool::make(1);
   tcp::Arrival arrival{.tcb = tcb,
                        .config = config,
                        .segment = segment,
                        .flights = *flights,
                        .now = Instant{},
+                       .verdict = verdict,
                        .seq = segment.seq};
   EXPECT_FALSE(tcp::recover_on_duplicate_ack(arrival));
   EXPECT_EQ(tcb.cwnd, tcp::max_cwnd);

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "transport/tcp/plain.h"
 #include "transport/tcp/tcp.h"
+#include "transport/tcp/timers.h"
 
 /// For the files of this room only: one segment on its way through the steps of RFC 9293
-/// s.3.10.7.4, of which arrives.cc has the first four, acknowledge.cc the fifth and text.cc the
+/// s.3.10.7.4, of which arrives.cc has the first four, acknowledge.h the fifth and text.h the
 /// seventh and eighth.
 namespace pollux::tcp {
 
@@ -14,7 +16,7 @@ struct Arrival {
   const Segment& segment;
   FlightPool& flights;
   Instant now;
-  Verdict verdict{};
+  Verdict& verdict;
   // What is left of the segment after trimming: it begins at `seq`, `offset` bytes into the text.
   SeqNum seq;
   std::uint32_t offset = 0;
@@ -37,22 +39,23 @@ inline bool discard(Arrival& a, Drop drop) noexcept {
 void challenge(Arrival& a) noexcept;
 
 /// The connection is over.
-bool end(Arrival& a, Cause cause) noexcept;
-/// Over, and TIME-WAIT begins.
-void enter_time_wait(Arrival& a) noexcept;
+inline bool end(Arrival& a, Cause cause) noexcept {
+  a.verdict.closed = true;
+  a.verdict.cause = cause;
+  disarm_all(a.tcb);
+  a.tcb.state = State::closed;
+  return done;
+}
 
-/// SND.WND, SND.WL1 and MAX.SND.WND.
-void take_window(Arrival& a, SeqNum seq, std::uint32_t window) noexcept;
-/// The handshake is complete.
-void enter_established(Arrival& a) noexcept;
-/// The processing of an acceptable ACK in ESTABLISHED, which other states add to.
-void take_ack(Arrival& a) noexcept;
-/// Fifth, check the ACK field.
-bool check_ack(Arrival& a) noexcept;
+/// Over, and TIME-WAIT begins.
+inline void enter_time_wait(Arrival& a) noexcept {
+  end(a, Cause::by_us);
+  a.verdict.time_wait = true;
+  a.tcb.state = State::time_wait;
+}
+
 /// Text that was taken before has come again, alone or with what is new: where both sides permit
 /// it, the peer is told at once which it was (RFC 2883).
 void note_duplicate(Arrival& a, SeqNum left, SeqNum right) noexcept;
-/// Seventh, process the segment text, and eighth, check the FIN bit.
-void text_and_fin(Arrival& a) noexcept;
 
 }  // namespace pollux::tcp

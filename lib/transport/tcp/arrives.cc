@@ -1,9 +1,10 @@
 #include <algorithm>
 
-#include "transport/tcp/arrival.h"
+#include "transport/tcp/acknowledge.h"
 #include "transport/tcp/challenge.h"
 #include "transport/tcp/ecn.h"
 #include "transport/tcp/recovery.h"
+#include "transport/tcp/text.h"
 #include "transport/tcp/timers.h"
 #include "transport/tcp/timestamps.h"
 #include "transport/tcp/window.h"
@@ -132,18 +133,38 @@ bool check_syn(Arrival& a) noexcept {
   return discard(a, Drop::tcp_unexpected_syn);
 }
 
+/// Remembers the timestamp of an acceptable segment that begins no later than what was last
+/// acknowledged (RFC 7323 s.4.3 (2)). What has come since then is counted in ack_pending: while
+/// there is some, the next in order begins later.
+template <Kind kind>
+[[gnu::always_inline]] inline void note_timestamp(Tcb& tcb, const Segment& segment,
+                                                  Instant now) noexcept {
+  if (!tcb.timestamps || !segment.options.timestamps) return;
+  if (kind == Kind::any && tcb.rcv_nxt < segment.seq) return;
+  const bool next = kind == Kind::plain || segment.seq == tcb.rcv_nxt;
+  if (next && tcb.ack_pending != 0) return;
+  take_timestamp(tcb, segment.options.timestamps->value, now);
+}
+
+/// From the fifth step on.
+template <Kind kind>
+[[gnu::always_inline]] inline void last_steps(Arrival& a) noexcept {
+  if (!check_ack<kind>(a)) return;
+  note_timestamp<kind>(a.tcb, a.segment, a.now);
+  if (kind == Kind::any) note_mark(a.tcb, a.segment);
+  text_and_fin<kind>(a);
+}
+
 void other_states(Arrival& a) noexcept {
-  if (!(check_sequence(a) && check_reset(a) && check_syn(a) && check_ack(a))) return;
-  note_timestamp(a.tcb, a.segment, a.now);
-  note_mark(a.tcb, a.segment);
-  text_and_fin(a);
+  if (check_sequence(a) && check_reset(a) && check_syn(a)) last_steps<Kind::any>(a);
 }
 
 // --- 3.10.7.3 ---
 
 /// Both sides' options are known: what holds for the connection from here on.
-void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& options,
-                  Instant now) noexcept {
+[[gnu::always_inline]] inline void take_options(Tcb& tcb, const Config& config,
+                                                const wire::TcpOptions& options,
+                                                Instant now) noexcept {
   const std::uint16_t peer = options.mss.value_or(default_mss);  // MUST-15
   tcb.mss = std::max(std::min(peer, config.mss), min_mss);       // MUST-16
   tcb.sack = config.sack && options.sack_permitted;
@@ -155,32 +176,41 @@ void take_options(Tcb& tcb, const Config& config, const wire::TcpOptions& option
   tcb.rcv_shift = offered_scale(config) & 0xF;
 }
 
-/// Fourth, check the SYN bit: the peer's SYN is here.
-void take_peer_syn(Arrival& a) noexcept {
+/// Fourth, check the SYN bit: the peer's SYN is here. A plain one has our SYN's ACK, and nothing
+/// else.
+template <Kind kind>
+[[gnu::always_inline]] inline void take_peer_syn(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   tcb.irs = segment.seq;
   tcb.rcv_nxt = segment.seq + 1;
   tcb.rcv_adv = tcb.rcv_nxt + syn_window(a.config);
   take_options(tcb, a.config, segment.options, a.now);
-  if (segment.has(control::ack)) {
+  const bool has_ack = kind == Kind::plain || segment.has(control::ack);
+  if (has_ack) {
     tcb.ecn = asks_for_ecn(tcb, a.config) && grants_ecn(segment);
   } else {
     tcb.ecn = accepts_ecn(a.config, segment);
   }
   tcb.max_snd_wnd = 0;  // until now it was what our SYN could carry
-  take_window(a, segment.seq, segment.window);
-  if (segment.has(control::ack)) {
-    enter_established(a);
+  take_window<kind>(a, segment.seq, segment.window);
+  if (has_ack) {
+    enter_established<kind>(a);
     // What of our SYN's text is not acknowledged was not taken (RFC 7413 s.4.2.2), and it is our
     // SYN that this answers.
-    if (segment.ack < tcb.timed_seq) tcb.timed_seq = segment.ack;
-    take_ack(a);
+    if (kind == Kind::any && segment.ack < tcb.timed_seq) tcb.timed_seq = segment.ack;
+    if (kind == Kind::plain) {  // nothing but our SYN is acknowledged, and the window is known
+      advance(a);
+      recover_without_scoreboard<kind>(a, tcb.iss, 0);
+    } else {
+      take_ack<Kind::any>(a, segment.window);
+    }
     tcb.snd_pos = tcb.snd_una;
     tcb.ack_now = true;
+    if (kind == Kind::plain) return;
     a.seq += 1;
     trim(a);
-    text_and_fin(a);
+    text_and_fin<Kind::any>(a);
     return;
   }
   // Simultaneous open. The SYN goes out again, with the ACK; text that came with the peer's is
@@ -225,7 +255,7 @@ void syn_sent(Arrival& a) noexcept {
       discard(a, Drop::tcp_bad_sequence);
       return;
     }
-    take_peer_syn(a);
+    take_peer_syn<Kind::any>(a);
   } else {
     discard(a, Drop::tcp_bad_sequence);  // fifth: what cannot be validated
   }
@@ -241,27 +271,16 @@ void challenge(Arrival& a) noexcept {
   a.verdict.challenge_ack = true;
 }
 
-bool end(Arrival& a, Cause cause) noexcept {
-  a.verdict.closed = true;
-  a.verdict.cause = cause;
-  disarm_all(a.tcb);
-  a.tcb.state = State::closed;
-  return done;
-}
-
-void enter_time_wait(Arrival& a) noexcept {
-  end(a, Cause::by_us);
-  a.verdict.time_wait = true;
-  a.tcb.state = State::time_wait;
-}
-
-Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, FlightPool& flights,
-                        Instant now, bool room) noexcept {
+Verdict any_segment_arrives(Tcb& tcb, const Config& config, const Segment& segment,
+                            FlightPool& flights, Instant now, bool room) noexcept {
+  Verdict verdict;
+  keep_in_memory(verdict);
   Arrival a{.tcb = tcb,
             .config = config,
             .segment = segment,
             .flights = flights,
             .now = now,
+            .verdict = verdict,
             .seq = segment.seq,
             .text = room ? segment.text : 0,
             .fin = room && segment.has(control::fin)};
@@ -270,15 +289,73 @@ Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, 
   } else {
     other_states(a);
   }
-  if (!room && a.verdict.drop == Drop::none && !a.verdict.closed) {
+  if (!room && verdict.drop == Drop::none && !verdict.closed) {
     tcb.ack_now = true;
     discard(a, Drop::tcp_no_buffer);
   }
-  if (a.verdict.closed || flight_is_idle(tcb, flights)) release(tcb, flights);
+  if (verdict.closed || flight_is_idle(tcb, flights)) release(tcb, flights);
   if (tcb.sack) update_mend(tcb, flights);
   update_deadline(tcb);
-  a.verdict.send = (!a.verdict.closed || a.verdict.time_wait) && may_send_something(tcb);
-  return a.verdict;
+  verdict.send = (!verdict.closed || verdict.time_wait) && may_send_something(tcb);
+  return verdict;
+}
+
+namespace {
+
+/// The short way of what is_plain() lets through.
+[[gnu::noinline]] Verdict plain_segment_arrives(Tcb& tcb, const Config& config,
+                                                const Segment& segment, FlightPool& flights,
+                                                Instant now) noexcept {
+  Verdict verdict;
+  keep_in_memory(verdict);
+  Arrival a{.tcb = tcb,
+            .config = config,
+            .segment = segment,
+            .flights = flights,
+            .now = now,
+            .verdict = verdict,
+            .seq = segment.seq,
+            .text = segment.text,
+            .fin = segment.has(control::fin)};
+  last_steps<Kind::plain>(a);
+  update_deadline(tcb);
+  if ((tcb.ack_now || tcb.snd_pos != tcb.stream_end()) && tcb.state != State::closed) {
+    verdict.send = true;
+  }
+  return verdict;
+}
+
+/// And of what is_plain_syn_ack() does.
+[[gnu::noinline]] Verdict plain_syn_ack_arrives(Tcb& tcb, const Config& config,
+                                                const Segment& segment, FlightPool& flights,
+                                                Instant now) noexcept {
+  Verdict verdict;
+  keep_in_memory(verdict);
+  Arrival a{.tcb = tcb,
+            .config = config,
+            .segment = segment,
+            .flights = flights,
+            .now = now,
+            .verdict = verdict,
+            .seq = segment.seq};
+  take_peer_syn<Kind::plain>(a);
+  update_deadline(tcb);
+  verdict.send = true;  // the ACK of it
+  return verdict;
+}
+
+}  // namespace
+
+Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, FlightPool& flights,
+                        Instant now, bool room) noexcept {
+  if (tcb.state == State::syn_sent) {
+    if (room && is_plain_syn_ack(tcb, segment)) {
+      return plain_syn_ack_arrives(tcb, config, segment, flights, now);
+    }
+  } else if (room && is_plain(tcb, segment)) {
+    return plain_segment_arrives(tcb, config, segment, flights, now);
+  }
+  return any_segment_arrives(tcb, config, segment, flights, now, room);
 }
 
 std::optional<Segment> reset_for(const Segment& segment) noexcept {

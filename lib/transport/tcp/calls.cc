@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "transport/tcp/congestion.h"
+#include "transport/tcp/plain.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -137,10 +138,13 @@ Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept
   if (waits && !tcb.receive_closed && tcb.user_timeout_ms == 0) tcb.sent_at = Millis32{now};
   tcb.receive_closed = true;
   queue_fin(tcb);
-  if (tcb.state == State::fin_wait_2) arm_idle(tcb, now, config.fin_wait_2_timeout);
-  update_deadline(tcb);
+  if (tcb.state == State::fin_wait_2) {
+    arm_idle(tcb, now, config.fin_wait_2_timeout);
+    update_deadline(tcb);
+  }
   Verdict verdict;
-  verdict.send = may_send_something(tcb);
+  keep_in_memory(verdict);
+  if (may_send_something(tcb)) verdict.send = true;
   return verdict;
 }
 

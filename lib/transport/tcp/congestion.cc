@@ -28,11 +28,6 @@ bool uses_cubic(const Config& config, const Sending* sending) noexcept {
 
 }  // namespace
 
-void open_congestion_window(Tcb& tcb, const Config& config) noexcept {
-  tcb.cwnd = tcb.syn_resent ? tcb.mss : initial_window(tcb, config);
-  tcb.ssthresh = max_cwnd;
-}
-
 void grow_congestion_window(Tcb& tcb, const Config& config, Sending* sending,
                             const Growth& ack) noexcept {
   // Nor does one that has just been told to shrink (RFC 3168 s.6.1.2).

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "transport/tcp/config.h"
 #include "transport/tcp/flight.h"
+#include "transport/tcp/pacing.h"
 #include "transport/tcp/tcb.h"
 
 /// The congestion window (RFC 5681 s.3.1, s.4.1; RFC 9438; RFC 9293 MUST-19). What a loss does to
@@ -16,7 +17,10 @@ inline constexpr std::uint32_t max_cwnd = 1u << 30;
 
 /// The initial window (RFC 6928), or one segment where a SYN was lost (RFC 5681 s.3.1); the
 /// Tcb's mss is known by then.
-void open_congestion_window(Tcb& tcb, const Config& config) noexcept;
+inline void open_congestion_window(Tcb& tcb, const Config& config) noexcept {
+  tcb.cwnd = tcb.syn_resent ? tcb.mss : initial_window(tcb, config);
+  tcb.ssthresh = max_cwnd;
+}
 
 /// An ACK outside of fast recovery.
 struct Growth {
@@ -25,6 +29,12 @@ struct Growth {
   bool mended;           // a time-out had been, and it acknowledges what was sent before that
   Instant now;
 };
+
+/// Whether grow_congestion_window() has nothing to do for a connection that has no Sending: the
+/// window was not used.
+inline bool stays_unused(const Tcb& tcb, std::uint32_t flight) noexcept {
+  return !tcb.cwnd_limited && (tcb.cwnd >= tcb.ssthresh || flight < tcb.cwnd / 2);
+}
 
 /// Slow start by counting bytes (RFC 3465, with a limit unless they are paced), or congestion
 /// avoidance as CUBIC or Reno have it. A window that was not used does not grow (RFC 7661 s.4.4.1).

@@ -7,6 +7,7 @@
 #include "transport/tcp/fast_open.h"
 #include "transport/tcp/pacing.h"
 #include "transport/tcp/path_probe.h"
+#include "transport/tcp/plain.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -38,6 +39,8 @@ struct Plan {
   std::uint32_t text = 0;
   bool fin = false;
   bool sends() const noexcept { return what > What::held; }
+  /// SEG.LEN of it.
+  std::uint32_t len() const noexcept { return text + (fin ? 1 : 0) + (what == What::syn ? 1 : 0); }
 };
 
 /// Our SYN. The first of a fast open has text where its cookie is known, and none that is sent
@@ -234,7 +237,7 @@ Plan hold_back(const Tcb& tcb, const Sending& sending, const Plan& plan, Instant
 
 /// The window field, and the right edge that the peer learns by it (SHLD-14: it never retreats; the
 /// field may say up to 2^rcv_shift - 1 less than the edge as RCV.NXT moves, RFC 7323 s.2.4).
-std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
+[[gnu::always_inline]] inline std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
   if (tcb.may_receive()) {
     const std::uint32_t advance = right_edge_advance(tcb, config);
     tcb.rcv_adv += advance;
@@ -243,25 +246,27 @@ std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
   return static_cast<std::uint16_t>(std::min(tcb.rcv_wnd() >> tcb.rcv_shift, max_window_field));
 }
 
-void write_syn(const Tcb& tcb, const Config& config, const FlightPool& flights,
-               Segment& out) noexcept {
+template <Kind kind>
+[[gnu::always_inline]] inline void write_syn(const Tcb& tcb, const Config& config,
+                                             const FlightPool& flights, Segment& out) noexcept {
+  const bool first = kind == Kind::plain || tcb.state == State::syn_sent;
   out.control = control::syn;
   // What has come with the peer's SYN counts.
-  out.window = static_cast<std::uint16_t>(tcb.state == State::syn_sent
-                                              ? syn_window(config)
-                                              : std::min(tcb.rcv_wnd(), max_window_field));
+  out.window = static_cast<std::uint16_t>(first ? syn_window(config)
+                                                : std::min(tcb.rcv_wnd(), max_window_field));
   out.options.mss = config.mss;  // MUST-14
   // The answer to a SYN offers it only where that SYN did (RFC 7323 s.2.2).
-  const bool agreed = tcb.state == State::syn_sent || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
+  const bool agreed = first || tcb.snd_shift != 0 || tcb.rcv_shift != 0;
   if (tcb.scale_offered && agreed) out.options.window_scale = offered_scale(config);
-  if (tcb.state == State::syn_sent && offers_timestamps(config)) out.options.timestamps.emplace();
-  if (tcb.state == State::syn_sent) {
+  if (first && offers_timestamps(config)) out.options.timestamps.emplace();
+  if (first) {
     if (asks_for_ecn(tcb, config)) out.control |= control::ece | control::cwr;
   } else if (tcb.ecn) {
     out.control |= control::ece;
   }
-  out.options.sack_permitted = tcb.sack || (tcb.state == State::syn_sent && config.sack);
-  if (asks_for_fast_open(tcb)) out.options.set_fast_open(flights[tcb.flight].cookie);
+  out.options.sack_permitted = tcb.sack || (first && config.sack);
+  if (kind == Kind::plain || !asks_for_fast_open(tcb)) return;
+  out.options.set_fast_open(flights[tcb.flight].cookie);
 }
 
 /// Something is on its way that was sent in an earlier burst.
@@ -274,6 +279,16 @@ void pace(Tcb& tcb, FlightPool& flights, std::uint32_t bytes, Instant now) noexc
   Sending* sending = sending_of(tcb, flights);
   if (sending == nullptr && in_second_burst(tcb, now)) sending = remember(tcb, flights);
   if (sending != nullptr) sending->pacer.sent(tcb, bytes, sending->rack.round_trip_us(), now);
+}
+
+/// What leaves is paced, or is a part of what may leave at once.
+void note_pace(Tcb& tcb, const Config& config, FlightPool& flights, std::uint32_t bytes,
+               Instant now) noexcept {
+  if (paces(tcb, config)) {
+    pace(tcb, flights, bytes, now);
+  } else if (Sending* const sending = sending_of(tcb, flights)) {
+    sending->pacer.unpaced(bytes);
+  }
 }
 
 /// Notes in the scoreboard what leaves. One begins where something is on its way that was sent in
@@ -316,22 +331,22 @@ void move_tail_probe(Tcb& tcb, const Config& config, const FlightPool& flights,
 }
 
 /// Accounts for sequence numbers that leave.
-void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan, const Segment& out,
-          Instant now) noexcept {
-  const SeqNum end = out.seq + out.len();
-  const bool again = out.seq < tcb.snd_nxt;
+template <Kind kind>
+[[gnu::always_inline]] inline void sent(Tcb& tcb, const Config& config, FlightPool& flights,
+                                        const Plan& plan, Instant now) noexcept {
+  const SeqNum end = plan.seq + plan.len();
+  const bool again = kind == Kind::any && plan.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
-  note_sent(tcb, flights, out.seq, end, plan.what == Plan::What::path_probe, now);
-  if (paces(tcb, config)) {
-    pace(tcb, flights, out.len(), now);
-  } else if (Sending* const sending = sending_of(tcb, flights)) {
-    sending->pacer.unpaced(out.len());
+  if (kind == Kind::any) {
+    note_sent(tcb, flights, plan.seq, end, plan.what == Plan::What::path_probe, now);
+    note_pace(tcb, config, flights, plan.len(), now);
   }
   // Nothing before it is on its way: a timer that runs was started for something else, a closed
   // window or silly-window avoidance.
   const bool alone =
-      out.seq == tcb.snd_una &&
-      (plan.what == Plan::What::stream || plan.what == Plan::What::probe || tcb.in_flight() == 0);
+      kind == Kind::plain ||
+      (plan.seq == tcb.snd_una &&
+       (plan.what == Plan::What::stream || plan.what == Plan::What::probe || tcb.in_flight() == 0));
   if (again) {
     tcb.timing = false;  // Karn: its ACK would be ambiguous
   } else if (!closed_window_probe) {
@@ -341,9 +356,10 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       tcb.timed_at = Micros32{now};
     }
     // The user's limit is that of the first that is not acknowledged.
-    if (tcb.user_timeout_ms == 0 || tcb.in_flight() == 0) tcb.sent_at = Millis32{now};
+    if (kind == Kind::plain || tcb.user_timeout_ms == 0 || tcb.in_flight() == 0)
+      tcb.sent_at = Millis32{now};
   }
-  tcb.snd_nxt = max(tcb.snd_nxt, end);
+  tcb.snd_nxt = kind == Kind::plain ? end : max(tcb.snd_nxt, end);
   switch (plan.what) {
     case Plan::What::first_again:
       tcb.resend_first = false;
@@ -356,7 +372,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       break;
     case Plan::What::syn:
       tcb.resend_first = false;
-      tcb.snd_pos = max(tcb.snd_pos, end);
+      tcb.snd_pos = kind == Kind::plain ? end : max(tcb.snd_pos, end);
       break;
     case Plan::What::stream:
     case Plan::What::path_probe:
@@ -370,7 +386,7 @@ void sent(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan,
       break;
   }
   if (alone || !tcb.retransmit_armed) {
-    arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
+    arm_retransmit<kind>(tcb, config, now);  // RFC 6298 (5.1)
   } else if (!again) {
     move_tail_probe(tcb, config, flights, now);
   }
@@ -396,33 +412,67 @@ void put_sack(Tcb& tcb, FlightPool& flights, Segment& out) noexcept {
   if (flight_is_idle(tcb, flights)) release(tcb, flights);
 }
 
-void write(Tcb& tcb, const Config& config, FlightPool& flights, const Plan& plan, Instant now,
-           Segment& out) noexcept {
+template <Kind kind>
+[[gnu::always_inline]] inline void write(Tcb& tcb, const Config& config, FlightPool& flights,
+                                         const Plan& plan, Instant now, Segment& out) noexcept {
   out = Segment{};
   out.seq = plan.seq;
   out.text = plan.text;
-  if (plan.what == Plan::What::stream && plan.text > tcb.mss) out.cut = tcb.mss;
+  const bool cut = kind == Kind::any && plan.what == Plan::What::stream && plan.text > tcb.mss;
+  if (cut) out.cut = tcb.mss;
   if (plan.what == Plan::What::syn) {
-    write_syn(tcb, config, flights, out);
+    write_syn<kind>(tcb, config, flights, out);
   } else {
     out.window = advertise(tcb, config);
     if (plan.fin) out.control |= control::fin;
-    put_ecn(tcb, out, plan.what != Plan::What::probe || tcb.snd_wnd != 0);
+    if (kind == Kind::any) put_ecn(tcb, out, plan.what != Plan::What::probe || tcb.snd_wnd != 0);
     // Everything that is queued is in flight with this: the peer need not wait for more.
     if (plan.text > 0 && plan.seq + plan.text == tcb.snd_end) out.control |= control::psh;
   }
   put_timestamps(tcb, out);
-  put_sack(tcb, flights, out);
-  if (tcb.state != State::syn_sent) {
+  if (kind == Kind::any) put_sack(tcb, flights, out);
+  if (kind == Kind::plain ? plan.what != Plan::What::syn : tcb.state != State::syn_sent) {
     out.control |= control::ack;
     out.ack = tcb.rcv_nxt;
     tcb.ack_now = false;
     tcb.ack_pending = 0;
     tcb.ack_armed = false;
   }
-  if (out.len() > 0) sent(tcb, config, flights, plan, out, now);
+  if (plan.len() > 0) sent<kind>(tcb, config, flights, plan, now);
   // Text asks as well as a probe does; an ACK alone asks for nothing.
-  if (plan.what != Plan::What::ack) tcb.keepalive_due = false;
+  if (kind == Kind::any && plan.what != Plan::What::ack) tcb.keepalive_due = false;
+}
+
+/// The short way of what the functions of plain.h say is to be sent: it, and then nothing.
+[[gnu::always_inline]] inline Emit write_plain(Tcb& tcb, const Config& config, FlightPool& flights,
+                                               const Plan& plan, Instant now,
+                                               Segment& out) noexcept {
+  write<Kind::plain>(tcb, config, flights, plan, now, out);
+  if (plan.what == Plan::What::ack && tcb.state == State::time_wait) return Emit::last;
+  tcb.cwnd_limited = plan.what == Plan::What::syn;
+  tcb.paced = false;
+  update_deadline(tcb);
+  return Emit::last;
+}
+
+[[gnu::noinline]] Emit write_plain_text(Tcb& tcb, const Config& config, FlightPool& flights,
+                                        Instant now, Segment& out) noexcept {
+  Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
+  plan.text = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
+  plan.fin = tcb.fin_queued;
+  return write_plain(tcb, config, flights, plan, now, out);
+}
+
+[[gnu::noinline]] Emit write_plain_syn(Tcb& tcb, const Config& config, FlightPool& flights,
+                                       Instant now, Segment& out) noexcept {
+  const Plan plan{.what = Plan::What::syn, .seq = tcb.iss};
+  return write_plain(tcb, config, flights, plan, now, out);
+}
+
+[[gnu::noinline]] Emit write_plain_ack(Tcb& tcb, const Config& config, FlightPool& flights,
+                                       Instant now, Segment& out) noexcept {
+  const Plan plan{.what = Plan::What::ack, .seq = tcb.snd_nxt};
+  return write_plain(tcb, config, flights, plan, now, out);
 }
 
 }  // namespace
@@ -440,11 +490,11 @@ void drop_duplicate_report(Segment& ack) noexcept {
   --options.sack_count;
 }
 
-Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
-                  Segment& out) noexcept {
+Emit any_next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+                      Segment& out) noexcept {
   if (tcb.state == State::time_wait) {  // all that is left is the ACK of the peer's FIN
     if (!tcb.ack_now) return Emit::none;
-    write(tcb, config, flights, {.what = Plan::What::ack, .seq = tcb.snd_nxt}, now, out);
+    write<Kind::any>(tcb, config, flights, {.what = Plan::What::ack, .seq = tcb.snd_nxt}, now, out);
     return Emit::last;
   }
   if (tcb.in_flight() == 0 && tcb.snd_pos != tcb.snd_end && tcb.synchronized()) {
@@ -452,7 +502,7 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
   }
   Plan plan = make_plan(tcb, config, flights);
   if (tcb.flight != no_flight) plan = hold_back(tcb, flights[tcb.flight].sending, plan, now);
-  if (plan.sends()) write(tcb, config, flights, plan, now, out);
+  if (plan.sends()) write<Kind::any>(tcb, config, flights, plan, now, out);
   if (tcb.mend) update_mend(tcb, flights);
   Plan next = may_send_something(tcb) ? make_plan(tcb, config, flights) : Plan{};
   if (tcb.flight != no_flight) next = hold_back(tcb, flights[tcb.flight].sending, next, now);
@@ -469,6 +519,16 @@ Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant n
   if (held) await_pace(tcb, flights[tcb.flight].sending.pacer.due(), now);
   if (!plan.sends()) return Emit::none;
   return more ? Emit::more : Emit::last;
+}
+
+Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+                  Segment& out) noexcept {
+  if (is_plain_sender(tcb)) {
+    if (sends_plain_text(tcb, config)) return write_plain_text(tcb, config, flights, now, out);
+    if (sends_plain_syn(tcb)) return write_plain_syn(tcb, config, flights, now, out);
+    if (sends_plain_ack(tcb, config)) return write_plain_ack(tcb, config, flights, now, out);
+  }
+  return any_next_segment(tcb, config, flights, now, out);
 }
 
 }  // namespace pollux::tcp

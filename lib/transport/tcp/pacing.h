@@ -17,6 +17,7 @@ namespace pollux::tcp {
 inline std::uint32_t initial_window(const Tcb& tcb, const Config& config) noexcept {
   constexpr std::uint32_t ordinary_mss = 1460;
   const std::uint32_t segments = config.initial_window;
+  if (tcb.mss <= ordinary_mss) return segments * tcb.mss;
   return std::min(segments * tcb.mss, std::max(2u * tcb.mss, segments * ordinary_mss));
 }
 

@@ -36,21 +36,6 @@ void update_mend(Tcb& tcb, const FlightPool& flights) noexcept {
 
 Restart recover_on_new_ack(Arrival& a, std::uint32_t acked) noexcept {
   Tcb& tcb = a.tcb;
-  // Of these the duplicate ACKs have told already that they are not in flight any more.
-  const std::uint32_t told = std::min<std::uint32_t>(tcb.dup_acks * tcb.mss, acked);
-  tcb.dup_acks = 0;
-  tcb.small_step = acked <= 4u * tcb.mss;
-  if (!tcb.recovering) {
-    grow_congestion_window(
-        tcb, a.config, sending_of(tcb, a.flights),
-        {.acked = std::max(acked - told, std::min<std::uint32_t>(acked, tcb.mss)),
-         .flight = tcb.in_flight() + acked,
-         .mended = tcb.snd_una <= tcb.recover,
-         .now = a.now});
-    // `recover` is pulled along, so that it is never so old that it seems to lie ahead.
-    if (tcb.recover < tcb.snd_una) tcb.recover = tcb.snd_una - 1;
-    return Restart::yes;
-  }
   if (tcb.recover <= tcb.snd_una) {  // RFC 6582 s.3.2 step 3, full acknowledgment, option (1)
     tcb.recovering = false;
     tcb.resend_first = false;

@@ -55,7 +55,7 @@ std::chrono::microseconds reordering_wait(const Tcb& tcb, Sending& sending, Inst
 /// or a part of the block behind it.
 bool is_duplicate_report(const wire::TcpOptions& options, SeqNum ack) noexcept;
 
-/// Without a scoreboard: snd_una has moved over `acked` bytes of text.
+/// Without a scoreboard, in fast recovery: snd_una has moved over `acked` bytes of text.
 Restart recover_on_new_ack(Arrival& a, std::uint32_t acked) noexcept;
 /// Without a scoreboard: a duplicate ACK as RFC 5681 s.2 defines it has come. True as above.
 bool recover_on_duplicate_ack(Arrival& a) noexcept;

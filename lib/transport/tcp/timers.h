@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "transport/tcp/config.h"
+#include "transport/tcp/plain.h"
 #include "transport/tcp/rtt.h"
 #include "transport/tcp/tcb.h"
 
@@ -17,6 +18,11 @@ inline Millis32 later(Instant now, Duration by) noexcept { return Millis32{now +
 /// Writes `deadline`; called after any timer was armed or disarmed. What waits for its time is not
 /// made to wait longer: next_segment() alone knows until when.
 inline void update_deadline(Tcb& tcb) noexcept {
+  if (tcb.retransmit_armed && !tcb.ack_armed && !tcb.idle_armed && !tcb.paced) {
+    tcb.deadline = tcb.retransmit_at;
+    return;
+  }
+  if (!tcb.has_deadline()) return;
   bool any = tcb.paced;
   const auto consider = [&](bool armed, Millis32 at) {
     if (!armed || (any && tcb.deadline <= at)) return;
@@ -38,26 +44,36 @@ inline Duration tail_probe_timeout(const Tcb& tcb) noexcept {
   return two_round_trips + (tcb.in_flight() <= tcb.mss ? delayed_ack : ticks);
 }
 
+/// Whether such a probe could help.
+template <Kind kind = Kind::any>
+[[gnu::always_inline]] inline bool may_probe_tail(const Tcb& tcb) noexcept {
+  const bool possible = tcb.sack && tcb.syn_acked && !tcb.no_tail_probe && tcb.srtt_8 != 0 &&
+                        tcb.retries == 0 && !tcb.in_episode();
+  if (kind == Kind::plain) return possible;
+  return possible && tcb.in_flight() > 0 && tcb.snd_wnd != 0 && tcb.snd_pos == tcb.snd_nxt;
+}
+
 /// Makes the retransmission timer, which runs, that of a tail loss probe where one could help: at
 /// the latest it comes in place of the time-out (RFC 8985 s.7.2), whose timer begins anew with it.
 inline void arm_tail_probe(Tcb& tcb, Instant now) noexcept {
-  const bool may_probe = tcb.timer == Timer::retransmission && tcb.sack && !tcb.no_tail_probe &&
-                         tcb.syn_acked && tcb.srtt_8 != 0 && tcb.retries == 0 &&
-                         !tcb.in_episode() && tcb.in_flight() > 0 && tcb.snd_wnd != 0 &&
-                         tcb.snd_pos == tcb.snd_nxt;
-  if (!may_probe) return;
+  if (tcb.timer != Timer::retransmission || !may_probe_tail(tcb)) return;
   tcb.retransmit_at = std::min(tcb.retransmit_at, later(now, tail_probe_timeout(tcb)));
   tcb.timer = Timer::tail_probe;
 }
 
-/// Starts the retransmission timer, or starts it again, with the RTO in force (RFC 6298 s.5), or
-/// for a tail loss probe. The user's limit, counted from the last time that something new was sent
-/// or answered, may end it sooner.
+/// Starts the retransmission timer (plain: for new text, and nothing else is in flight), or starts
+/// it again, with the RTO in force (RFC 6298 s.5), or for a tail loss probe. The user's limit,
+/// counted from the last time that something new was sent or answered, may end it sooner.
+template <Kind kind = Kind::any>
 inline void arm_retransmit(Tcb& tcb, const Config& config, Instant now) noexcept {
-  tcb.retransmit_at = later(now, retransmission_timeout(tcb, config));
+  Duration wait = retransmission_timeout(tcb, config);
   tcb.retransmit_armed = true;
   tcb.timer = Timer::retransmission;
-  arm_tail_probe(tcb, now);
+  if (may_probe_tail<kind>(tcb)) {
+    wait = std::min(wait, tail_probe_timeout(tcb));
+    tcb.timer = Timer::tail_probe;
+  }
+  tcb.retransmit_at = later(now, wait);
   if (tcb.user_timeout_ms == 0) return;
   const Millis32 limit = tcb.sent_at + std::chrono::milliseconds{tcb.user_timeout_ms};
   if (tcb.retransmit_at <= limit) return;

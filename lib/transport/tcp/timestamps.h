@@ -54,15 +54,6 @@ inline bool is_old(const Tcb& tcb, const Segment& segment, Instant now) noexcept
   return ((period_of(now) - tcb.ts_period) & 0x3F) < 31;
 }
 
-/// Remembers the timestamp of an acceptable segment that begins no later than what was last
-/// acknowledged (s.4.3 (2)). What has come since then is counted in ack_pending: while there is
-/// some, the next in order begins later.
-inline void note_timestamp(Tcb& tcb, const Segment& segment, Instant now) noexcept {
-  if (!tcb.timestamps || !segment.options.timestamps || segment.has(control::rst)) return;
-  if (tcb.rcv_nxt < segment.seq || (segment.seq == tcb.rcv_nxt && tcb.ack_pending != 0)) return;
-  take_timestamp(tcb, segment.options.timestamps->value, now);
-}
-
 /// The option of a segment that a Tcb or a HalfOpen sends.
 inline void put_timestamps(const auto& sender, Segment& out) noexcept {
   if (sender.timestamps) out.options.timestamps = wire::Timestamps{.echo = sender.ts_recent};
