@@ -334,19 +334,20 @@ void Pipeline<D, A>::ask_path(Connection& c) noexcept {
 /// What a connection has found out of its path holds for all that go there.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::take_path_news(const Connection& c, const tcp::Verdict& verdict) noexcept {
+  const auto mtu = static_cast<std::uint16_t>(verdict.path_mtu);
   switch (verdict.path_news) {
     case tcp::PathNews::none:
       break;
     case tcp::PathNews::takes:
-      path_mtu_.takes(c.tuple.remote, verdict.path_mtu, now_);
+      path_mtu_.takes(c.tuple.remote, mtu, now_);
       break;
     case tcp::PathNews::loses:
       counters_.count(Event::tcp_path_probes_lost);
-      path_mtu_.loses(c.tuple.remote, verdict.path_mtu, now_);
+      path_mtu_.loses(c.tuple.remote, mtu, now_);
       break;
     case tcp::PathNews::black_hole:
       counters_.count(Event::tcp_black_holes);
-      path_mtu_.black_hole(c.tuple.remote, verdict.path_mtu, now_);
+      path_mtu_.black_hole(c.tuple.remote, mtu, now_);
       break;
   }
 }

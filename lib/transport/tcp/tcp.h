@@ -67,10 +67,13 @@ struct Verdict : Notes {
   bool closed : 1 = false;
   /// With `closed`: the peer is to be told; send what abort() returns before the Tcb is released.
   bool abort : 1 = false;
-  std::uint16_t text_offset = 0;
-  std::uint16_t text_length = 0;
-  std::uint16_t path_mtu = 0;  // with path_news: the size of a datagram
+  std::uint32_t text_offset = 0;
+  std::uint32_t text_length = 0;
+  std::uint32_t path_mtu = 0;  // with path_news: the size of a datagram
 };
+// So that it is returned in memory, where it is written bit by bit: to put it together in registers
+// is to load it in words, which waits for every byte that was just stored.
+static_assert(sizeof(Verdict) > 2 * sizeof(std::uint64_t));
 
 /// Whether next_segment() has given a segment, and whether another call may give one more.
 enum class Emit : std::uint8_t { none, last, more };

@@ -10,8 +10,8 @@ namespace pollux::tcp {
 
 inline void keep_text(Arrival& a) noexcept {
   a.verdict.keep_text = true;
-  a.verdict.text_offset = static_cast<std::uint16_t>(a.offset);
-  a.verdict.text_length = static_cast<std::uint16_t>(a.text);
+  a.verdict.text_offset = a.offset;
+  a.verdict.text_length = a.text;
 }
 
 /// What begins past RCV.NXT is held, and the gap is shown to the peer at once (RFC 5681 s.4.2).
