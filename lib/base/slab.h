@@ -73,22 +73,20 @@ class Slab {
   /// Constructs an element from `args` and returns its index, or none when all are in use.
   template <class... Args>
   [[nodiscard]] std::uint32_t acquire(Args&&... args) noexcept {
-    std::uint32_t index = free_;
-    if (index != none) {
-      mark_live(slot(index), sizeof(Slot));
-      std::memcpy(&free_, slot(index), sizeof free_);
-    } else if (fresh_ < capacity_) {
-      index = fresh_++;
-    } else {
-      return none;
-    }
+    const std::uint32_t index = take();
+    if (index == none) return none;
     if constexpr (std::is_constructible_v<T, Args...>) {
       ::new (slot(index)) T(std::forward<Args>(args)...);
     } else {
       ::new (slot(index)) T{std::forward<Args>(args)...};
     }
-    if constexpr (Generations) ++generation(index);
-    ++size_;
+    return index;
+  }
+  /// The same of the element that make() returns, which is made in its place.
+  template <class Make>
+  [[nodiscard]] std::uint32_t acquire_made(Make&& make) noexcept {
+    const std::uint32_t index = take();
+    if (index != none) ::new (slot(index)) T(make());
     return index;
   }
 
@@ -153,6 +151,22 @@ class Slab {
     std::byte bytes[std::max(sizeof(T), sizeof(std::uint32_t))];
   };
   static_assert(slot_align <= 4096, "a reservation is aligned to a page");
+
+  /// An index that is free no more, or none; its slot has no element yet.
+  std::uint32_t take() noexcept {
+    std::uint32_t index = free_;
+    if (index != none) {
+      mark_live(slot(index), sizeof(Slot));
+      std::memcpy(&free_, slot(index), sizeof free_);
+    } else if (fresh_ < capacity_) {
+      index = fresh_++;
+    } else {
+      return none;
+    }
+    if constexpr (Generations) ++generation(index);
+    ++size_;
+    return index;
+  }
 
   std::byte* slot(std::uint32_t index) noexcept {
     return storage_.data() + std::size_t{index} * sizeof(Slot);

@@ -122,8 +122,9 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss,
   const std::uint8_t listener = listener_at_[arrival.tuple.local_port];
   const std::uint8_t profile = listeners_[listener - 1u].profile;
   const tcp::Config& config = profiles_[profile];
-  const std::uint32_t index = half_open_.acquire(
-      tcp::make_half_open(config, arrival.tuple, arrival.segment, iss, listener, now_));
+  const std::uint32_t index = half_open_.acquire_made([&]() noexcept {
+    return tcp::make_half_open(config, arrival.tuple, arrival.segment, iss, listener, now_);
+  });
   if (index == HalfOpens::none) return Drop::tcp_half_open_full;
   const tcp::EntryId id{tcp::EntryId::Kind::half_open, index};
   if (!table_.insert(arrival.hash, id)) {

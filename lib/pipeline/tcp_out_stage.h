@@ -146,18 +146,21 @@ void Pipeline<D, A>::leave_table(Connection& c) noexcept {
     return;
   }
   counters_.count(Event::tcp_time_wait);
-  const std::uint32_t entry =
-      time_wait_.insert(tcp::make_time_wait(c.tcb, c.tuple, config_.tcp, now_),
-                        [this](std::uint32_t oldest, const tcp::TimeWait& evicted) noexcept {
-                          counters_.count(Event::tcp_time_wait_evicted);
-                          const std::uint64_t its_hash = tcp::hash(evicted.tuple, table_key_);
-                          note_change(its_hash);
-                          table_.erase(its_hash, {tcp::EntryId::Kind::time_wait, oldest});
-                        });
+  const std::uint32_t entry = time_wait_.insert_made(
+      [&]() noexcept { return tcp::make_time_wait(c.tcb, c.tuple, config_.tcp, now_); },
+      [this](std::uint32_t oldest, const tcp::TimeWait& evicted) noexcept {
+        counters_.count(Event::tcp_time_wait_evicted);
+        const std::uint64_t its_hash = tcp::hash(evicted.tuple, table_key_);
+        note_change(its_hash);
+        table_.erase(its_hash, {tcp::EntryId::Kind::time_wait, oldest});
+      });
   if (entry == tcp::TimeWaitQueue::none) {
     table_.erase(hash, id);
   } else {
     table_.replace(hash, id, {tcp::EntryId::Kind::time_wait, entry});
+    if (const auto* const oldest = time_wait_.next_evicted()) {
+      table_.prefetch(tcp::hash(oldest->tuple, table_key_));
+    }
   }
 }
 

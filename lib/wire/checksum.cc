@@ -35,7 +35,7 @@ Sum Sum::of_many(std::span<const std::byte> bytes) noexcept {
   Sum sum;
   for (std::size_t i = 0; i < whole; i += 4) sum.value_ += load_word(at + i);
   if (whole != n) sum.value_ += load_tail(at + whole, n - whole);
-  sum.odd_ = (n & 1) != 0;
+  sum.numbers_ = static_cast<std::uint64_t>(n) << 63;
   return sum;
 }
 
@@ -58,7 +58,7 @@ Sum copy_and_sum(std::span<std::byte> to, std::span<const std::byte> from) noexc
     sum.value_ += load_tail(source + whole, n - whole);
     std::memcpy(target + whole, source + whole, n - whole);
   }
-  sum.odd_ = (n & 1) != 0;
+  sum.numbers_ = static_cast<std::uint64_t>(n) << 63;
   return sum;
 }
 

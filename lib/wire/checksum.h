@@ -36,9 +36,14 @@ class Sum {
   }
   /// Appends the bytes that `next` is the sum of.
   constexpr Sum& add(const Sum& next) noexcept {
-    carry_in(odd_ ? std::rotl(next.value_, 8) : next.value_);
-    numbers_ += odd_ ? __builtin_bswap16(to_half_word(next.numbers_)) : next.numbers_;
-    odd_ ^= next.odd_;
+    if (odd()) {
+      carry_in(std::rotl(next.value_, 8));
+      numbers_ ^= next.numbers_ & odd_bit;
+      numbers_ += __builtin_bswap16(to_half_word(next.numbers()));
+    } else {
+      carry_in(next.value_);
+      numbers_ += next.numbers_;
+    }
     return *this;
   }
   /// Adds a number as if its two (four) bytes stood at an even offset, without moving the offset
@@ -52,7 +57,7 @@ class Sum {
   /// The sum folded to 16 bits, not complemented: what a device that finishes checksums on send
   /// expects in the field, and a compact form to keep (`Sum{}.add_u16(kept)` has the same fold).
   constexpr std::uint16_t partial() const noexcept {
-    return to_half_word(numbers_ + swapped_to_wire(to_half_word(value_)));
+    return to_half_word(numbers() + swapped_to_wire(to_half_word(value_)));
   }
 
  private:
@@ -80,7 +85,7 @@ class Sum {
     const std::byte* at = bytes.data();
     std::size_t left = bytes.size();
     Sum sum;
-    sum.odd_ = (left & 1) != 0;
+    sum.numbers_ = static_cast<std::uint64_t>(left) << 63;
     for (; left >= 32; left -= 32, at += 32) {
       sum.carry_in_word<std::uint64_t>(at);
       sum.carry_in_word<std::uint64_t>(at + 8);
@@ -112,10 +117,16 @@ class Sum {
   }
   static Sum of_many(std::span<const std::byte> bytes) noexcept;
 
-  std::uint64_t value_ = 0;    // of bytes: words as they lie in memory
-  std::uint64_t numbers_ = 0;  // of numbers, as they are
-  bool odd_ = false;
+  static constexpr std::uint64_t odd_bit = std::uint64_t{1} << 63;
+  constexpr bool odd() const noexcept { return (numbers_ & odd_bit) != 0; }
+  constexpr std::uint64_t numbers() const noexcept { return numbers_ & ~odd_bit; }
+
+  // Two words, so that a Sum is returned in registers.
+  std::uint64_t value_ = 0;  // of bytes: words as they lie in memory
+  std::uint64_t numbers_ =
+      0;  // of numbers, as they are; the first bit: the bytes are odd in number
 };
+static_assert(sizeof(Sum) == 2 * sizeof(std::uint64_t));
 
 /// The sum of a's bytes followed by b's.
 constexpr Sum add(Sum a, const Sum& b) noexcept { return a.add(b); }

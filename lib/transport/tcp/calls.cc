@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "transport/tcp/congestion.h"
-#include "transport/tcp/plain.h"
 #include "transport/tcp/recovery.h"
 #include "transport/tcp/tcp.h"
 #include "transport/tcp/timers.h"
@@ -119,7 +118,11 @@ Verdict shutdown_send(Tcb& tcb, const Config&, Instant) noexcept {
 }
 
 Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept {
-  if (tcb.state == State::syn_sent) return over(tcb, Cause::by_us);
+  Verdict verdict;
+  if (tcb.state == State::syn_sent) {
+    verdict = over(tcb, Cause::by_us);
+    return verdict;
+  }
   // In CLOSING and LAST-ACK, once the FIN is sent, CLOSE has nothing to say (s.3.10.4): both are
   // over but for what is on its way, which must still arrive.
   const bool ending =
@@ -127,7 +130,6 @@ Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept
   if (unread && tcb.synchronized() && !ending) {
     // s.3.6.1: a good FIN would let the peer believe that its text was read. abort() still has to
     // see the state.
-    Verdict verdict;
     verdict.abort = true;
     verdict.closed = true;
     verdict.cause = Cause::aborted;
@@ -142,8 +144,6 @@ Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept
     arm_idle(tcb, now, config.fin_wait_2_timeout);
     update_deadline(tcb);
   }
-  Verdict verdict;
-  keep_in_memory(verdict);
   if (may_send_something(tcb)) verdict.send = true;
   return verdict;
 }

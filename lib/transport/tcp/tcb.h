@@ -66,40 +66,41 @@ struct alignas(64) Tcb {
   Millis32 ack_at;            // delayed ACK
   std::uint32_t flight = no_flight;  // index of what is borrowed from the FlightPool
 
+  // Bits, eight to a byte and never across two: one that was just written is read at once only as
+  // what it was written as.
   // Timers that run.
-  std::uint32_t retransmit_armed : 1 = false;
-  std::uint32_t ack_armed : 1 = false;
-  std::uint32_t idle_armed : 1 = false;
+  std::uint8_t retransmit_armed : 1 = false;
+  std::uint8_t ack_armed : 1 = false;
+  std::uint8_t idle_armed : 1 = false;
   // What next_segment() is to do beside sending what is queued.
-  std::uint32_t ack_now : 1 = false;
-  std::uint32_t resend_first : 1 = false;  // the segment at snd_una, once, whatever snd_pos is
-  std::uint32_t probe : 1 = false;         // the window, or silly-window avoidance overridden
-  std::uint32_t keepalive_due : 1 = false;
+  std::uint8_t ack_now : 1 = false;
+  std::uint8_t resend_first : 1 = false;  // the segment at snd_una, once, whatever snd_pos is
+  std::uint8_t probe : 1 = false;         // the window, or silly-window avoidance overridden
+  std::uint8_t keepalive_due : 1 = false;
   // How far it has come.
-  std::uint32_t active_open : 1 = false;  // SYN-RECEIVED came from SYN-SENT (RFC 9293 MUST-11)
-  std::uint32_t syn_acked : 1 = false;    // ours
-  std::uint32_t syn_resent : 1 = false;
-  std::uint32_t syn_answered : 1 = false;    // by an older connection
-  std::uint32_t syn_due : 1 = false;         // again for that reason, and for no loss
-  std::uint32_t irs_bounded : 1 = false;     // in SYN-SENT: irs is the least that is taken
-  std::uint32_t fin_queued : 1 = false;      // ours, at snd_end; snd_end moves no more
-  std::uint32_t receive_closed : 1 = false;  // text is not wanted any more: close() was called
-  std::uint32_t timing : 1 = false;          // timed_seq and sent_at measure a round trip
-  std::uint32_t recovering : 1 = false;      // fast recovery (RFC 6582)
-  std::uint32_t partial_ack : 1 = false;     // one has come since (RFC 6582 s.3.2 step 3)
-  // Switches.
-  std::uint32_t nagle : 1 = true;
-  std::uint32_t keepalive : 1 = false;
-  std::uint32_t scale_offered : 1 = false;  // in our SYN
+  std::uint8_t active_open : 1 = false;  // SYN-RECEIVED came from SYN-SENT (RFC 9293 MUST-11)
+  std::uint8_t syn_acked : 1 = false;    // ours
+  std::uint8_t syn_resent : 1 = false;
+  std::uint8_t syn_answered : 1 = false;    // by an older connection
+  std::uint8_t syn_due : 1 = false;         // again for that reason, and for no loss
+  std::uint8_t irs_bounded : 1 = false;     // in SYN-SENT: irs is the least that is taken
+  std::uint8_t fin_queued : 1 = false;      // ours, at snd_end; snd_end moves no more
+  std::uint8_t receive_closed : 1 = false;  // text is not wanted any more: close() was called
+  std::uint8_t timing : 1 = false;          // timed_seq and sent_at measure a round trip
+  std::uint8_t recovering : 1 = false;      // fast recovery (RFC 6582)
+  std::uint8_t partial_ack : 1 = false;     // one has come since (RFC 6582 s.3.2 step 3)
+  // Switches; agreed upon by both sides: selective acknowledgments (RFC 2018 s.2) and ECN (RFC 3168
+  // s.6.1).
+  std::uint8_t nagle : 1 = true;
+  std::uint8_t keepalive : 1 = false;
+  std::uint8_t scale_offered : 1 = false;  // in our SYN
+  std::uint8_t sack : 1 = false;
+  std::uint8_t ecn : 1 = false;
+  std::uint8_t ecn_echo : 1 = false;  // a mark has come: the peer is told until it has reacted
+  std::uint8_t cwr_due : 1 = false;   // we have reacted, and tell it with the next new text
   // Timestamps (RFC 7323 s.3): agreed upon, and the period that ts_recent is of.
-  std::uint32_t timestamps : 1 = false;
-  std::uint32_t ts_period : 6 = 0;
-  std::uint32_t sack : 1 = false;  // both sides permit it (RFC 2018 s.2)
-  // ECN (RFC 3168 s.6.1): agreed upon; a mark has come and the peer is told until it has reacted;
-  // we have reacted and tell it with the next new text.
-  std::uint32_t ecn : 1 = false;
-  std::uint32_t ecn_echo : 1 = false;
-  std::uint32_t cwr_due : 1 = false;
+  std::uint8_t timestamps : 1 = false;
+  std::uint8_t ts_period : 6 = 0;
 
   State state = State::closed;
   std::uint8_t ack_pending : 2 = 0;       // segments with text since our last ACK; stops at 3

@@ -73,18 +73,26 @@ class TimeWaitQueue {
   /// A queue of no entries, for members that are made later.
   TimeWaitQueue() noexcept = default;
 
-  /// Appends and returns the index. When full, the oldest goes first, and
+  /// Appends what make() returns, and returns the index. When full, the oldest goes first, and
   /// on_evicted(std::uint32_t index, const TimeWait&) is called while it is still there. None only
   /// when the capacity is 0.
-  template <class F>
-  [[nodiscard]] std::uint32_t insert(const TimeWait& entry, F&& on_evicted) noexcept {
+  template <class Make, class F>
+  [[nodiscard]] std::uint32_t insert_made(Make&& make, F&& on_evicted) noexcept {
     if (entries_.available() == 0 && first_ != end) {
       on_evicted(first_, std::as_const(entries_[first_]));
       erase(first_);
     }
-    const std::uint32_t index = entries_.acquire(entry);
+    const std::uint32_t index = entries_.acquire_made(make);
     if (index != none) append(index);
     return index;
+  }
+  template <class F>
+  [[nodiscard]] std::uint32_t insert(const TimeWait& entry, F&& on_evicted) noexcept {
+    return insert_made([&]() noexcept { return entry; }, on_evicted);
+  }
+  /// The entry that goes next where there is no room, or null.
+  const TimeWait* next_evicted() const noexcept {
+    return entries_.available() == 0 && first_ != end ? &entries_[first_] : nullptr;
   }
 
   /// Takes an entry out, in O(1): reopened, or closed for another reason.
