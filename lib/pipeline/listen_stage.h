@@ -180,9 +180,14 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::send_syn_ack(const tcp::HalfOpen& half, tcp::Segment segment) noexcept {
-  if (half.fast_open) segment.options.set_fast_open(fast_open_cookies_.make(half.tuple, now_));
-  send_segment(tcp_config(half), half.tuple, half.ts_offset, segment, nullptr);
+void Pipeline<D, A>::send_syn_ack(const tcp::HalfOpen& half, const tcp::Segment& segment) noexcept {
+  if (half.fast_open) [[unlikely]] {
+    tcp::Segment with_cookie = segment;
+    with_cookie.options.set_fast_open(fast_open_cookies_.make(half.tuple, now_));
+    send_segment(tcp_config(half), half.tuple, half.ts_offset, with_cookie, nullptr);
+  } else {
+    send_segment(tcp_config(half), half.tuple, half.ts_offset, segment, nullptr);
+  }
 }
 
 /// A connection for the entry, all but its Tcb; with `new_entry` it gets a place of its own in the

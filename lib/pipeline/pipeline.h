@@ -335,7 +335,7 @@ class Pipeline {
   Drop time_wait_arrives(Arrival& arrival) noexcept;
   Connection* acquire_for(const tcp::HalfOpen& half, std::uint64_t hash, bool new_entry) noexcept;
   void start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept;
-  void send_syn_ack(const tcp::HalfOpen& half, tcp::Segment segment) noexcept;
+  void send_syn_ack(const tcp::HalfOpen& half, const tcp::Segment& segment) noexcept;
   // fast_open_stage.h
   Drop open_passive(Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;
   bool open_fast(Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;

@@ -67,9 +67,10 @@ inline void arm_tail_probe(Tcb& tcb, Instant now) noexcept {
 template <Kind kind = Kind::any>
 inline void arm_retransmit(Tcb& tcb, const Config& config, Instant now) noexcept {
   Duration wait = retransmission_timeout(tcb, config);
+  const bool may_probe = may_probe_tail<kind>(tcb);  // asked before any of the bits is written
   tcb.retransmit_armed = true;
   tcb.timer = Timer::retransmission;
-  if (may_probe_tail<kind>(tcb)) {
+  if (may_probe) {
     wait = std::min(wait, tail_probe_timeout(tcb));
     tcb.timer = Timer::tail_probe;
   }
