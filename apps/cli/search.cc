@@ -23,7 +23,8 @@ std::optional<std::uint64_t> RateSearch::next() const {
   const std::uint64_t most = options_.most.value_or(UINT64_MAX);
   if (!failed_) {
     if (passed_ == most) return std::nullopt;
-    const std::uint64_t wanted = passed_ == 0 ? options_.from : 2 * passed_;
+    const std::uint64_t further = options_.leaps ? most : 2 * passed_;
+    const std::uint64_t wanted = passed_ == 0 ? options_.from : further;
     return std::min(wanted, most);
   }
   const double close = options_.resolution * static_cast<double>(*failed_);

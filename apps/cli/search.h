@@ -17,6 +17,7 @@ struct SearchOptions {
   std::uint64_t from = 1'000;                        // connections a second, of the first step
   std::optional<std::uint64_t> most = std::nullopt;  // no step goes beyond it
   double resolution = 0.01;  // the end: what failed is no further above what passed, of itself
+  bool leaps = false;        // the second step is at `most`, which must be there
 };
 
 /// What a search has come to.
@@ -45,8 +46,8 @@ struct Search {
 };
 
 /// The rates of a search in their order, whole connections a second: doubled until one fails or the
-/// bound is reached, then the middle between the highest that passed and the lowest that failed,
-/// until these are close.
+/// bound is reached (or, where it leaps, the bound at once), then the middle between the highest
+/// that passed and the lowest that failed, until these are close.
 class RateSearch {
  public:
   explicit RateSearch(const SearchOptions& options) : options_(options) {}

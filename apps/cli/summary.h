@@ -10,7 +10,9 @@
 #include "base/counters.h"
 #include "base/histogram.h"
 #include "base/result.h"
+#include "cli/criteria.h"
 #include "cli/search.h"
+#include "cli/sustain.h"
 
 namespace pollux::cli {
 
@@ -110,7 +112,9 @@ struct Summary {
   Memory memory;
   std::vector<Core> cores;
   std::optional<Generator> generator = std::nullopt;
-  std::optional<Search> search = std::nullopt;  // all else is then of its best step
+  std::optional<Search> search = std::nullopt;          // all else is then of its best step
+  std::optional<Sustain> sustain = std::nullopt;        // of an iteration of RFC 9411
+  std::optional<ProfileReport> profile = std::nullopt;  // all else is then of what counts
   Environment environment;
 };
 
