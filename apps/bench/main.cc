@@ -23,6 +23,7 @@
 #include "run/config.h"
 #include "run/fleet.h"
 #include "run/ports.h"
+#include "run/profile.h"
 #include "run/report.h"
 #include "run/responder.h"
 #include "run/search.h"
@@ -111,6 +112,17 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
     return out;
   };
   const std::vector<cli::Summary> ends = [&] {
+    if (options.client.profile) {
+      auto found = run::profile(options.shared, options.client, [&](const cli::Iteration& next) {
+        load::set_iteration(fleet.clients, next);
+        const run::Outcome outcome = fleet.run_iteration(options.shared, next, eal, clock);
+        auto summaries = summaries_of(outcome);
+        summaries.back().sustain = run::sustain_of(outcome.ends.back(), outcome.samples);
+        return summaries;
+      });
+      fleet.stop(eal, clock);
+      return found;
+    }
     if (!options.client.search) {
       return summaries_of(fleet.run(options.shared, options.client.warmup, eal, clock));
     }

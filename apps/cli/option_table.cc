@@ -323,6 +323,29 @@ Status take_resolution(Draft& draft, const std::string& value) {
   return fine();
 }
 
+Status take_profile(Draft& draft, const std::string& value) {
+  return choose(draft.profile.kind, value,
+                std::array{std::pair{name(Profile::cps), Profile::cps},
+                           std::pair{name(Profile::throughput), Profile::throughput},
+                           std::pair{name(Profile::latency), Profile::latency},
+                           std::pair{name(Profile::concurrent), Profile::concurrent}});
+}
+
+/// "10G", "2.5M", "64000": bits a second.
+Status take_throughput(Draft& draft, const std::string& value) {
+  std::string_view number = value;
+  double unit = 1;
+  constexpr std::string_view units = "kMG";
+  if (const auto at = number.empty() ? units.npos : units.find(number.back()); at != units.npos) {
+    for (std::size_t i = 0; i <= at; ++i) unit *= 1'000;
+    number.remove_suffix(1);
+  }
+  const auto parsed = parse_real(number, 0.001, 1e15);
+  if (!parsed) return refuse("not a number of bits a second, with k, M or G behind it or without");
+  draft.profile.throughput = *parsed * unit;
+  return fine();
+}
+
 Status take_nothing(Draft&, const std::string&) { return fine(); }
 
 }  // namespace
@@ -466,7 +489,7 @@ const std::vector<OptionRow>& option_table() {
       {{"--hold-interval", "S", "a request each every S seconds (30), --pipeline or not", "Client"},
        loading, "30",
        [](D& d, V& v) { return keep(d.client.hold_interval, parse_seconds(v, 0.001, longest)); }},
-      {{"--ramp", "S", "reach the full rate over S seconds (0)", "Client"},
+      {{"--ramp", "S", "reach the full rate over S seconds (0; --profile: 30)", "Client"},
        loading, "5", [](D& d, V& v) { return keep(d.client.ramp, parse_seconds(v, 0, longest)); }},
       {{"--warmup", "S", "run S seconds before counting (1; --hold: 0)", "Client"},
        loading, "1",
@@ -482,8 +505,27 @@ const std::vector<OptionRow>& option_table() {
       {{"--search-resolution", "PERCENT", "how close what passes and what fails are to be (1)",
         "Client"},
        loading, "1", take_resolution},
-      {{"--profile", "NAME", "a run of RFC 9411", "Client"},
-       loading, "connections", take_nothing},
+      {{"--profile", "NAME", "a run of RFC 9411, phases, criteria and all: rfc9411-cps, "
+        "rfc9411-throughput, rfc9411-latency or rfc9411-concurrent; --cps, --throughput or "
+        "--concurrency is its target, --duration its sustain phase (300)", "Client"},
+       loading, "rfc9411-cps", take_profile},
+      {{"--throughput", "BPS", "target of a profile, bits a second (10G), both directions",
+        "Client"},
+       loading, "10G", take_throughput},
+      {{"--object", "N", "of a profile: the body that every reply must have, bytes", "Client"},
+       loading, "1024",
+       [](D& d, V& v) { return keep(d.profile.object, parse_number(v, 0, most_bytes)); }},
+      {{"--init", "S", "of a profile: before anything is opened (5)", "Client"},
+       loading, "5",
+       [](D& d, V& v) { return keep(d.profile.init, parse_seconds(v, 0, longest)); }},
+      {{"--ramp-down", "S", "of a profile: to end what is under way (as long as --ramp)",
+        "Client"},
+       loading, "30",
+       [](D& d, V& v) { return keep(d.profile.ramp_down, parse_seconds(v, 0, longest)); }},
+      {{"--iteration", "S", "of a profile: sustain phase of what comes before the last iteration "
+        "(30)", "Client"},
+       loading, "30",
+       [](D& d, V& v) { return keep(d.profile.iteration, parse_seconds(v, 1, longest)); }},
       {{"--syn-only", "", "SYNs at --cps that nobody keeps, a RST for each answer, which counts "
         "as completed", "Client"},
        loading, "", [](D& d, V&) { d.client.syn_only = true; return fine(); }},
@@ -499,7 +541,6 @@ const std::vector<OptionRow>& option_table() {
 
 const std::vector<NotYet>& not_yet() {
   static const std::vector<NotYet> rows{
-      {"--profile", "", "--cps, --ramp and --duration by hand"},
       {"--steering", "software", "--steering auto, or one core"},
   };
   return rows;

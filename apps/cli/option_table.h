@@ -20,6 +20,7 @@ struct Draft {
   ClientOptions client;
   Link link = Link::ring;
   Scenario scenario = Scenario::cps;
+  ProfileOptions profile;          // of --profile
   SearchOptions search;            // of --search, which may stand behind its options
   DeviceOptions before;            // options of a device that stand before any --device
   std::string first_before;        // the first such option, as error lines name it

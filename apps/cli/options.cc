@@ -8,6 +8,7 @@
 #include "cli/environment.h"
 #include "cli/error.h"
 #include "cli/option_table.h"
+#include "cli/profile_options.h"
 
 namespace pollux::cli {
 namespace {
@@ -34,7 +35,9 @@ constexpr About about_load{
     "  pollux-load --device tap:pollux1 --address 10.0.0.2/24 --target 10.0.0.1:80 --cps 10000 "
     "--fail-if 'p99>5ms'\n"
     "  pollux-load --device tap:pollux1 --address 10.0.0.2/24 --target 10.0.0.1:80 --hold "
-    "--concurrency 1000 --json -"};
+    "--concurrency 1000 --json -\n"
+    "  pollux-load --device memif:/run/pollux.sock,role=client --address 10.0.0.2-10.0.0.9/24 "
+    "--target 10.0.0.1:80 --profile rfc9411-cps --object 1024 --json cps.json"};
 constexpr About about_bench{
     Program::bench, "pollux-bench",
     "pollux-bench runs server and client in one process, joined by a link, and measures both.",
@@ -277,7 +280,7 @@ Status check_syn_only(const Draft& draft) {
 /// A search chooses the rate, and changes it.
 Status check_search(const Draft& draft) {
   for (const std::string_view name : {"--search-from", "--search-resolution"}) {
-    if (draft.has(name) && !draft.has("--search")) {
+    if (draft.has(name) && !draft.has("--search") && !draft.has("--profile")) {
       return usage(std::string{name}, "without --search", "--search with it");
     }
   }
@@ -326,6 +329,7 @@ Status check_client(const About& about, const Draft& draft) {
   }
   if (Status fine = check_syn_only(draft); !fine) return fine;
   if (Status fine = check_search(draft); !fine) return fine;
+  if (Status fine = check_profile(draft); !fine) return fine;
   const bool holds = draft.client.hold || draft.scenario == Scenario::hold;
   if (draft.has("--hold-interval") && !holds) {
     return usage("--hold-interval", "without --hold", "--hold with it");
@@ -337,6 +341,7 @@ Status check_client(const About& about, const Draft& draft) {
 void fill_in(const About& about, Draft& draft) {
   if (about.program != Program::httpd && !draft.has("--duration")) draft.shared.duration = 10s;
   draft.client.limited = draft.has("--concurrency");
+  if (draft.has("--profile")) fill_in_profile(draft);
   if (draft.has("--search")) {
     draft.client.search = draft.search;
     draft.client.search->most = draft.client.cps;
@@ -364,6 +369,9 @@ void fill_in(const About& about, Draft& draft) {
     if (!draft.has("--idle-timeout")) {
       draft.server.idle_timeout =
           std::max<Duration>(draft.server.idle_timeout, 2 * draft.client.hold_interval);
+      if (const auto& profile = draft.client.profile) {
+        draft.server.idle_timeout += profile->ramp_up + profile->sustain;
+      }
     }
   }
 }

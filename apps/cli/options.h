@@ -10,6 +10,7 @@
 #include "application/application.h"
 #include "base/time.h"
 #include "cli/fail_if.h"
+#include "cli/profile.h"
 #include "cli/search.h"
 #include "pipeline/config.h"
 #include "wire/address.h"
@@ -81,8 +82,10 @@ struct ClientOptions {
   Duration hold_interval = 30s;
   Duration ramp = 0s;
   Duration warmup = 1s;
-  bool syn_only = false;                // SYNs at `cps`, and a reset for each answer
-  std::optional<SearchOptions> search;  // `cps` is then its bound
+  bool syn_only = false;                  // SYNs at `cps`, and a reset for each answer
+  std::optional<SearchOptions> search;    // `cps` is then its bound
+  std::optional<ProfileOptions> profile;  // and with it, what is to be reached
+  Objective objective;
   std::vector<FailIf> fail_if;
 };
 

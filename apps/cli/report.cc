@@ -202,6 +202,7 @@ std::string table(const Summary& summary) {
   Out out;
   line(out, "");
   line(out, "{}", summary.program);
+  if (summary.profile) out.append(profile_text(*summary.profile));
   search(out, summary);
   connections(out, summary);
   rates(out, summary);
@@ -217,6 +218,7 @@ std::string table(std::string_view scenario, const Summary& server, const Summar
   Out out;
   line(out, "");
   line(out, "pollux-bench, scenario {}, link {}", scenario, client.environment.link);
+  if (client.profile) out.append(profile_text(*client.profile));
   search(out, client);
   connections(out, client);
   rates(out, client);

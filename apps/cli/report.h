@@ -37,6 +37,13 @@ std::string table(std::string_view scenario, const Summary& server, const Summar
 /// One line of a search: its step of that number.
 std::string step_line(std::size_t number, const Search::Step& step);
 
+/// One line of a run of RFC 9411: its iteration of that number, counted from 0.
+std::string passage_line(const ProfileReport& report, std::size_t number);
+
+/// What such a run has come to: its iterations, and of the one that counts the phases, the key
+/// performance indicators and the criteria.
+std::string profile_text(const ProfileReport& report);
+
 /// "timeout 3, reset 1": those that are not zero, or nothing.
 std::string failures_text(const Summary::Failures& failures);
 

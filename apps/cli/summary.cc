@@ -16,11 +16,10 @@
 #include <numeric>
 
 #include "cli/error.h"
+#include "cli/profile_json.h"
 
 namespace pollux::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// Counts and rates are read by people too: three decimals are enough, and no exponents creep in.
 double rounded(double value) { return std::round(value * 1000) / 1000; }
@@ -169,6 +168,7 @@ Json json_of(const Summary& s) {
   out["cores"] = json_of_cores(s.cores);
   if (s.generator) out["generator"] = json_of(*s.generator);
   if (s.search) out["search"] = json_of(*s.search);
+  if (s.profile) out["profile"] = json_of(*s.profile);
   out["environment"] = json_of(s.environment);
   return out;
 }

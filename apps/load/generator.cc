@@ -50,7 +50,7 @@ Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, st
   if (Status fine = prepare(out, options); !fine) return fine.error();
   // The first shares take what cannot be divided.
   out.concurrency = static_cast<std::uint32_t>((options.concurrency + shares - 1 - share) / shares);
-  out.limited = options.limited && (options.cps || options.search);
+  out.limited = options.limited && (options.cps || options.search || options.profile);
   // Where there is a bound, whoever may have more open opens more.
   out.part = out.limited || options.hold
                  ? static_cast<double>(out.concurrency) / options.concurrency
@@ -63,6 +63,8 @@ Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, st
   out.hold_interval = options.hold_interval;
   out.ramp = options.ramp;
   out.syn_only = options.syn_only;
+  out.profile = options.profile.has_value();
+  if (out.profile && !out.rate) out.rate = 1;  // each iteration brings its own
   return out;
 }
 
@@ -79,17 +81,24 @@ Result<std::unique_ptr<Generator>> Generator::make(GeneratorOptions options) {
     if (!made) return made.error();
     sent_at = std::move(*made);
   }
+  BodyMeter body;
+  if (options.profile) {
+    auto made = BodyMeter::make(options.streams);
+    if (!made) return made.error();
+    body = std::move(*made);
+  }
   return std::unique_ptr<Generator>{
-      new Generator(std::move(options), std::move(held), std::move(sent_at))};
+      new Generator(std::move(options), std::move(held), std::move(sent_at), std::move(body))};
 }
 
 /// As many replies may be half read as there are connections.
-Generator::Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at)
+Generator::Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at, BodyMeter body)
     : options_(std::move(options)),
       pace_(options_.rate, options_.ramp),
       parser_(options_.prepared.front().method_is_head(), options_.streams),
       held_(std::move(held)),
       sent_at_(std::move(sent_at)),
+      body_(std::move(body)),
       rests_until_(options_.targets.size()),
       syns_(options_.targets.size()) {}
 

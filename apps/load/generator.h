@@ -14,6 +14,8 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "cli/options.h"
+#include "cli/profile.h"
+#include "load/body_meter.h"
 #include "load/hold_queue.h"
 #include "load/pace.h"
 #include "load/send_times.h"
@@ -48,6 +50,11 @@ struct GeneratorOptions {
   bool syn_only = false;
   /// The first request is ready before the SYN leaves, which takes it along where it may.
   bool fast_open = false;
+  /// Of a run of RFC 9411: replies are measured, and what is held is closed over the ramp-down.
+  bool profile = false;
+  Duration init{0};  // nothing is due in it
+  Duration ramp_down{0};
+  std::optional<std::uint64_t> object;  // bytes of body that each reply is to have
   /// The most connections that the stack keeps.
   std::uint32_t streams = 1'048'576;
 };
@@ -108,6 +115,9 @@ class Generator {
   void wind_down(Instant now) noexcept {
     winding_down_ = true;
     tally_.note_end();
+    wound_down_at_ = now;
+    held_to_close_ = tally_.live_established;
+    held_closed_ = 0;
     if (!pace_.closed_loop() && !options_.hold) tally_.behind = pace_.missing(now);
   }
   bool idle() const noexcept { return tally_.live == 0; }
@@ -120,15 +130,26 @@ class Generator {
     tally_.clear();
     measuring_ = winding_down_ = false;
     leftover_.reset();
-    pace_.start(now);
+    pace_.start(now + options_.init);
+    looked_ = now;
   }
   /// Before a start or restart: how many connections a second all generators open together.
   void set_rate(double all) noexcept { pace_ = Pace{all * options_.part, options_.ramp}; }
 
-  void on_start(auto& stack) noexcept { pace_.start(stack.now()); }
+  /// Before a start or restart: the next iteration of a run of RFC 9411.
+  void set_iteration(const cli::Iteration& iteration) noexcept;
+
+  void on_start(auto& stack) noexcept {
+    pace_.start(stack.now() + options_.init);
+    looked_ = stack.now();
+  }
 
   void on_poll(auto& stack) noexcept {
-    if (winding_down_) return;
+    if (options_.profile) note_time(stack.now());
+    if (winding_down_) {
+      if (options_.profile && options_.hold) close_held(stack);
+      return;
+    }
     for (std::uint32_t n = due(stack.now()); n != 0; --n) {
       if (!(options_.syn_only ? send_syn(stack) : open(stack))) break;
     }
@@ -144,6 +165,7 @@ class Generator {
     Session& session = stream.session();
     session.established = true;
     heard_ = true;
+    ++tally_.live_established;
     const Instant now = stream.stack().now();
     if (session.counted) {
       ++tally_.established;
@@ -175,8 +197,10 @@ class Generator {
 
   void on_closed(auto& stack, application::StreamId id, Session& session, Cause cause) noexcept {
     --tally_.live;
+    if (session.established) --tally_.live_established;
     heard_ = true;
     parser_.release(session.reply);
+    if (options_.profile) body_.take(id.index);
     if (options_.hold) held_.remove(id.index);
     if (cause == Cause::no_neighbor) rests_until_[session.target] = stack.now() + rest;
     // Who has the whole reply does not mind a reset behind it.
@@ -187,6 +211,9 @@ class Generator {
     const bool completed = session.done && !session.bad && (orderly || reset_by_plan);
     const bool left_over = leftover_ && cause == Cause::aborted && !reset_by_plan;
     if (!left_over) ++(completed ? tally_.live_completed : tally_.live_failed);
+    const bool by_reset =
+        cause == Cause::reset || cause == Cause::reset_at_end || cause == Cause::refused;
+    if (by_reset && (session.counted || (measuring_ && !winding_down_))) ++tally_.terminated;
     if (!session.counted) {
       if (!session.established) ++tally_.not_set_up_in_warmup;
       if (left_over && session.established) ++tally_.open_from_warmup;
@@ -217,7 +244,7 @@ class Generator {
   }
 
  private:
-  Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at);
+  Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at, BodyMeter body);
 
   static std::uint64_t elapsed(Instant from, Instant to) noexcept {
     return static_cast<std::uint64_t>(std::max<std::int64_t>((to - from).count(), 1));
@@ -250,11 +277,17 @@ class Generator {
   void spoil(Session& session) noexcept;
   void break_off(Session& session) noexcept;
 
+  // RFC 9411 (generator_profile.h)
+  void note_time(Instant now) noexcept;
+  void judge(const Session& session, std::uint64_t body) noexcept;
+  void close_held(auto& stack) noexcept;
+
   GeneratorOptions options_;
   Pace pace_;
   application::ReplyParser parser_;
   HoldQueue held_;     // of those that wait for their turn to ask again
   SendTimes sent_at_;  // where several requests are under way at once
+  BodyMeter body_;     // of replies whose size is asked for
   run::Tally tally_;
   std::vector<Instant> rests_until_;  // of each target
   std::uint32_t next_target_ = 0;
@@ -264,6 +297,10 @@ class Generator {
   bool winding_down_ = false;
   bool heard_ = false;  // of a connection that was opened or refused
   std::optional<run::Leftover> leftover_;
+  Instant looked_{};  // when the connections that are there were last taken note of
+  Instant wound_down_at_{};
+  std::uint64_t held_to_close_ = 0;
+  std::uint64_t held_closed_ = 0;
 };
 
 /// So many connections a second of all generators of these lanes together, from the next start on.
@@ -277,5 +314,6 @@ void set_rate(LanesByCore& by_core, std::uint64_t rate) {
 }  // namespace pollux::load
 
 #include "load/generator_open.h"
+#include "load/generator_profile.h"
 #include "load/generator_syn.h"
 #include "load/generator_talk.h"

@@ -83,6 +83,7 @@ void Generator::read(application::Stream auto& stream) noexcept {
     }
     if (!session.first_byte) note_first_byte(stream);
     const auto fed = parser_.feed(session.reply, bytes);
+    if (options_.profile) body_.feed(stream.id().index, bytes.first(fed.consumed));
     stream.consume(fed.consumed);
     if (fed.outcome == application::ReplyOutcome::bad) {
       spoil(session);
@@ -100,6 +101,9 @@ void Generator::note_first_byte(application::Stream auto& stream) noexcept {
   const Instant asked =
       options_.pipeline == 1 ? session.asked : sent_at_.at(stream.id().index, session.answered);
   tally_.first_byte.record(elapsed(asked, stream.stack().now()));
+  if (options_.profile && session.counted && session.answered == 0 && !options_.hold) {
+    tally_.syn_to_first_byte.record(elapsed(session.due, stream.stack().now()));
+  }
 }
 
 /// One reply is there, whole.
@@ -108,10 +112,12 @@ void Generator::answer(application::Stream auto& stream) noexcept {
   const auto& reply = session.reply;
   ++session.answered;
   ++tally_.live_answered;
+  const std::uint64_t body = options_.profile ? body_.take(stream.id().index) : 0;
   if (session.uncounted != 0) {
     --session.uncounted;
   } else {
     ++tally_.requests_answered;
+    if (options_.profile) judge(session, body);
     if (const unsigned code = reply.status(); code >= 100 && code < 1'000) {
       ++tally_.status[code - 100];
     }
@@ -122,6 +128,9 @@ void Generator::answer(application::Stream auto& stream) noexcept {
   if (!session.done && !session.said_close) return ask(stream);
   if (!session.done) break_off(session);
   session.closing = stream.stack().now();
+  if (options_.profile && session.counted && !session.bad) {
+    tally_.syn_to_last_byte.record(elapsed(session.due, session.closing));
+  }
   const bool half = session.half_sent != 0;
   // The server wants no more of a request that it has answered before all of it was sent; the rest
   // of one that it will go on to read is sent first.

@@ -14,6 +14,7 @@
 #include "run/deploy.h"
 #include "run/fleet.h"
 #include "run/ports.h"
+#include "run/profile.h"
 #include "run/report.h"
 #include "run/search.h"
 
@@ -54,10 +55,23 @@ int generate(const cli::LoadOptions& options) {
   const auto summary_of = [&](const run::Outcome& outcome) {
     const auto facts =
         devices->facts("pollux-load", options.shared, Lane::Pipeline::bytes_per_connection());
-    return run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
-                          devices->eal->cores(), outcome.cores, clock);
+    cli::Summary summary = run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
+                                          devices->eal->cores(), outcome.cores, clock);
+    if (options.client.profile) {
+      summary.sustain = run::sustain_of(outcome.ends.front(), outcome.samples);
+    }
+    return summary;
   };
   const cli::Summary summary = [&] {
+    if (options.client.profile) {
+      auto found = run::profile(options.shared, options.client, [&](const cli::Iteration& next) {
+        set_iteration(fleet.clients, next);
+        return std::vector{
+            summary_of(fleet.run_iteration(options.shared, next, *devices->eal, clock, tend))};
+      });
+      fleet.stop(*devices->eal, clock);
+      return std::move(found.back());
+    }
     if (!options.client.search) {
       return summary_of(
           fleet.run(options.shared, options.client.warmup, *devices->eal, clock, tend));

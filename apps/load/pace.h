@@ -25,6 +25,7 @@ class Pace {
   }
   Instant started() const noexcept { return started_; }
   bool closed_loop() const noexcept { return !rate_; }
+  /// Negative before the start.
   Duration since_start(Instant now) const noexcept { return now - started_; }
 
   /// Of a rate: how many connections are due that have not been taken yet.
@@ -53,7 +54,7 @@ class Pace {
 
  private:
   double seconds(Instant now) const noexcept {
-    return std::chrono::duration<double>(now - started_).count();
+    return std::max(std::chrono::duration<double>(now - started_).count(), 0.0);
   }
   double owed(Instant now) const noexcept {
     const double since = seconds(now);

@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "cli/options.h"
+#include "cli/profile.h"
 #include "dpdk/clock.h"
 #include "dpdk/eal.h"
 #include "run/lane.h"
@@ -41,6 +42,7 @@ struct NoLane {
 struct Outcome {
   std::vector<End> ends;  // "server", "client"; an end without lanes is left out
   std::vector<std::vector<double>> per_second;
+  std::vector<cli::Sustain::Sample> samples;  // of the last end, in a run of RFC 9411
   std::vector<std::unique_ptr<CoreReport>> cores;
 };
 
@@ -58,6 +60,7 @@ class Fleet {
   Outcome run(const cli::SharedOptions& options, Duration warmup, dpdk::Eal& eal,
               const dpdk::TscClock& clock, const std::function<void()>& tend = {}) {
     Shared shared;
+    shared.schedule.duration = length(options.duration);
     return run(shared, options, warmup, eal, clock, tend);
   }
 
@@ -66,9 +69,19 @@ class Fleet {
   Outcome run_step(const cli::SharedOptions& options, Duration warmup, dpdk::Eal& eal,
                    const dpdk::TscClock& clock, const std::function<void()>& tend = {}) {
     Shared shared;
-    shared.continues = std::exchange(stepped_, true);
-    shared.goes_on = true;
-    return run(shared, options, warmup, eal, clock, tend);
+    shared.schedule.duration = length(options.duration);
+    return step(shared, options, warmup, eal, clock, tend);
+  }
+  /// A step that is an iteration of RFC 9411: init and ramp-up before the measured time, which is
+  /// the sustain phase, and the ramp-down after it.
+  Outcome run_iteration(const cli::SharedOptions& options, const cli::Iteration& iteration,
+                        dpdk::Eal& eal, const dpdk::TscClock& clock,
+                        const std::function<void()>& tend = {}) {
+    Shared shared;
+    shared.schedule.duration = iteration.sustain;
+    shared.schedule.grace += iteration.ramp_down;
+    shared.schedule.sample = iteration.sample;
+    return step(shared, options, iteration.init + iteration.ramp_up, eal, clock, tend);
   }
   void stop(dpdk::Eal& eal, const dpdk::TscClock& clock) {
     eal.launch(servers.size(), [&](std::size_t i) {
@@ -79,13 +92,20 @@ class Fleet {
   }
 
  private:
+  static Duration length(Duration asked) { return asked == Duration{0} ? Duration::max() : asked; }
+
+  Outcome step(Shared& shared, const cli::SharedOptions& options, Duration warmup, dpdk::Eal& eal,
+               const dpdk::TscClock& clock, const std::function<void()>& tend) {
+    shared.continues = std::exchange(stepped_, true);
+    shared.goes_on = true;
+    return run(shared, options, warmup, eal, clock, tend);
+  }
   Outcome run(Shared& shared, const cli::SharedOptions& options, Duration warmup, dpdk::Eal& eal,
               const dpdk::TscClock& clock, const std::function<void()>& tend) {
     Outcome outcome;
     add_end(outcome, "server", servers);
     add_end(outcome, "client", clients);
     shared.schedule.measure_from = clock.now() + warmup;
-    shared.schedule.duration = options.duration == Duration{0} ? Duration::max() : options.duration;
     for (std::size_t i = 0; i < servers.size(); ++i) {
       outcome.cores.push_back(std::make_unique<CoreReport>());
       if (!clients[i].empty()) shared.clients_running.fetch_add(1);
@@ -101,6 +121,7 @@ class Fleet {
     fill_in(outcome, "server", servers);
     fill_in(outcome, "client", clients);
     outcome.per_second = monitor.per_second();
+    outcome.samples = monitor.samples();
     return outcome;
   }
 

@@ -20,7 +20,9 @@ struct Schedule {
   /// From then on; Duration::max(): until stopped.
   Duration duration;
   /// How long connections that are under way at the end are waited for.
-  static constexpr Duration grace = 1s;
+  Duration grace = 1s;
+  /// How often the measured time is looked at for a run of RFC 9411; 0: not.
+  Duration sample{0};
 };
 
 /// What all cores of a run share.
@@ -126,7 +128,11 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
       shared.wound_down.store(true, std::memory_order_release);
     }
     if (phase != Phase::winding_down) continue;
-    const bool late = now - wound_down_at >= Schedule::grace;
+    // Whoever asks for the end does not wait for a ramp-down.
+    if (stopped) leftover = Leftover::aborted;
+    const Duration grace =
+        stopped ? std::min<Duration>(shared.schedule.grace, 1s) : shared.schedule.grace;
+    const bool late = now - wound_down_at >= grace;
     if (!clients_done) {
       const bool idle = std::all_of(clients.begin(), clients.end(),
                                     [](const auto& lane) { return lane->idle(); });
@@ -140,7 +146,7 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
     const bool others_done = shared.clients_running.load(std::memory_order_acquire) == 0;
     const bool servers_idle =
         std::all_of(servers.begin(), servers.end(), [](const auto& lane) { return lane->idle(); });
-    const bool overdue = now - wound_down_at >= Schedule::grace + 200ms;
+    const bool overdue = now - wound_down_at >= grace + 200ms;
     if (clients_done && others_done && (servers_idle || late || overdue)) break;
     if (overdue) break;
   }

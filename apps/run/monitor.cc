@@ -32,7 +32,8 @@ Monitor::Monitor(const cli::SharedOptions& options, const dpdk::TscClock& clock,
       next_live_(started_ + options.stats_interval),
       next_second_(shared.schedule.measure_from),
       last_second_(ends.size()),
-      per_second_(ends.size()) {
+      per_second_(ends.size()),
+      next_sample_(shared.schedule.measure_from) {
   last_live_.at = started_;
 }
 
@@ -49,6 +50,10 @@ void Monitor::watch(const std::atomic<unsigned>& cores_running, const std::funct
     if (options_.stats_interval > Duration{0} && now >= next_live_) print_live(now);
     if (now >= next_second_ && !shared_.wound_down.load(std::memory_order_acquire)) {
       sample_second(now);
+    }
+    if (shared_.schedule.sample > Duration{0} && now >= next_sample_ &&
+        !shared_.wound_down.load(std::memory_order_acquire)) {
+      sample_sustain(now);
     }
   }
   sample_last_seconds();
@@ -119,6 +124,15 @@ void Monitor::sample_second(Instant now) {
   next_second_ += first ? Duration{1s} : over * Duration{1s};
 }
 
+/// The client's end is the last.
+void Monitor::sample_sustain(Instant now) {
+  Sampler::Look look;
+  look.at = now;
+  for (const LaneView& lane : ends_.back().lanes) look.add(*lane.tally, *lane.live);
+  sampler_.take(look);
+  while (next_sample_ <= now) next_sample_ += shared_.schedule.sample;
+}
+
 /// Seconds that were measured whole and not looked at in time end as the measured time did.
 void Monitor::sample_last_seconds() {
   Duration measured{0};
@@ -147,6 +161,20 @@ void Monitor::note_rate(std::size_t end, const Sample& latest, std::size_t secon
   const std::uint64_t more = std::max(latest.completed, last.completed) - last.completed;
   const double rate = static_cast<double>(more) / seconds(latest.at - last.at);
   per_second_[end].insert(per_second_[end].end(), seconds_over, rate);
+}
+
+cli::Sustain sustain_of(const End& end, std::vector<cli::Sustain::Sample> samples) {
+  cli::Sustain out;
+  out.samples = std::move(samples);
+  Histogram first_byte, last_byte;
+  for (const LaneView& lane : end.lanes) {
+    add(out, *lane.tally);
+    first_byte.add(lane.tally->syn_to_first_byte);
+    last_byte.add(lane.tally->syn_to_last_byte);
+  }
+  out.first_byte_ms = milliseconds_of(first_byte);
+  out.last_byte_ms = milliseconds_of(last_byte);
+  return out;
 }
 
 cli::Summary summarize(const Facts& facts, const End& end, const std::vector<double>& per_second,

@@ -13,6 +13,7 @@
 #include "dpdk/clock.h"
 #include "link/arp.h"
 #include "run/loop.h"
+#include "run/sampler.h"
 #include "run/tally.h"
 
 namespace pollux::run {
@@ -43,6 +44,8 @@ class Monitor {
 
   /// Rates of the measured whole seconds, one list for each end.
   const std::vector<std::vector<double>>& per_second() const noexcept { return per_second_; }
+  /// Of the last end, where the schedule asks for them.
+  const std::vector<cli::Sustain::Sample>& samples() const noexcept { return sampler_.samples(); }
 
  private:
   struct Sample {
@@ -54,6 +57,7 @@ class Monitor {
   void print_live(Instant now);
   void warn_of_conflicts(Instant now);
   void sample_second(Instant now);
+  void sample_sustain(Instant now);
   void sample_last_seconds();
   void note_rate(std::size_t end, const Sample& latest, std::size_t seconds_over);
 
@@ -69,6 +73,8 @@ class Monitor {
   std::optional<Instant> warned_;  // of a conflict, last
   std::vector<Sample> last_second_;
   std::vector<std::vector<double>> per_second_;
+  Instant next_sample_;
+  Sampler sampler_;
 };
 
 /// What stays the same for a whole run.
@@ -81,6 +87,9 @@ struct Facts {
   std::uint64_t connections_capacity = 0;  // of each lane
   std::string offloads = "none";           // of the device
 };
+
+/// The sustain phase of a client's end.
+cli::Sustain sustain_of(const End& end, std::vector<cli::Sustain::Sample> samples);
 
 /// One end's summary, all lanes and cores added up.
 cli::Summary summarize(const Facts& facts, const End& end, const std::vector<double>& per_second,

@@ -37,8 +37,9 @@ int judge(const cli::ClientOptions& asked, const cli::Summary& client) {
   }
   auto failures = cli::failures_of(asked.fail_if, client);
   // Whoever ends a run by a signal has seen enough.
-  auto nothing =
-      cli::stop_requested() ? std::nullopt : cli::nothing_came_through(client, asked.hold);
+  auto nothing = client.profile          ? cli::not_valid(*client.profile)
+                 : cli::stop_requested() ? std::nullopt
+                                         : cli::nothing_came_through(client, asked.hold);
   if (nothing) failures.push_back(std::move(*nothing));
   for (const std::string& line : failures) fmt::print(stderr, "{}\n", line);
   return failures.empty() ? 0 : 1;

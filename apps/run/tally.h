@@ -56,17 +56,33 @@ struct Tally {
   Count not_set_up_in_warmup;
   /// Of a rate: what was due when the measured time was over, and not opened.
   Count behind;
+  /// Connections that are established now, and their number times the nanoseconds that they were,
+  /// of as many nanoseconds as were watched.
+  Count live_established, established_ns, watched_ns;
+  /// Connections that lived when the measured time began.
+  Count live_before;
+  /// Ended by a reset that nobody had asked for, of those that count and of those before them.
+  Count terminated;
+  /// Of a run of RFC 9411: replies of status 200, and those of them that had another size than the
+  /// object; the least and the greatest body, in bytes and one more (0: none yet).
+  Count transactions_ok, wrong_size, smallest, largest;
   Histogram connect, first_byte, close;
   Histogram late;  // of a rate: how long after it was due each was opened
+  /// Of a run of RFC 9411, from when the SYN was due: to the first byte, and to the last.
+  Histogram syn_to_first_byte, syn_to_last_byte;
 
   /// Forgets all but who lives, between two steps of a search.
   void clear() noexcept {
-    const std::uint64_t alive = live;
+    const std::uint64_t alive = live, established_ones = live_established;
     std::destroy_at(this);
     std::construct_at(this);
     live = alive;
+    live_established = established_ones;
   }
-  void note_begin() noexcept { live_completed_before = std::uint64_t{live_completed}; }
+  void note_begin() noexcept {
+    live_completed_before = std::uint64_t{live_completed};
+    live_before = std::uint64_t{live};
+  }
   /// The measured time is over.
   void note_end() noexcept {
     completed_in_time = std::uint64_t{completed};

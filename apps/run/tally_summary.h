@@ -1,6 +1,10 @@
 #pragma once
 
+#include <algorithm>
+
+#include "base/histogram.h"
 #include "cli/summary.h"
+#include "cli/sustain.h"
 #include "run/tally.h"
 
 namespace pollux::run {
@@ -40,6 +44,26 @@ inline void add(cli::Summary& out, const Tally& tally) {
   for (unsigned code = 100; code < 1'000; ++code) {
     if (const std::uint64_t n = tally.status[code - 100]; n != 0) r.status[code] += n;
   }
+}
+
+/// Adds to a sustain phase what one lane has counted, but for its samples and latencies.
+inline void add(cli::Sustain& out, const Tally& tally) {
+  out.live_before += tally.live_before;
+  out.transactions_ok += tally.transactions_ok;
+  out.wrong_size += tally.wrong_size;
+  out.terminated += tally.terminated;
+  if (tally.largest == 0) return;
+  const bool first = out.replies == 0;
+  const std::uint64_t least = tally.smallest - 1;
+  out.smallest = first ? least : std::min(out.smallest, least);
+  out.largest = std::max(out.largest, tally.largest - 1);
+  out.replies += tally.requests_answered;
+}
+
+/// From a histogram of nanoseconds.
+inline cli::Spread milliseconds_of(const Histogram& histogram) {
+  return {static_cast<double>(histogram.min()) / 1e6, histogram.mean() / 1e6,
+          static_cast<double>(histogram.max()) / 1e6};
 }
 
 }  // namespace pollux::run

@@ -306,7 +306,7 @@ TEST(Help, OfEveryProgramNamesItsOptionsAndExamples) {
     EXPECT_THAT(text, HasSubstr("--cores LIST"));
     EXPECT_THAT(text, HasSubstr("--version"));
   }
-  EXPECT_THAT(load({"--help"}).text, HasSubstr("a run of RFC 9411 (not yet)"));
+  EXPECT_THAT(load({"--help"}).text, HasSubstr("rfc9411-concurrent"));
   EXPECT_THAT(httpd({"--help"}).text, Not(HasSubstr("--target")));
 }
 
@@ -438,6 +438,68 @@ TEST(Config, GivesWayToTheOtherWayToEnd) {
   EXPECT_EQ(bench({"--config", both.path()}).exit_code, 2);
 }
 
+/// With what pollux-load cannot do without.
+ClientOptions profile(std::vector<std::string> words) {
+  words.insert(words.begin(), {"--device", "tap:a", "--address", "10.0.0.2/24", "--target",
+                               "10.0.0.1:80", "--profile"});
+  const auto parsed = load(std::move(words));
+  EXPECT_TRUE(parsed.options) << parsed.text;
+  return parsed.options ? parsed.options->client : ClientOptions{};
+}
+
+TEST(Profile, HasThePhasesThatTheRfcRecommends) {
+  const auto client = profile({"rfc9411-cps"});
+  ASSERT_TRUE(client.profile);
+  EXPECT_EQ(client.profile->kind, Profile::cps);
+  EXPECT_EQ(client.profile->init, 5s);
+  EXPECT_EQ(client.profile->ramp_up, 30s);
+  EXPECT_EQ(client.profile->sustain, 300s);
+  EXPECT_EQ(client.profile->ramp_down, 30s);
+  EXPECT_EQ(client.profile->iteration, 30s);
+  EXPECT_EQ(client.objective.from, 1'000u);
+  EXPECT_FALSE(client.objective.target);
+  EXPECT_EQ(client.close, Close::client);
+  EXPECT_EQ(client.requests, 1u);
+  EXPECT_FALSE(client.hold);
+}
+
+TEST(Profile, TakesItsPhasesAndItsTargetFromTheOptions) {
+  const auto client = profile({"rfc9411-cps", "--cps", "20000", "--duration", "10", "--ramp", "2",
+                               "--init", "0.5", "--object", "1024", "--close", "server"});
+  EXPECT_EQ(client.profile->init, 500ms);
+  EXPECT_EQ(client.profile->ramp_up, 2s);
+  EXPECT_EQ(client.profile->ramp_down, 2s) << "as long as the ramp-up";
+  EXPECT_EQ(client.profile->sustain, 10s);
+  EXPECT_EQ(client.profile->iteration, 10s) << "no longer than what counts";
+  EXPECT_EQ(client.profile->object, 1'024u);
+  EXPECT_EQ(client.objective.target, 20'000u);
+  EXPECT_EQ(client.close, Close::server);
+  EXPECT_EQ(profile({"rfc9411-cps", "--ramp-down", "1"}).profile->ramp_down, 1s);
+}
+
+TEST(Profile, ThroughputHasTenTransactionsAConnection) {
+  const auto client = profile({"rfc9411-throughput", "--throughput", "2.5G"});
+  EXPECT_EQ(client.requests, 10u);
+  EXPECT_EQ(client.profile->throughput, 2.5e9);
+  EXPECT_EQ(profile({"rfc9411-throughput", "--throughput", "64000"}).profile->throughput, 64e3);
+  EXPECT_EQ(profile({"rfc9411-throughput", "--throughput", "3M"}).profile->throughput, 3e6);
+  EXPECT_EQ(profile({"rfc9411-latency", "--requests", "10"}).requests, 10u);
+}
+
+TEST(Profile, ConcurrentConnectionsAreHeld) {
+  const auto client = profile({"rfc9411-concurrent", "--concurrency", "90000"});
+  EXPECT_TRUE(client.hold);
+  EXPECT_EQ(client.objective.target, 90'000u);
+  EXPECT_EQ(client.profile->ramp_up, Duration{300s} / 9)
+      << "as long as the time between two requests";
+  EXPECT_EQ(
+      profile({"rfc9411-concurrent", "--concurrency", "90000", "--cps", "3000"}).profile->ramp_up,
+      30s);
+  EXPECT_EQ(
+      profile({"rfc9411-concurrent", "--concurrency", "90000", "--ramp", "7"}).profile->ramp_up,
+      7s);
+}
+
 TEST(Search, HasDefaultsABoundAndItsOwnOptions) {
   EXPECT_FALSE(bench({"--cps", "9"}).options->client.search);
   const auto plain = bench({"--search"}).options->client.search;
@@ -496,7 +558,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "': neither text, a number, true nor false, nor a list of these; try: duration = "
                   "\"...\""},
         WrongFile{"profile = \"x\"\n", "--profile 'x'",
-                  "': not yet in this version; try: --cps, --ramp and --duration by hand"}));
+                  "': not rfc9411-cps, rfc9411-throughput, rfc9411-latency or "
+                  "rfc9411-concurrent; try: --profile rfc9411-cps"}));
 
 TEST(Config, WithSeveralDevicesTakesNoLooseSetting) {
   const File file("device = [\"tap:a\", \"tap:b\"]\naddress = \"10.0.0.1/24\"\n");

@@ -323,10 +323,36 @@ INSTANTIATE_TEST_SUITE_P(
               "--listen: not an option of pollux-load; try: pollux-httpd or pollux-bench"},
         Wrong{{"--link", "ring"}, "--link: not an option of pollux-load; try: pollux-bench"}));
 
-INSTANTIATE_TEST_SUITE_P(NotYet, WrongLoad,
-                         testing::Values(Wrong{{"--profile", "x"},
-                                               "--profile 'x': not yet in this version; try: "
-                                               "--cps, --ramp and --duration by hand"}));
+INSTANTIATE_TEST_SUITE_P(
+    Profile, WrongLoad,
+    testing::Values(
+        Wrong{{"--profile", "x"},
+              "--profile 'x': not rfc9411-cps, rfc9411-throughput, rfc9411-latency or "
+              "rfc9411-concurrent; try: --profile rfc9411-cps"},
+        Wrong{{"--object", "1"}, "--object: without --profile; try: --profile rfc9411-cps with it"},
+        Wrong{{"--profile", "rfc9411-cps", "--search"},
+              "--profile rfc9411-cps: together with --search; try: one of the two"},
+        Wrong{{"--reset", "--profile", "rfc9411-cps"},
+              "--profile rfc9411-cps: together with --reset; try: one of the two"},
+        Wrong{{"--profile", "rfc9411-cps", "--duration", "0.5"},
+              "--duration: a sustain phase has a second at least; try: --duration 300"},
+        Wrong{{"--profile", "rfc9411-cps", "--throughput", "10G"},
+              "--profile rfc9411-cps: together with --throughput; try: --cps for its target"},
+        Wrong{{"--profile", "rfc9411-throughput", "--cps", "10"},
+              "--profile rfc9411-throughput: together with --cps; try: --throughput for its "
+              "target"},
+        Wrong{{"--profile", "rfc9411-throughput", "--throughput", "10T"},
+              "--throughput '10T': not a number of bits a second, with k, M or G behind it or "
+              "without; try: --throughput 10G"},
+        Wrong{{"--profile", "rfc9411-latency", "--cps", "10", "--throughput", "1M"},
+              "--profile rfc9411-latency: together with both --cps and --throughput; try: one of "
+              "the two"},
+        Wrong{{"--profile", "rfc9411-concurrent"},
+              "--profile rfc9411-concurrent: has no number of connections to reach; try: "
+              "--concurrency 100000 with it"},
+        Wrong{{"--profile", "rfc9411-concurrent", "--concurrency", "9", "--requests", "3"},
+              "--profile rfc9411-concurrent: together with --requests; try: neither: it asks ten "
+              "times"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Search, WrongLoad,

@@ -66,6 +66,7 @@ class GeneratorTest : public testing::Test {
     auto server_config = config_for(server_address, 1);
     server_config.tcp.syn_cookies = server_cookies_;
     server_config.half_open = server_half_open_;
+    server_config.connections = server_connections_;
     server_ =
         std::move(*ServerPipeline::make(server_config, server_device_, *responder_, world_.now()));
     client_ = std::move(*ClientPipeline::make(config_for(client_address, 2), client_device_,
@@ -111,6 +112,7 @@ class GeneratorTest : public testing::Test {
 
   tcp::SynCookieUse server_cookies_ = tcp::SynCookieUse::automatic;
   std::uint32_t server_half_open_ = 10'000;
+  std::uint32_t server_connections_ = 10'000;
   sim::World world_{7};
   sim::Device& server_device_ = world_.add_device({.name = "server", .mac = {{2, 0, 0, 0, 0, 1}}});
   sim::Device& client_device_ = world_.add_device({.name = "client", .mac = {{2, 0, 0, 0, 0, 2}}});

@@ -1,0 +1,82 @@
+#pragma once
+
+// What Generator does for the runs of RFC 9411. Included by generator.h alone.
+
+#include <chrono>
+
+#include "load/generator.h"
+
+namespace pollux::load {
+
+/// Its share of what the iteration asks for.
+inline void Generator::set_iteration(const cli::Iteration& iteration) noexcept {
+  const double rate = iteration.rate * options_.part;
+  // Held connections are opened evenly in the ramp-up, until all are there.
+  pace_ = Pace{rate, iteration.holds() ? Duration{0} : iteration.ramp_up};
+  if (iteration.holds()) {
+    const double share = static_cast<double>(iteration.connections) * options_.part;
+    options_.concurrency = std::max<std::uint32_t>(static_cast<std::uint32_t>(share + 0.5), 1);
+  }
+  options_.init = iteration.init;
+  options_.ramp_down = iteration.ramp_down;
+  options_.hold_interval = iteration.think;
+  options_.object = iteration.object;
+}
+
+/// For the average of the connections that are there: what has been since the last poll.
+inline void Generator::note_time(Instant now) noexcept {
+  const Duration since = now - std::exchange(looked_, now);
+  if (since > Duration{0}) {
+    const auto ns = static_cast<std::uint64_t>(since.count());
+    tally_.established_ns += std::uint64_t{tally_.live_established} * ns;
+    tally_.watched_ns += ns;
+  }
+}
+
+/// A reply that is whole, of a request that counts.
+inline void Generator::judge(const Session& session, std::uint64_t body) noexcept {
+  if (tally_.smallest == 0 || body + 1 < tally_.smallest) tally_.smallest = body + 1;
+  if (body + 1 > tally_.largest) tally_.largest = body + 1;
+  if (session.reply.status() != 200) return;
+  const bool right = !options_.object || body == *options_.object;
+  ++(right ? tally_.transactions_ok : tally_.wrong_size);
+}
+
+/// Held connections are closed evenly over the ramp-down, those that wait for an answer last.
+void Generator::close_held(auto& stack) noexcept {
+  const Instant now = stack.now();
+  const std::uint64_t all = held_to_close_;
+  const double part = options_.ramp_down == Duration{0}
+                          ? 1
+                          : std::chrono::duration<double>(now - wound_down_at_) /
+                                std::chrono::duration<double>(options_.ramp_down);
+  const auto due = static_cast<std::uint64_t>(std::min(part, 1.0) * static_cast<double>(all));
+  for (std::uint32_t n = burst; n != 0 && held_closed_ < due && !held_.empty(); --n) {
+    const application::StreamId id = held_.front();
+    auto stream = stack.stream(id);
+    if (!stream) {
+      held_.remove(id.index);
+      continue;
+    }
+    Session& session = stream->session();
+    if (session.begun != session.answered) {
+      held_.push(id, now);
+      continue;
+    }
+    held_.remove(id.index);
+    ++held_closed_;
+    session.done = true;
+    session.due = now;
+    begin_close(*stream);
+  }
+}
+
+/// What the iteration asks for, of all generators of these lanes together, from the next start on.
+template <class LanesByCore>
+void set_iteration(LanesByCore& by_core, const cli::Iteration& iteration) {
+  for (auto& lanes : by_core) {
+    for (auto& lane : lanes) lane->application().set_iteration(iteration);
+  }
+}
+
+}  // namespace pollux::load
