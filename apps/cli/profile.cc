@@ -136,12 +136,15 @@ Iteration ProfilePlan::at(Iteration::Kind kind, std::uint64_t objective, Duratio
     out.connections = objective;
     out.rate = target / std::max(seconds(options_.ramp_up), 0.001);
     out.ramp_up = duration(static_cast<double>(objective) / out.rate);
-    out.think = (out.ramp_up + sustain) / 10;
+    out.sustain = std::max(sustain, std::min(least_sustain(out.ramp_up), options_.sustain));
+    out.think = (out.ramp_up + out.sustain) / 10;
     // Requests come and go with the think time: all of them are in each sample of that length.
     out.sample = out.think;
   }
   return out;
 }
+
+Duration least_sustain(Duration ramp_up) noexcept { return ramp_up * 4 / 6 + 1ms; }
 
 std::string_view name(Profile profile) noexcept {
   switch (profile) {

@@ -73,6 +73,9 @@ struct Iteration {
 /// doubles from `from` on until an iteration is not valid. Profile::latency has its target for the
 /// only other iteration (s.7.4.4), or finds the highest load so and takes half of it.
 ///
+/// Of Profile::concurrent a sustain phase has at least the length in which each connection asks
+/// four times.
+///
 /// Iterations that look for the load may be shorter than the one that counts. Where they have
 /// promised too much, the search goes on below with iterations of the whole length.
 class ProfilePlan {
@@ -99,6 +102,10 @@ class ProfilePlan {
   bool whole_ = false;             // every iteration has the whole length
   enum class Stage : std::uint8_t { probe, first, on, over } stage_ = Stage::probe;
 };
+
+/// The shortest sustain phase behind such a ramp-up that has four times the time from one request
+/// of a held connection to its next: that is a tenth of both together.
+Duration least_sustain(Duration ramp_up) noexcept;
 
 /// "rfc9411-cps" and so on, and back.
 std::string_view name(Profile profile) noexcept;

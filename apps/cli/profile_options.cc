@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,17 @@ namespace {
 
 Error usage(std::string what, std::string why, std::string remedy) {
   return Error{Error::Kind::usage, std::move(what), std::move(why), std::move(remedy)};
+}
+
+/// Of --profile rfc9411-concurrent.
+Duration ramp_up_of(const Draft& draft) {
+  if (draft.client.cps) {
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
+        static_cast<double>(draft.client.concurrency) / static_cast<double>(*draft.client.cps)));
+  }
+  if (draft.has("--ramp")) return draft.client.ramp;
+  // As long as the time between two requests, so that these are spread evenly.
+  return (draft.has("--duration") ? draft.shared.duration : draft.profile.sustain) / 9;
 }
 
 }  // namespace
@@ -58,6 +70,16 @@ Status check_profile(const Draft& draft) {
   if (draft.has("--duration") && draft.shared.duration < 1s) {
     return usage("--duration", "a sustain phase has a second at least", "--duration 300");
   }
+  const Duration sustain = draft.has("--duration") ? draft.shared.duration : draft.profile.sustain;
+  if (concurrent && least_sustain(ramp_up_of(draft)) > sustain) {
+    return usage(
+        "--duration",
+        "the sustain phase is too short for its ramp-up: connections ask less than four "
+        "times in it",
+        fmt::format(
+            "--duration {:.0f}, or a shorter ramp-up",
+            std::ceil(std::chrono::duration<double>(least_sustain(ramp_up_of(draft))).count())));
+  }
   return std::monostate{};
 }
 
@@ -70,13 +92,7 @@ void fill_in_profile(Draft& draft) {
   client.objective = {draft.search.from, client.cps, draft.search.resolution};
   if (draft.has("--ramp")) profile.ramp_up = client.ramp;
   if (profile.kind == Profile::concurrent) {
-    if (client.cps) {
-      profile.ramp_up = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
-          static_cast<double>(client.concurrency) / static_cast<double>(*client.cps)));
-    } else if (!draft.has("--ramp")) {
-      // As long as the time between two requests, so that these are spread evenly.
-      profile.ramp_up = profile.sustain / 9;
-    }
+    profile.ramp_up = ramp_up_of(draft);
     client.objective.target = client.concurrency;
     client.hold = true;
   }

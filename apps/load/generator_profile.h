@@ -50,7 +50,9 @@ void Generator::close_held(auto& stack) noexcept {
                           ? 1
                           : std::chrono::duration<double>(now - wound_down_at_) /
                                 std::chrono::duration<double>(options_.ramp_down);
-  const auto due = static_cast<std::uint64_t>(std::min(part, 1.0) * static_cast<double>(all));
+  // Some may have been set up since then: in the end all are closed.
+  const std::uint64_t due =
+      part >= 1 ? UINT64_MAX : static_cast<std::uint64_t>(part * static_cast<double>(all));
   for (std::uint32_t n = burst; n != 0 && held_closed_ < due && !held_.empty(); --n) {
     const application::StreamId id = held_.front();
     auto stream = stack.stream(id);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -172,6 +173,23 @@ TEST(Profile, TenRequestsFillTheTimeThatAConnectionIsHeld) {
   EXPECT_EQ(all[3].ramp_up, 20s);
   EXPECT_EQ(all[3].think, 20s);
   EXPECT_EQ(all[3].sample, 20s) << "each has a request of every connection";
+}
+
+TEST(Profile, AShortSustainPhaseStillHasFourRequestsOfEachConnection) {
+  ProfileOptions options;
+  options.kind = Profile::concurrent;
+  options.ramp_up = 120s;
+  options.iteration = 10s;
+  const auto all = run(options, {.target = 100'000}, up_to(100'000));
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[1].ramp_up, 12s);
+  EXPECT_EQ(all[1].sustain, 10s);
+  EXPECT_EQ(all[2].ramp_up, 120s);
+  EXPECT_NEAR(std::chrono::duration<double>(all[2].sustain).count(), 80, 0.01);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    EXPECT_GE(all[i].sustain, 4 * all[i].think) << i;
+    EXPECT_EQ(all[i].think, (all[i].ramp_up + all[i].sustain) / 10);
+  }
 }
 
 TEST(Profile, EachHasAName) {

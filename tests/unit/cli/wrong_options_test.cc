@@ -352,7 +352,11 @@ INSTANTIATE_TEST_SUITE_P(
               "--concurrency 100000 with it"},
         Wrong{{"--profile", "rfc9411-concurrent", "--concurrency", "9", "--requests", "3"},
               "--profile rfc9411-concurrent: together with --requests; try: neither: it asks ten "
-              "times"}));
+              "times"},
+        Wrong{{"--profile", "rfc9411-concurrent", "--concurrency", "9000", "--cps", "100",
+               "--duration", "59"},
+              "--duration: the sustain phase is too short for its ramp-up: connections ask less "
+              "than four times in it; try: --duration 61, or a shorter ramp-up"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Search, WrongLoad,
