@@ -71,19 +71,20 @@ Criterion of_failures(std::string_view name, std::uint64_t failed, std::uint64_t
               fmt::format("{} of {}", grouped(failed), grouped(all)));
 }
 
-/// A count is whole: one transaction more or less in a sample is none that deviates.
-Criterion of_forwarding(const std::vector<Sample>& samples, const Spread& throughput) {
+/// A count is whole: one connection more or less in a sample (of those that are held, one
+/// transaction) is none that deviates.
+Criterion of_forwarding(const std::vector<Sample>& samples, const Spread& throughput, bool holds) {
   const double deviation =
       samples.empty() || throughput.avg <= 0 ? 1 : farthest(throughput) / throughput.avg;
   Criterion out =
       make("forwarding_rate", Criterion::Kind::below, most_rate_deviation, deviation,
            fmt::format("{:.2f} % off at most, of {} samples", deviation * 100, samples.size()));
-  double bytes = 0, transactions = 0;
+  double bytes = 0, all = 0;
   for (const Sample& sample : samples) {
     bytes += sample.bytes;
-    transactions += sample.transactions;
+    all += holds ? sample.transactions : sample.connections;
   }
-  const double of_one = transactions > 0 ? bytes / transactions : 0;
+  const double of_one = all > 0 ? bytes / all : 0;
   const bool by_one = std::all_of(samples.begin(), samples.end(), [&](const Sample& sample) {
     return std::abs(sample.bytes - throughput.avg / 8 * sample.seconds) <= of_one;
   });
@@ -151,7 +152,7 @@ std::vector<Criterion> criteria_of(const Summary& client, const Iteration& itera
   std::vector<Criterion> out{
       of_failures("failed_transactions", failed, kpi.transactions_attempted),
       of_failures("terminated_connections", kpi.connections_terminated, kpi.connections_attempted),
-      of_forwarding(s.samples, kpi.throughput),
+      of_forwarding(s.samples, kpi.throughput, iteration.holds()),
       of_concurrency(s.samples, kpi.concurrent_connections),
       of_objective(client, iteration, kpi),
       make("object_size", Criterion::Kind::at_most, 0, static_cast<double>(s.wrong_size),

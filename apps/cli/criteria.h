@@ -27,7 +27,8 @@ struct Criterion {
 /// Those of RFC 9411 s.7.2.3.3, for all four profiles alike: failed_transactions and
 /// terminated_connections, each below 0.001 % of what was attempted; forwarding_rate and
 /// concurrent_connections, which deviate from their average by less than 5 % and 10 % (or, since
-/// counts are whole, by one transaction in a sample, and by less than one connection). Beside them
+/// counts are whole, by what one connection takes, of those that are held one transaction, and by
+/// less than one connection). Beside them
 /// what makes the run one: objective, at least 99 % of the load that was to be reached (s.7.4.3.3);
 /// object_size, no reply of another size; and test_equipment, at most 0.5 % of what was due was not
 /// opened by the generator.

@@ -123,7 +123,9 @@ void indicators(Out& out, const Passage& passage) {
   spread(out, "transactions/s", kpi.transactions_per_second, false);
   // RFC 9411 s.6.3 wants the layer told.
   spread(out, "throughput, layer 2, kbit/s", scaled(kpi.throughput, 1'000), false);
-  spread(out, "concurrent connections", kpi.concurrent_connections, false);
+  // Few of them are a fraction on average.
+  spread(out, "concurrent connections", kpi.concurrent_connections,
+         kpi.concurrent_connections.avg < 100);
   if (passage.iteration.holds()) return;
   spread(out, "time to first byte, ms", kpi.first_byte_ms, true);
   spread(out, "time to last byte, ms", kpi.last_byte_ms, true);

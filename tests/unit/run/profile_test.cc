@@ -239,6 +239,19 @@ TEST_F(ProfileWorld, NobodyToAnswerEndsIt) {
   EXPECT_THAT(report.not_begun, testing::StartsWith("no request was answered: refused"));
 }
 
+TEST_F(ProfileWorld, ANetworkThatWakesUpLateIsWaitedFor) {
+  ask(cli::Profile::cps, 100);
+  incidents_.push_back({Kind::probe, Duration{0}, [this] { world_.pause(*server_, 3s); }});
+  result(run());
+}
+
+TEST_F(ProfileWorld, NobodyAtAllEndsItToo) {
+  ask(cli::Profile::cps, 100);
+  incidents_.push_back({Kind::probe, Duration{0}, [this] { world_.pause(*server_, 100s); }});
+  EXPECT_THAT(run().not_begun, testing::StartsWith("no request was answered"));
+  EXPECT_LT(world_.now(), Instant{20s});
+}
+
 TEST_F(ProfileWorld, RepliesOfAnotherSizeAreNoSuccess) {
   ask(cli::Profile::cps, 1'000);
   cli::ProfilePlan plan{profile_, options_.objective};
