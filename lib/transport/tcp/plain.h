@@ -18,21 +18,22 @@ namespace pollux::tcp {
 enum class Kind : std::uint8_t { any, plain };
 
 /// Nothing is lost, probed for or past a gap, and neither keep-alive nor ECN is in use: what an
-/// event does is told by few of the variables. (Most are bits of one word, tested together.)
+/// event does is told by few of the variables. (Most are bits of one word, tested together; `mend`
+/// is never set without a Flight.)
 [[gnu::always_inline]] inline bool undisturbed(const Tcb& tcb) noexcept {
   return !tcb.resend_first && !tcb.probe && !tcb.keepalive_due && !tcb.recovering &&
-         !tcb.keepalive && !tcb.ecn && tcb.dup_acks == 0 && !tcb.mend && tcb.flight == no_flight;
+         !tcb.keepalive && !tcb.ecn && tcb.dup_acks == 0 && tcb.flight == no_flight;
 }
 
-/// Header prediction (Van Jacobson 1990; RFC 1323 s.4.3), for more segments than those of a bulk
-/// transfer: also those that end the handshake, and those with the FIN of either side. All that is
-/// in one is acceptable (RFC 9293 s.3.10.7.4, first), and it is neither old (RFC 7323 s.5.3) nor a
-/// duplicate ACK (RFC 5681 s.2), nor does it open or close a window.
+/// After SYN-SENT. Header prediction (Van Jacobson 1990; RFC 1323 s.4.3), for more segments than
+/// those of a bulk transfer: also those that end the handshake, and those with the FIN of either
+/// side. All that is in one is acceptable (RFC 9293 s.3.10.7.4, first), and it is neither old (RFC
+/// 7323 s.5.3) nor a duplicate ACK (RFC 5681 s.2), nor does it open or close a window.
 [[gnu::always_inline]] inline bool is_plain(const Tcb& tcb, const Segment& segment) noexcept {
-  if (tcb.state <= State::syn_sent || !undisturbed(tcb)) return false;
   constexpr std::uint8_t steps_2_to_5 = control::rst | control::syn | control::ack;
   if ((segment.control & steps_2_to_5) != control::ack || segment.seq != tcb.rcv_nxt) return false;
-  if (tcb.snd_wnd == 0 || segment.window == 0 || segment.options.sack_count != 0) return false;
+  if (!undisturbed(tcb) || tcb.snd_wnd == 0) return false;
+  if (segment.window == 0 || segment.options.sack_count != 0) return false;
   if (tcb.timestamps && segment.options.timestamps &&
       is_before(segment.options.timestamps->value, tcb.ts_recent)) {
     return false;

@@ -200,7 +200,8 @@ Segment random_segment(Chance& chance, const Tcb& tcb, const Config& config, Ins
     if (!chance.rare()) segment.options.mss = config.mss;
     if (chance.half()) segment.options.window_scale = static_cast<std::uint8_t>(chance.below(16));
     segment.options.sack_permitted = chance.half();
-  } else if (chance.rare()) {
+  }
+  if (chance.rare()) {  // on a SYN it says nothing, and must do the same all the same
     segment.options.sack_count = 1;
     segment.options.sack[0] = {segment.ack + 1, segment.ack + 1 + chance.below(2'000)};
   }
@@ -300,8 +301,9 @@ TEST_F(Plain, ASegmentDoesTheSameTheShortWay) {
     const Segment segment = random_segment(chance_, tcb, config, now);
     const bool room = !chance_.rare();
     begin(tcb, now);
-    const bool answer = tcb.state == State::syn_sent && is_plain_syn_ack(short_way_.tcb, segment);
-    const bool other = is_plain(short_way_.tcb, segment);
+    const bool first = tcb.state == State::syn_sent;
+    const bool answer = first && is_plain_syn_ack(short_way_.tcb, segment);
+    const bool other = !first && is_plain(short_way_.tcb, segment);
     long_way_.verdict =
         any_segment_arrives(long_way_.tcb, config, segment, long_way_.flights, now, room);
     short_way_.verdict =
