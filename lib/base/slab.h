@@ -75,7 +75,9 @@ class Slab {
   [[nodiscard]] std::uint32_t acquire(Args&&... args) noexcept {
     const std::uint32_t index = take();
     if (index == none) return none;
-    if constexpr (std::is_constructible_v<T, Args...>) {
+    if constexpr (sizeof...(Args) == 0) {
+      ::new (slot(index)) T;  // T() would clear all of it first
+    } else if constexpr (std::is_constructible_v<T, Args...>) {
       ::new (slot(index)) T(std::forward<Args>(args)...);
     } else {
       ::new (slot(index)) T{std::forward<Args>(args)...};
