@@ -26,7 +26,7 @@ namespace pollux::wire {
 class Sum {
  public:
   constexpr Sum() noexcept = default;
-  explicit Sum(std::span<const std::byte> bytes) noexcept { add(bytes); }
+  [[gnu::always_inline]] explicit Sum(std::span<const std::byte> bytes) noexcept { add(bytes); }
 
   /// Appends bytes. Headers are summed in place, in words of 64 bits; for more than that a call to
   /// a loop that uses all the lanes of the machine is soon paid for.
