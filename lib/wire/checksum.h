@@ -39,7 +39,7 @@ class Sum {
     if (odd()) {
       carry_in(std::rotl(next.value_, 8));
       numbers_ ^= next.numbers_ & odd_bit;
-      numbers_ += __builtin_bswap16(to_half_word(next.numbers()));
+      numbers_ += std::rotl(to_half_word(next.numbers()), 8);
     } else {
       carry_in(next.value_);
       numbers_ += next.numbers_;
