@@ -3,10 +3,19 @@
 // What Generator does for the runs of RFC 9411. Included by generator.h alone.
 
 #include <chrono>
+#include <cmath>
 
 #include "load/generator.h"
 
 namespace pollux::load {
+
+/// How many of `connections` that all generators hold are one's part of them, at least one. Rounded
+/// up, but for what a product of floating point is too large by: of few connections on many cores
+/// all shares together are not to be fewer than was asked for.
+inline std::uint32_t held_share(std::uint64_t connections, double part) noexcept {
+  const double share = static_cast<double>(connections) * part;
+  return std::max<std::uint32_t>(static_cast<std::uint32_t>(std::ceil(share - 1e-6)), 1);
+}
 
 /// Its share of what the iteration asks for.
 inline void Generator::set_iteration(const cli::Iteration& iteration) noexcept {
@@ -14,8 +23,7 @@ inline void Generator::set_iteration(const cli::Iteration& iteration) noexcept {
   // Held connections are opened evenly in the ramp-up, until all are there.
   pace_ = Pace{rate, iteration.holds() ? Duration{0} : iteration.ramp_up};
   if (iteration.holds()) {
-    const double share = static_cast<double>(iteration.connections) * options_.part;
-    options_.concurrency = std::max<std::uint32_t>(static_cast<std::uint32_t>(share + 0.5), 1);
+    options_.concurrency = held_share(iteration.connections, options_.part);
   }
   options_.init = iteration.init;
   options_.ramp_down = iteration.ramp_down;

@@ -29,6 +29,24 @@ struct Incident {
   std::function<void()> what;
 };
 
+TEST(HeldShare, OfAllLanesTogetherIsWhatWasAskedFor) {
+  for (const std::uint32_t all : {40u, 530u, 990u, 1'000u}) {
+    for (std::uint32_t lanes = 1; lanes <= 16; ++lanes) {
+      for (std::uint64_t asked = 1; asked <= all; ++asked) {
+        std::uint64_t together = 0;
+        for (std::uint32_t lane = 0; lane < lanes; ++lane) {
+          const std::uint32_t own = all / lanes + (lane < all % lanes ? 1 : 0);
+          const std::uint32_t share = load::held_share(asked, static_cast<double>(own) / all);
+          EXPECT_LE(share, own);
+          together += share;
+        }
+        ASSERT_GE(together, asked) << all << " on " << lanes;
+        ASSERT_LT(together, asked + lanes) << all << " on " << lanes;
+      }
+    }
+  }
+}
+
 class ProfileWorld : public GeneratorTest {
  protected:
   ProfileWorld() {
