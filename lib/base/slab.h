@@ -70,7 +70,7 @@ class Slab {
     if (fresh_ != 0) mark_live(slot(0), std::size_t{fresh_} * sizeof(Slot));
   }
 
-  /// Constructs an element from `args` and returns its index, or none when all are in use.
+  /// Constructs an element of `args`, or by its initialisers, and returns its index, or none.
   template <class... Args>
   [[nodiscard]] std::uint32_t acquire(Args&&... args) noexcept {
     const std::uint32_t index = take();

@@ -14,9 +14,9 @@ namespace pollux {
 namespace {
 
 struct Node {
-  std::uint64_t owner;
-  std::uint32_t next;
-  std::uint16_t length;
+  std::uint64_t owner = 0;
+  std::uint32_t next = 0;
+  std::uint16_t length = 0;
 };
 
 struct alignas(64) Lines {
