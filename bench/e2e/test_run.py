@@ -79,9 +79,9 @@ class Runs(unittest.TestCase):
         self.assertEqual(process.stop(signal.SIGTERM, within=30), 128 + signal.SIGTERM)
         self.assertLess(time.monotonic() - begin, 25)
         self.assert_nothing_left(process)
-        for pid in mine:
-            self.assertFalse(os.path.exists(f"/proc/{pid}"), pid)
-
+        # Who it has ended is there until somebody has heard of it.
+        lab.eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in mine),
+                       "what it started is gone")
 
     def test_what_a_script_started_goes_with_it(self):
         written = os.path.join(self.folder, "pids")
