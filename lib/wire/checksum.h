@@ -21,7 +21,7 @@ namespace pollux::wire {
 /// The one's complement sum of some bytes, not yet folded to 16 bits. Pieces are added in the order
 /// in which they lie in the packet, and may have any length: after an odd number of bytes the next
 /// piece starts in the second half of a word. Sums never overflow: those of bytes carry around at
-/// 64 bits, of which 16 is a divisor, and those of numbers would take 2^32 of them. A default Sum
+/// 64 bits, of which 16 is a divisor, and those of numbers would take 2^31 of them. A default Sum
 /// is that of no bytes.
 class Sum {
  public:

@@ -18,8 +18,8 @@ namespace pollux::tcp {
 enum class Kind : std::uint8_t { any, plain };
 
 /// Nothing is lost, probed for or past a gap, and neither keep-alive nor ECN is in use: what an
-/// event does is told by few of the variables. (Most are bits of one word, tested together; `mend`
-/// is never set without a Flight.)
+/// event does is told by few of the variables. (Most are bits of the same bytes, tested together;
+/// `mend` is never set without a Flight.)
 [[gnu::always_inline]] inline bool undisturbed(const Tcb& tcb) noexcept {
   return !tcb.resend_first && !tcb.probe && !tcb.keepalive_due && !tcb.recovering &&
          !tcb.keepalive && !tcb.ecn && tcb.dup_acks == 0 && tcb.flight == no_flight;
