@@ -26,13 +26,15 @@ LADDER = {
     "pipeline": {"base", "wire", "packet"} | LAYERS,
     "dpdk": {"base", "wire", "packet"},
     "sim": {"base", "wire", "packet"},
+    "host": {"base", "wire", "packet", "pipeline", "dpdk"} | LAYERS,
 }
 # The adapters model this one concept, and take nothing else from the room that it stands in.
 LADDER_FILES = {("dpdk", "link/device.h"), ("sim", "link/device.h")}
 
 # --- Words that may not stand in the code (comments and strings are not looked at) ---
 
-ADAPTER = r"lib/dpdk/"
+# What stands between the stack and the machine.
+ADAPTER = r"lib/(dpdk|host)/"
 WORDS = [
     # (rule, where, where not, the words)
     ("byte-order", r"(lib|apps)/", r"lib/wire/field\.h$",
@@ -44,7 +46,8 @@ WORDS = [
     ("random", r"lib/", ADAPTER,
      r"\b(random_device|mt19937(_64)?|default_random_engine|getrandom|getentropy|arc4random\w*"
      r"|drand48|srand|std::rand)\b"),
-    ("dpdk", r"(lib|apps|tests|bench)/", r"(lib|tests|bench)/dpdk/", r"\brte_\w+|<rte_\w+\.h>"),
+    ("dpdk", r"(lib|apps|tests|bench|examples)/", r"(lib|tests|bench)/dpdk/",
+     r"\brte_\w+|<rte_\w+\.h>"),
     ("dispatch", r"lib/", None, r"\b(virtual|dynamic_cast|typeid)\b"),
     # DPDK's workers are started through one: once a run, off the data path.
     ("dispatch", r"lib/", r"lib/dpdk/eal\.(h|cc)$", r"\bstd::function\b"),
@@ -202,7 +205,7 @@ class Tree:
             elif first != room and first not in LADDER[room] and (room, name) not in LADDER_FILES:
                 self.fault("ladder", path, number, f"{room} may not include {name}")
         elif parts[0] == "apps":
-            if parts[1] == "cli" and first in ("dpdk", "sim"):
+            if parts[1] == "cli" and first in ("dpdk", "host", "sim"):
                 self.fault("ladder", path, number, f"apps/{parts[1]} may not include {name}")
 
     def check_header(self, path, code):
@@ -274,6 +277,8 @@ BAD = [
     ("ladder", "apps/cli/a.cc", "#include \"dpdk/port.h\"\n"),
     ("ladder", "apps/cli/a.cc", "#include \"load/plan.h\"\n"),
     ("ladder", "apps/cli/a.cc", "#include \"sim/world.h\"\n"),
+    ("ladder", "apps/cli/a.cc", "#include \"host/run.h\"\n"),
+    ("ladder", "lib/pipeline/a.cc", "#include \"host/run.h\"\n"),
     ("ladder", "tests/unit/a.cc", "#include \"nowhere.h\"\n"),
     ("byte-order", "lib/wire/a.cc", "int f(int x) { return ntohs(x); }\n"),
     ("byte-order", "apps/load/a.cc", "int f(int x) { return __builtin_bswap32(x); }\n"),
@@ -306,6 +311,7 @@ BAD = [
 ELSEWHERE = {
     "lib/link/arp.h": "#pragma once\n", "lib/dpdk/port.h": "#pragma once\n",
     "lib/sim/world.h": "#pragma once\n", "apps/load/plan.h": "#pragma once\n",
+    "lib/host/run.h": "#pragma once\n",
 }
 
 

@@ -13,11 +13,11 @@
 #include "cli/error.h"
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/signals.h"
 #include "dpdk/clock.h"
 #include "dpdk/eal.h"
 #include "dpdk/port_pair.h"
 #include "dpdk/ring_link.h"
+#include "host/signals.h"
 #include "load/generator.h"
 #include "run/banner.h"
 #include "run/config.h"
@@ -185,6 +185,6 @@ int main(int argc, char** argv) {
   using namespace pollux;
   const auto parsed = cli::parse_bench(argc, argv);
   if (!parsed.options) return parsed.finish();
-  cli::install_signal_handlers();
+  host::install_signal_handlers();
   return bench::bench(*parsed.options);
 }

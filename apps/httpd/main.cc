@@ -4,8 +4,8 @@
 
 #include "cli/error.h"
 #include "cli/options.h"
-#include "cli/signals.h"
 #include "dpdk/clock.h"
+#include "host/signals.h"
 #include "run/deploy.h"
 #include "run/fleet.h"
 #include "run/ports.h"
@@ -55,6 +55,6 @@ int main(int argc, char** argv) {
   using namespace pollux;
   const auto parsed = cli::parse_httpd(argc, argv);
   if (!parsed.options) return parsed.finish();
-  cli::install_signal_handlers();
+  host::install_signal_handlers();
   return httpd::serve(*parsed.options);
 }

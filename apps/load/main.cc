@@ -7,8 +7,8 @@
 
 #include "cli/error.h"
 #include "cli/options.h"
-#include "cli/signals.h"
 #include "dpdk/clock.h"
+#include "host/signals.h"
 #include "load/generator.h"
 #include "load/targets.h"
 #include "run/deploy.h"
@@ -94,6 +94,6 @@ int main(int argc, char** argv) {
   using namespace pollux;
   const auto parsed = cli::parse_load(argc, argv);
   if (!parsed.options) return parsed.finish();
-  cli::install_signal_handlers();
+  host::install_signal_handlers();
   return load::generate(*parsed.options);
 }

@@ -3,7 +3,8 @@
 #include <fmt/core.h>
 
 #include <cstdio>
-#include <random>
+
+#include "host/run.h"
 
 namespace pollux::run {
 
@@ -12,8 +13,7 @@ std::uint64_t seed_of(const cli::SharedOptions& options) {
     fmt::print(stderr, "warning: --seed lets anybody foretell sequence numbers: for tests only\n");
     return *options.seed;
   }
-  std::random_device source;
-  return std::uint64_t{source()} << 32 | source();
+  return host::fresh_seed();
 }
 
 }  // namespace pollux::run

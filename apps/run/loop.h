@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/time.h"
-#include "cli/signals.h"
 #include "cli/stalls.h"
 #include "dpdk/clock.h"
+#include "host/signals.h"
 #include "run/lane.h"
 
 namespace pollux::run {
@@ -111,7 +111,7 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
     report.total_ns.store(static_cast<std::uint64_t>((now - started).count()),
                           std::memory_order_relaxed);
 
-    const bool stopped = cli::stop_requested();
+    const bool stopped = host::stop_requested();
     // A core that came late to the first poll measures as long as all others.
     const bool over = phase == Phase::measuring && now - measured_from >= shared.schedule.duration;
     if (phase != Phase::winding_down && (over || stopped)) {

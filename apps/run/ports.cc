@@ -7,7 +7,6 @@
 
 #include "cli/error.h"
 #include "cli/report.h"
-#include "cli/signals.h"
 #include "dpdk/device_spec.h"
 #include "run/steering.h"
 
@@ -48,13 +47,10 @@ dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsi
 
 Result<Devices> Devices::open(const cli::SharedOptions& options) {
   const auto cores = cores_of(options);
-  std::vector<std::pair<dpdk::DeviceSpec, dpdk::PortOptions>> wanted;
-  std::size_t memory = 0;
-  std::vector<std::string> pci_devices;
+  std::vector<host::DeviceOptions> wanted;
   for (const cli::DeviceOptions& device : options.devices) {
     auto spec = dpdk::DeviceSpec::parse(device.spec);
     if (!spec) return spec.error();
-    if (Status present = dpdk::check_machine(*spec); !present) return present.error();
     dpdk::PortOptions port;
     port.queues = static_cast<std::uint16_t>(cores.size());
     port.mac = device.mac;
@@ -63,30 +59,19 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
     port.spread_flows = cores.size() > 1;
     port.segmentation = options.segmentation;
     port.merging = options.merging;
-    memory += dpdk::Port::bytes_for(port);
-    if (spec->kind == dpdk::DeviceSpec::Kind::pci) pci_devices.push_back(spec->target);
-    wanted.emplace_back(std::move(*spec), port);
+    wanted.push_back({std::move(*spec), port});
   }
-  Devices out;
-  dpdk::EalOptions start = eal_options(options, cores, memory);
-  start.pci_devices = std::move(pci_devices);
-  auto eal = dpdk::Eal::start(start);
-  if (!eal) return eal.error();
-  out.eal = std::make_unique<dpdk::Eal>(std::move(*eal));
-  for (const auto& [spec, port_options] : wanted) {
-    auto port = dpdk::Port::open(*out.eal, spec, port_options);
-    if (!port) return port.error();
-    if (options.steering == cli::Steering::rss && cores.size() > 1 && !port->spreads_flows()) {
+  auto out = host::Devices::open(eal_options(options, cores, 0), wanted);
+  if (!out) return out.error();
+  for (const dpdk::Port& port : out->ports) {
+    if (options.steering == cli::Steering::rss && cores.size() > 1 && !port.spreads_flows()) {
       return Error{Error::Kind::machine, "--steering rss",
-                   port->driver() + " does not spread flows over its queues", "--steering auto"};
+                   port.driver() + " does not spread flows over its queues", "--steering auto"};
     }
-    out.ports.push_back(std::move(*port));
   }
-  for (dpdk::Port& port : out.ports) {
-    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait);
-    if (Status up = port.wait_for_link(limit, cli::stop_requested); !up) return up.error();
-  }
-  return out;
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait);
+  if (Status up = out->wait_for_links(limit); !up) return up.error();
+  return Devices{std::move(*out)};
 }
 
 std::string steering_text(const dpdk::Port& port) {
@@ -126,10 +111,6 @@ Facts Devices::facts(std::string program, const cli::SharedOptions& options,
   return {std::move(program),      options.devices.front().spec, steering_text(ports.front()),
           eal->huge_pages(),       bytes_per_connection,         options.connections,
           ports.front().offloads()};
-}
-
-void Devices::tend() {
-  for (dpdk::Port& port : ports) port.tend();
 }
 
 Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& options,

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "dpdk/eal.h"
 #include "dpdk/port.h"
+#include "host/devices.h"
 #include "run/capture.h"
 #include "run/monitor.h"
 
@@ -18,14 +19,10 @@ namespace pollux::run {
 dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsigned> cores,
                              std::size_t memory_bytes);
 
-/// The ports of all --device options, and EAL, which they need: opened together and closed in the
-/// right order.
-struct Devices {
+/// The ports of all --device options.
+struct Devices : host::Devices {
   /// Packets that each pipeline has for itself.
   static constexpr std::uint32_t stack_buffers = 32'768;
-
-  std::unique_ptr<dpdk::Eal> eal;
-  std::vector<dpdk::Port> ports;  // one for each --device, in their order
 
   /// Checks every spec, starts EAL with memory for all of them, opens the ports and waits for
   /// their peers.
@@ -37,8 +34,6 @@ struct Devices {
   /// What the summary says of a run on them.
   Facts facts(std::string program, const cli::SharedOptions& options,
               std::size_t bytes_per_connection) const;
-  /// To be called by the control thread now and then.
-  void tend();
 };
 
 /// The recorder of --capture with an interface for each end, or null where nothing is captured.

@@ -10,8 +10,8 @@
 #include "cli/options.h"
 #include "cli/profile.h"
 #include "cli/report.h"
-#include "cli/signals.h"
 #include "cli/summary.h"
+#include "host/signals.h"
 
 namespace pollux::run {
 
@@ -37,7 +37,7 @@ std::vector<cli::Summary> profile(const cli::SharedOptions& shared,
   while (const auto iteration = plan.next()) {
     std::vector<cli::Summary> ends = step(*iteration);
     const cli::Summary& seen = ends.back();
-    report.stopped = cli::stop_requested();
+    report.stopped = host::stop_requested();
     if (report.stopped) {
       if (kept.empty()) kept = std::move(ends);
       break;

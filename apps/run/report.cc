@@ -11,7 +11,7 @@
 
 #include "cli/error.h"
 #include "cli/report.h"
-#include "cli/signals.h"
+#include "host/signals.h"
 
 namespace pollux::run {
 namespace {
@@ -32,14 +32,14 @@ int judge(const cli::ClientOptions& asked, const cli::Summary& client) {
   if (client.search && !client.search->steps.empty()) {
     // By what its steps were judged already: of the best one no condition holds.
     const auto failed = cli::nothing_found(*client.search);
-    if (failed && !cli::stop_requested()) fmt::print(stderr, "{}\n", *failed);
-    return failed && !cli::stop_requested() ? 1 : 0;
+    if (failed && !host::stop_requested()) fmt::print(stderr, "{}\n", *failed);
+    return failed && !host::stop_requested() ? 1 : 0;
   }
   auto failures = cli::failures_of(asked.fail_if, client);
   // Whoever ends a run by a signal has seen enough.
-  auto nothing = client.profile          ? cli::not_valid(*client.profile)
-                 : cli::stop_requested() ? std::nullopt
-                                         : cli::nothing_came_through(client, asked.hold);
+  auto nothing = client.profile           ? cli::not_valid(*client.profile)
+                 : host::stop_requested() ? std::nullopt
+                                          : cli::nothing_came_through(client, asked.hold);
   if (nothing) failures.push_back(std::move(*nothing));
   for (const std::string& line : failures) fmt::print(stderr, "{}\n", line);
   return failures.empty() ? 0 : 1;

@@ -10,8 +10,8 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "cli/search.h"
-#include "cli/signals.h"
 #include "cli/summary.h"
+#include "host/signals.h"
 
 namespace pollux::run {
 
@@ -28,7 +28,7 @@ std::vector<cli::Summary> search(const cli::SharedOptions& shared, const cli::Cl
   std::vector<cli::Summary> best;
   while (const auto rate = rates.next()) {
     std::vector<cli::Summary> ends = step(*rate);
-    if (cli::stop_requested()) {
+    if (host::stop_requested()) {
       if (best.empty()) best = std::move(ends);
       break;
     }

@@ -18,10 +18,10 @@
 #include <vector>
 
 #include "cli/error.h"
-#include "cli/signals.h"
 #include "dpdk/clock.h"
 #include "dpdk/eal.h"
 #include "dpdk/port_pair.h"
+#include "host/signals.h"
 
 namespace pollux {
 namespace {
@@ -84,7 +84,7 @@ void send_and_count(Queue& queue, const dpdk::TscClock& clock, const Options& op
   const Instant begin = clock.now() + warm_up;
   Instant now = clock.now();
   Instant measured_from = begin;
-  for (; now < begin + length && !cli::stop_requested(); now = clock.now()) {
+  for (; now < begin + length && !host::stop_requested(); now = clock.now()) {
     if (now >= begin && !measuring.load(std::memory_order_relaxed)) {
       returned = 0;
       measured_from = now;
@@ -130,7 +130,7 @@ int measure(const Options& options) {
     stop = true;
   });
   eal->wait();
-  if (cli::stop_requested()) return 1;
+  if (host::stop_requested()) return 1;
   const auto seconds_of = [](Duration d) { return std::chrono::duration<double>(d).count(); };
   const double seconds = seconds_of(outcome.measured);
   const double total = seconds_of(outcome.total);
@@ -178,6 +178,6 @@ int main(int argc, char** argv) {
   using namespace pollux;
   const auto parsed = parse(argc, argv);
   if (const int* const code = std::get_if<int>(&parsed)) return *code;
-  cli::install_signal_handlers();
+  host::install_signal_handlers();
   return measure(std::get<Options>(parsed));
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <type_traits>
 
 #include "base/cause.h"
@@ -78,6 +79,29 @@ enum class StackError : std::uint8_t {
   stopped,      // the stack is told to stop: nothing new begins
   invalid       // port 0, or an address that nobody can have
 };
+
+/// The name in logs, equal to the enumerator.
+constexpr std::string_view name(StackError error) noexcept {
+  switch (error) {
+    case StackError::in_use:
+      return "in_use";
+    case StackError::no_ports:
+      return "no_ports";
+    case StackError::no_memory:
+      return "no_memory";
+    case StackError::no_route:
+      return "no_route";
+    case StackError::no_neighbor:
+      return "no_neighbor";
+    case StackError::too_big:
+      return "too_big";
+    case StackError::stopped:
+      return "stopped";
+    case StackError::invalid:
+      return "invalid";
+  }
+  return "";
+}
 
 /// What a SYN of stack.send_syn() has brought. Nothing was kept of it: all of this comes from the
 /// answer, and an answer that comes twice is told twice.
@@ -201,7 +225,7 @@ concept Stream = requires(S s, const S c, std::size_t n, StaticSpan bytes) {
 ///                                     somebody has answered a SYN of stack.send_syn()
 ///   void on_poll(auto& stack)         each poll, before sending
 ///
-/// Only Session, on_start and on_closed are required; a missing one costs nothing.
+/// Only Session is required; a missing callback costs nothing.
 template <class A>
 concept Application = std::is_trivially_destructible_v<typename A::Session> &&
     std::default_initializable<typename A::Session>;

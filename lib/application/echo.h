@@ -1,12 +1,10 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <span>
 
 #include "application/application.h"
+#include "application/copy.h"
 #include "base/cause.h"
 
 namespace pollux::application {
@@ -67,11 +65,8 @@ class TcpEcho {
  private:
   void run(Stream auto& stream) noexcept {
     for (auto bytes = stream.readable(); !bytes.empty(); bytes = stream.readable()) {
-      const std::span<std::byte> room = stream.reserve(bytes.size());
-      const std::size_t n = std::min(room.size(), bytes.size());
+      const std::size_t n = write(stream, bytes);
       if (n == 0) return;
-      std::memcpy(room.data(), bytes.data(), n);
-      stream.commit(n);
       stream.consume(n);
     }
     if (stream.at_end()) stream.close();

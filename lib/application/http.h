@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "application/application.h"
+#include "application/copy.h"
 #include "application/http_parsers.h"
 #include "application/http_reply.h"
 #include "application/http_request.h"
@@ -220,7 +221,6 @@ class HttpResponder {
   Go echo_chunks(Stream auto& stream, Session& session) noexcept;
   Go echo_chunk(Stream auto& stream, Session& session) noexcept;
   Go write(Stream auto& stream, Session& session, std::string_view text, Phase next) noexcept;
-  std::size_t copy(Stream auto& stream, std::span<const std::byte> bytes) noexcept;
   Go finish_reply(Stream auto& stream, Session& session) noexcept;
   void end(Stream auto& stream, Session& session) noexcept;
   void linger(Stream auto& stream, Session& session) noexcept;

@@ -6,26 +6,12 @@
 
 namespace pollux::application {
 
-/// Copies as many bytes into packet memory as the send queue takes now.
-inline std::size_t HttpResponder::copy(Stream auto& stream,
-                                       std::span<const std::byte> bytes) noexcept {
-  std::size_t done = 0;
-  while (done != bytes.size()) {
-    const std::span<std::byte> room = stream.reserve(bytes.size() - done);
-    if (room.empty()) break;
-    const std::size_t n = std::min(room.size(), bytes.size() - done);
-    std::memcpy(room.data(), bytes.data() + done, n);
-    stream.commit(n);
-    done += n;
-  }
-  return done;
-}
-
 /// Writes a text of less than 256 bytes, which is made again for each call until it is all out.
 inline HttpResponder::Go HttpResponder::write(Stream auto& stream, Session& session,
                                               std::string_view text, Phase next) noexcept {
   const auto bytes = std::as_bytes(std::span{text});
-  session.at = static_cast<std::uint8_t>(session.at + copy(stream, bytes.subspan(session.at)));
+  session.at =
+      static_cast<std::uint8_t>(session.at + application::write(stream, bytes.subspan(session.at)));
   if (session.at != text.size()) return Go::wait;
   session.at = 0;
   session.phase = next;
@@ -68,7 +54,7 @@ inline HttpResponder::Go HttpResponder::echo_body(Stream auto& stream, Session& 
   std::span<const std::byte> bytes = stream.readable();
   if (bytes.empty()) return input_ended(stream, session);
   if (bytes.size() > session.left) bytes = bytes.first(static_cast<std::size_t>(session.left));
-  const std::size_t n = copy(stream, bytes);
+  const std::size_t n = application::write(stream, bytes);
   if (n == 0) return Go::wait;
   stream.consume(n);
   session.left -= n;
@@ -111,7 +97,7 @@ inline HttpResponder::Go HttpResponder::echo_chunk(Stream auto& stream, Session&
   std::span<const std::byte> bytes = stream.readable();
   if (bytes.empty()) return input_ended(stream, session);
   if (bytes.size() > session.left) bytes = bytes.first(static_cast<std::size_t>(session.left));
-  const std::size_t n = copy(stream, bytes);
+  const std::size_t n = application::write(stream, bytes);
   if (n == 0) return Go::wait;
   // The parser counts the data too, to know the framing behind it.
   parsers_[session.parser].feed_chunks(bytes.first(n));

@@ -100,7 +100,9 @@ void Pipeline<D, A>::finish(Connection& c) noexcept {
   c.pending = static_cast<std::uint16_t>(c.pending & pending::send);
   c.finished = true;
   counters_.count(c.cause == Cause::aborted ? Event::tcp_aborted : Event::tcp_closed);
-  application_.on_closed(*this, stream_id(c), c.session, c.cause);
+  if constexpr (requires { application_.on_closed(*this, stream_id(c), c.session, c.cause); }) {
+    application_.on_closed(*this, stream_id(c), c.session, c.cause);
+  }
 }
 
 template <link::Device D, application::Application A>

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace pollux::cli {
+namespace pollux::host {
 
 /// From now on the first SIGINT, SIGTERM or SIGHUP (unless that was ignored, as nohup does) asks
 /// for an orderly end, and the second ends the process at once, as that signal would have without
@@ -13,4 +13,4 @@ bool stop_requested() noexcept;
 /// The same wish from inside the program: the time is up, a core failed.
 void request_stop() noexcept;
 
-}  // namespace pollux::cli
+}  // namespace pollux::host

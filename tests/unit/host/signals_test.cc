@@ -1,4 +1,4 @@
-#include "cli/signals.h"
+#include "host/signals.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-namespace pollux::cli {
+namespace pollux::host {
 namespace {
 
 // Each test dies in a process of its own, so that no handler outlives it.
@@ -77,4 +77,4 @@ TEST(SignalsDeathTest, ABrokenPipeIsAnErrorOfTheWrite) {
 }
 
 }  // namespace
-}  // namespace pollux::cli
+}  // namespace pollux::host

@@ -1,10 +1,10 @@
-#include "cli/signals.h"
+#include "host/signals.h"
 
 #include <signal.h>
 
 #include <atomic>
 
-namespace pollux::cli {
+namespace pollux::host {
 namespace {
 
 // A signal handler has no argument to find its state by: these two are the process's own.
@@ -46,4 +46,4 @@ bool stop_requested() noexcept { return stop.load(std::memory_order_relaxed); }
 
 void request_stop() noexcept { stop.store(true, std::memory_order_relaxed); }
 
-}  // namespace pollux::cli
+}  // namespace pollux::host
