@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,9 @@ struct OptionRow {
 
   /// It belongs to the --device before it.
   bool of_device() const { return text.group == "Device"; }
+  bool belongs_to(Program program) const {
+    return (programs & static_cast<std::uint8_t>(program)) != 0;
+  }
 };
 
 const std::vector<OptionRow>& option_table();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/about.h"
 #include "cli/arguments.h"
 #include "cli/environment.h"
 #include "cli/error.h"
@@ -13,44 +14,8 @@
 namespace pollux::cli {
 namespace {
 
-/// What --help says of a program beside its options.
-struct About {
-  Program program;
-  std::string_view name;
-  std::string_view description;
-  std::string_view examples;
-};
-
-constexpr About about_httpd{
-    Program::httpd, "pollux-httpd",
-    "pollux-httpd answers HTTP requests from a TCP stack of its own.",
-    "  pollux-httpd --device tap:pollux0 --address 10.0.0.1/24\n"
-    "  pollux-httpd --device pci:0000:00:04.0 --address 10.0.0.1/24 --gateway 10.0.0.254 "
-    "--cores 0-3\n"
-    "  pollux-httpd --device memif:/run/pollux.sock,role=server --address 10.0.0.1/24 --body 1024"};
-constexpr About about_load{
-    Program::load, "pollux-load", "pollux-load opens HTTP connections and measures them.",
-    "  pollux-load --device memif:/run/pollux.sock,role=client --address 10.0.0.2-10.0.0.9/24 "
-    "--target 10.0.0.1:80\n"
-    "  pollux-load --device tap:pollux1 --address 10.0.0.2/24 --target 10.0.0.1:80 --cps 10000 "
-    "--fail-if 'p99>5ms'\n"
-    "  pollux-load --device tap:pollux1 --address 10.0.0.2/24 --target 10.0.0.1:80 --hold "
-    "--concurrency 1000 --json -\n"
-    "  pollux-load --device memif:/run/pollux.sock,role=client --address 10.0.0.2-10.0.0.9/24 "
-    "--target 10.0.0.1:80 --profile rfc9411-cps --object 1024 --json cps.json"};
-constexpr About about_bench{
-    Program::bench, "pollux-bench",
-    "pollux-bench runs server and client in one process, joined by a link, and measures both.",
-    "  pollux-bench --scenario cps --duration 10\n"
-    "  pollux-bench --scenario requests --requests 1000 --pipeline 8 --cores 0,1\n"
-    "  pollux-bench --link memif --scenario bulk --body 1048576 --json summary.json"};
-
 Error usage(std::string what, std::string why, std::string remedy) {
   return Error{Error::Kind::usage, std::move(what), std::move(why), std::move(remedy)};
-}
-
-bool belongs_to(const OptionRow& row, Program program) {
-  return (row.programs & static_cast<std::uint8_t>(program)) != 0;
 }
 
 const OptionRow* find_row(std::string_view name) {
@@ -60,21 +25,11 @@ const OptionRow* find_row(std::string_view name) {
   return found == rows.end() ? nullptr : &*found;
 }
 
-/// The options' texts; `program` limits them to its own, and marks those that cannot be had yet.
-std::vector<OptionText> texts(std::optional<Program> program) {
-  std::vector<OptionText> out;
-  for (const OptionRow& row : option_table()) {
-    if (program && !belongs_to(row, *program)) continue;
-    out.push_back(row.text);
-  }
-  return out;
-}
-
 /// The programs that know an option, for those who gave it to another.
 std::string owners(const OptionRow& row) {
   std::string out;
-  for (const About* about : {&about_httpd, &about_load, &about_bench}) {
-    if (!belongs_to(row, about->program)) continue;
+  for (const About* about : abouts) {
+    if (!row.belongs_to(about->program)) continue;
     if (!out.empty()) out += " or ";
     out += about->name;
   }
@@ -90,7 +45,7 @@ std::string what_of(const Argument& argument, const OptionRow& row) {
 }
 
 Status check_known(const About& about, const Argument& argument, const OptionRow& row) {
-  if (!belongs_to(row, about.program)) {
+  if (!row.belongs_to(about.program)) {
     return usage(argument.name, fmt::format("not an option of {}", about.name), owners(row));
   }
   for (const NotYet& missing : not_yet()) {
@@ -431,19 +386,6 @@ Status settle(const About& about, Draft& draft) {
   if (Status fine = settle_connections(about, draft); !fine) return fine;
   settle_orphans(about, draft);
   return std::monostate{};
-}
-
-std::string help_of(const About& about) {
-  std::vector<std::string> marked;
-  std::vector<OptionText> options = texts(about.program);
-  marked.reserve(options.size());
-  for (OptionText& option : options) {
-    for (const NotYet& missing : not_yet()) {
-      if (missing.option != option.name || !missing.value.empty()) continue;
-      option.help = marked.emplace_back(fmt::format("{} (not yet)", option.help));
-    }
-  }
-  return help_text(about.name, about.description, options, about.examples);
 }
 
 /// The whole way from argv to a draft; `Options` is made of its parts by the caller.
