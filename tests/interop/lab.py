@@ -208,12 +208,13 @@ def set_sysctl(namespace, name, value):
 class Process:
     """A process of the test; what it prints can be read while it runs."""
 
-    def __init__(self, *argv, namespace=None, cwd=None):
+    def __init__(self, *argv, namespace=None, cwd=None, env=None):
         self.argv = argv
         self._out = tempfile.TemporaryFile()
         self._err = tempfile.TemporaryFile()
         start = lambda: subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self._out, cwd=cwd,
-                                         stderr=self._err, preexec_fn=_die_with_parent)
+                                         stderr=self._err, env=env,
+                                         preexec_fn=_die_with_parent)
         if namespace is None:
             self._process = start()
         else:
