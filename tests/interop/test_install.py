@@ -68,6 +68,8 @@ class Install(lab.Case):
         libraries = [archive if flag == "-lpollux" else flag for flag in self.site.flags("--libs")]
         self.assertIn(archive, libraries)
         self.assertNotIn("libpollux.so", self.link(libraries))
+        # Which another version of the compiler could not read.
+        self.assertNotIn(".gnu.lto_", lab.must(lab.tool("readelf", "binutils"), "-SW", archive))
 
     def test_the_programs_run_from_where_they_are(self):
         for name in PROGRAMS:
