@@ -18,6 +18,8 @@
 #include <cstring>
 #include <utility>
 
+#include "dpdk/unix_socket.h"
+
 namespace pollux::dpdk {
 namespace {
 
@@ -137,37 +139,18 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-enum class Socket { absent, stale, alive, not_a_socket };
-
-/// Asks who listens on a socket without disturbing him: a connection of another type than his is
-/// refused with another error than one to a socket file that nobody listens on any more.
-Socket look_at(const std::string& path) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return Socket::absent;
-  if (!S_ISSOCK(status.st_mode)) return Socket::not_a_socket;
-  const int file = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (file < 0) return Socket::alive;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  const int answer =
-      connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
-  close(file);
-  return answer == ECONNREFUSED ? Socket::stale : Socket::alive;
-}
-
 Status check_server_socket(const DeviceSpec& spec) {
-  switch (look_at(spec.target)) {
-    case Socket::absent:
+  switch (look_at_socket(spec.target)) {
+    case SocketState::absent:
       break;
-    case Socket::stale:
+    case SocketState::stale:
       unlink(spec.target.c_str());
       break;
-    case Socket::alive:
+    case SocketState::alive:
       return lacking(spec, "another process listens there already",
                      spec.kind == Kind::memif ? "role=client, or another path"
                                               : "virtio-user to be its peer, or another path");
-    case Socket::not_a_socket:
+    case SocketState::not_a_socket:
       return lacking(spec, "it is no socket", "another path");
   }
   const std::string folder = folder_of(spec.target);
@@ -185,19 +168,19 @@ Status check_socket(const DeviceSpec& spec) {
     return lacking(spec, "the folder " + folder + " is not there", "mkdir -p " + folder);
   }
   if (spec.kind == Kind::virtio_user) {
-    switch (look_at(spec.target)) {
-      case Socket::alive:
+    switch (look_at_socket(spec.target)) {
+      case SocketState::alive:
         return std::monostate{};
-      case Socket::absent:
-        return lacking(spec, "there is no such socket", "start its vhost side first");
-      case Socket::stale:
-        return lacking(spec, "nobody listens on that socket", "start its vhost side first");
-      case Socket::not_a_socket:
+      case SocketState::absent:
+        return lacking(spec, "there is no such socket", other_side(spec));
+      case SocketState::stale:
+        return lacking(spec, "nobody listens on that socket", other_side(spec));
+      case SocketState::not_a_socket:
         return lacking(spec, "it is no socket", "another path");
     }
   }
   if (spec.kind == Kind::memif && resolved_role(spec) == Role::client) {
-    if (look_at(spec.target) != Socket::not_a_socket) return std::monostate{};
+    if (look_at_socket(spec.target) != SocketState::not_a_socket) return std::monostate{};
     return lacking(spec, "it is no socket", "another path");
   }
   return check_server_socket(spec);
@@ -254,12 +237,34 @@ Status check_pci(const DeviceSpec& spec) {
                  driver.empty()
                      ? "no driver is bound to it"
                      : "it is in the hands of the kernel's driver " + std::string(driver),
-                 "dpdk-devbind.py --bind=vfio-pci " + spec.target);
+                 "pollux-doctor bind " + spec.target);
 }
 
 }  // namespace
 
 std::string_view name(DeviceSpec::Kind kind) noexcept { return row(kind).name; }
+
+std::string other_side(const DeviceSpec& spec) {
+  const bool serves = spec.kind == Kind::virtio_user || spec.role == Role::client;
+  const std::string program =
+      serves ? "pollux-httpd --address 10.0.0.1/24 --device "
+             : "pollux-load --address 10.0.0.2/24 --target 10.0.0.1:80 --device ";
+  switch (spec.kind) {
+    case Kind::memif:
+      return program + "memif:" + spec.target + (serves ? ",role=server" : ",role=client");
+    case Kind::virtio_user:
+      return program + "vhost:" + spec.target;
+    case Kind::vhost:
+      return program + "virtio-user:" + spec.target;
+    case Kind::tap:
+    case Kind::pci:
+    case Kind::af_packet:
+    case Kind::af_xdp:
+    case Kind::vdev:
+      return {};
+  }
+  return {};
+}
 
 Result<DeviceSpec> DeviceSpec::parse(std::string_view text) {
   const std::size_t colon = text.find(':');
@@ -335,7 +340,7 @@ Status check_machine(const DeviceSpec& spec) {
 
 Role resolved_role(const DeviceSpec& spec) {
   if (spec.role != Role::automatic) return spec.role;
-  return look_at(spec.target) == Socket::alive ? Role::client : Role::server;
+  return look_at_socket(spec.target) == SocketState::alive ? Role::client : Role::server;
 }
 
 std::string device_name(const DeviceSpec& spec, unsigned index) {

@@ -34,6 +34,10 @@ struct DeviceSpec {
 /// The word before the colon.
 std::string_view name(DeviceSpec::Kind kind) noexcept;
 
+/// A command that starts what belongs at the other end of a memif (whose role has been settled),
+/// vhost or virtio-user: "pollux-httpd ... --device vhost:PATH". Empty for all others.
+std::string other_side(const DeviceSpec& spec);
+
 /// Looks whether the machine has what the device needs before DPDK is asked for it, so that the
 /// error can say what is missing: the folder of a socket, the socket of a virtio-user, the
 /// interface, the bus address. Removes the socket file of a server that is no more.

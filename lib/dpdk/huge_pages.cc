@@ -72,6 +72,13 @@ int try_mapping(const Kind& kind, std::size_t pages) {
   return failure;
 }
 
+/// What makes so many bytes of huge pages.
+std::string reserve_command(std::size_t bytes) {
+  constexpr std::size_t page = std::size_t{2} << 20;
+  return "pollux-doctor hugepages reserve --node 0 --size 2M --count " +
+         std::to_string((bytes + page - 1) / page);
+}
+
 std::string mebibytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 }  // namespace
@@ -94,14 +101,17 @@ HugePages HugePages::find(std::size_t bytes) {
     needed -= pages == wanted ? needed : pages * kind.page_bytes;
   }
   if (needed == 0) return {.usable = true, .reason = mebibytes(free) + " of huge pages are free"};
-  if (reserved == 0) return {.usable = false, .reason = "no huge pages are reserved"};
+  if (reserved == 0) {
+    return {.usable = false,
+            .reason = "no huge pages are reserved; try: " + reserve_command(bytes)};
+  }
   if (failure != 0) {
     return {.usable = false,
             .reason = std::string("huge pages cannot be mapped: ") + std::strerror(failure)};
   }
   return {.usable = false,
           .reason = "only " + mebibytes(free) + " of huge pages are free, " + mebibytes(bytes) +
-                    " are needed"};
+                    " are needed; try: " + reserve_command(needed)};
 }
 
 }  // namespace pollux::dpdk

@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "dpdk/drivers.h"
 #include "dpdk/interrupt_thread.h"
 #include "dpdk/offloads.h"
 
@@ -60,6 +61,17 @@ Error refused(const Eal& eal, const DeviceSpec& spec, const std::string& step, i
           .what = "--device " + spec.to_string(),
           .why = std::move(why),
           .remedy = std::move(remedy)};
+}
+
+/// Whether the driver is installed; asked when the device could not be attached, because DPDK says
+/// nothing of that.
+Status check_driver(const DeviceSpec& spec) {
+  const std::optional<std::string> driver = driver_name(spec.kind);
+  if (!driver || Drivers::find().has(*driver)) return std::monostate{};
+  return Error{.kind = Error::Kind::machine,
+               .what = "--device " + spec.to_string(),
+               .why = "DPDK's driver " + *driver + " is not installed",
+               .remedy = install_command({*driver})};
 }
 
 /// Whether DPDK can read what stands after vdev: at all, and has a driver for it.
@@ -142,8 +154,17 @@ Status Port::State::attach() {
   // A PCI device was attached when EAL started, as it was named then.
   if (rte_eth_dev_get_port_by_name(name.c_str(), &found) != 0) {
     const int failure = rte_dev_probe(devargs(spec, wanted).c_str());
-    if (failure != 0) return refused(*eal, spec, "attaching it", failure);
+    if (failure != 0) {
+      if (const Status there = check_driver(spec); !there) return there.error();
+      return refused(*eal, spec, "attaching it", failure);
+    }
     if (rte_eth_dev_get_port_by_name(name.c_str(), &found) != 0) {
+      if (spec.kind == Kind::pci) {
+        return Error{.kind = Error::Kind::machine,
+                     .what = "--device " + spec.to_string(),
+                     .why = "DPDK has no driver for it",
+                     .remedy = "apt-get install librte-meta-net"};
+      }
       return refused(*eal, spec, "finding its port", ENODEV);
     }
   }
@@ -394,8 +415,8 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
       return Error{.kind = Error::Kind::machine,
                    .what = "--device " + state_->spec.to_string(),
                    .why = std::string(waits_for_peer ? "no peer has come" : "it has no link") +
-                          " within " + seconds_text(limit),
-                   .remedy = waits_for_peer ? "start its other side, or a longer --wait"
+                          " within " + seconds_text(limit) + " (--wait)",
+                   .remedy = waits_for_peer ? other_side(state_->spec)
                                             : "its cable, or `ip link set up` of its peer"};
     }
     if (state_->mendable() && state_->time_to_mend()) state_->mend();

@@ -52,9 +52,22 @@ void remove_folder(const std::string& path) {
   rmdir(path.c_str());
 }
 
-/// The folders in `parent` that were named after processes that are no more and that are this
-/// user's.
-std::vector<std::string> stale_in(const std::string& parent) {
+void remove_stale(const std::string& folder) {
+  const std::string parent = folder.substr(0, folder.rfind('/'));
+  for (const std::string& name : RunFolder::left_in(parent)) remove_folder(parent + "/" + name);
+  for (const std::string& name : RunFolder::left_in("/tmp")) {
+    const std::string place = "/tmp/" + name;
+    remove_folder(place + "/dpdk/" + name);
+    rmdir((place + "/dpdk").c_str());
+    rmdir(place.c_str());
+  }
+}
+
+}  // namespace
+
+std::string RunFolder::file_prefix() { return std::string(stem) + std::to_string(getpid()); }
+
+std::vector<std::string> RunFolder::left_in(const std::string& parent) {
   std::vector<std::string> names;
   DIR* const dir = opendir(parent.c_str());
   if (dir == nullptr) return names;
@@ -68,21 +81,6 @@ std::vector<std::string> stale_in(const std::string& parent) {
   closedir(dir);
   return names;
 }
-
-void remove_stale(const std::string& folder) {
-  const std::string parent = folder.substr(0, folder.rfind('/'));
-  for (const std::string& name : stale_in(parent)) remove_folder(parent + "/" + name);
-  for (const std::string& name : stale_in("/tmp")) {
-    const std::string place = "/tmp/" + name;
-    remove_folder(place + "/dpdk/" + name);
-    rmdir((place + "/dpdk").c_str());
-    rmdir(place.c_str());
-  }
-}
-
-}  // namespace
-
-std::string RunFolder::file_prefix() { return std::string(stem) + std::to_string(getpid()); }
 
 RunFolder::RunFolder() {
   if (std::getenv(variable) != nullptr || writable(usual_place())) return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace pollux::dpdk {
 
@@ -10,6 +11,8 @@ class RunFolder {
  public:
   /// "pollux-" and the number of this process: DPDK's file prefix, and the folder's name.
   static std::string file_prefix();
+  /// The names of the folders in `parent` that killed processes of this user have left there.
+  static std::vector<std::string> left_in(const std::string& parent);
 
   /// Before EAL starts. Where this user may not write to DPDK's usual place, DPDK is pointed to one
   /// of this process's own (RUNTIME_DIRECTORY in the environment).
