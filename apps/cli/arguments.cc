@@ -84,7 +84,7 @@ Status check_assignments(const std::vector<std::string>& words,
 Result<CommandLine> read_command_line(const std::vector<std::string>& words,
                                       std::string_view program,
                                       const std::vector<OptionText>& options,
-                                      const std::vector<OptionText>& own) {
+                                      const std::vector<OptionText>& own, std::size_t most_words) {
   CommandLine out;
   for (const std::string& word : words) {
     if (word == "-h" || word == "--help") out.help = true;
@@ -110,7 +110,10 @@ Result<CommandLine> read_command_line(const std::vector<std::string>& words,
     if (name.starts_with('-') && name.size() > 1) {
       return usage(name, fmt::format("not an option of {}", program), suggestion(name, own, help));
     }
-    return usage(in_quotes(extra), "belongs to no option", help);
+    if (out.words.size() == most_words) {
+      return usage(in_quotes(extra), "belongs to no option", help);
+    }
+    out.words.push_back(extra);
   }
   return out;
 }

@@ -28,17 +28,19 @@ struct Argument {
 
 struct CommandLine {
   std::vector<Argument> arguments;
+  std::vector<std::string> words;  // those that belong to no option
   bool help = false;
   bool version = false;
 };
 
 /// Reads a command line. Errors: an option that is not in `options` (with the nearest of the
-/// program's `own`), a word that belongs to no option, a missing value, a value for a switch. With
-/// --help or --version among the words nothing else is looked at.
+/// program's `own`), more than `most_words` words that belong to no option, a missing value, a
+/// value for a switch. With --help or --version among the words nothing else is looked at.
 Result<CommandLine> read_command_line(const std::vector<std::string>& words,
                                       std::string_view program,
                                       const std::vector<OptionText>& options,
-                                      const std::vector<OptionText>& own);
+                                      const std::vector<OptionText>& own,
+                                      std::size_t most_words = 0);
 
 /// What to try in place of an option that does not exist: the nearest that does, or `fallback`.
 std::string suggestion(std::string_view name, const std::vector<OptionText>& options,
