@@ -97,12 +97,34 @@ void choose_spreading(const rte_eth_dev_info& info, const PortOptions& options, 
 
 }  // namespace
 
+Advertised advertised_by(const rte_eth_dev_info& info) {
+  Advertised out{.receive_queues = info.max_rx_queues,
+                 .transmit_queues = info.max_tx_queues,
+                 .least_mtu = info.min_mtu,
+                 .most_mtu = info.max_mtu,
+                 .spreads_flows = (info.flow_type_rss_offloads & spread_types) != 0};
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    const std::uint64_t offload = std::uint64_t{1} << bit;
+    if ((info.rx_offload_capa & offload) != 0) {
+      out.receive.emplace_back(rte_eth_dev_rx_offload_name(offload));
+    }
+    if ((info.tx_offload_capa & offload) != 0) {
+      out.transmit.emplace_back(rte_eth_dev_tx_offload_name(offload));
+    }
+  }
+  return out;
+}
+
 Offloads choose_offloads(const rte_eth_dev_info& info, DeviceSpec::Kind kind,
                          const PortOptions& options, std::uint32_t buffer_bytes,
                          rte_eth_conf& conf) {
   Offloads out;
-  const bool card = believed(info.driver_name);
+  const bool card = options.believing || believed(info.driver_name);
   if (card) choose_checksums(info, out, conf);
+  if (options.believing && (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0) {
+    conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+    out.capabilities.transmit_udp_checksum = true;
+  }
   if (options.segmentation.value_or(card)) choose_segmentation(info, buffer_bytes, out, conf);
   if (options.merging) choose_merging(info, kind, out, conf);
   if (card) choose_spreading(info, options, out, conf);

@@ -27,6 +27,9 @@ struct Offloads {
 /// The longest packet of several segments that is taken, its frame's header included.
 inline constexpr std::uint16_t large_frame_bytes = 65'280;
 
+/// What the driver says that the device can do.
+Advertised advertised_by(const rte_eth_dev_info& info);
+
 /// What the device has, and its driver is believed in or its user asks for; `conf` is told of it,
 /// and goes by the result's key. `buffer_bytes` is what one buffer of a frame holds.
 Offloads choose_offloads(const rte_eth_dev_info& info, DeviceSpec::Kind kind,

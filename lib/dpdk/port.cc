@@ -197,6 +197,9 @@ Status Port::State::create_pools() {
 
 Status Port::State::configure() {
   const std::string what = "--device " + spec.to_string();
+  if (options.believing) {
+    options.queues = std::min({options.queues, info.max_rx_queues, info.max_tx_queues});
+  }
   if (options.queues > std::min(info.max_rx_queues, info.max_tx_queues)) {
     return Error{.kind = Error::Kind::machine,
                  .what = what,
@@ -446,7 +449,8 @@ Queue Port::queue(std::uint16_t index) const noexcept {
           state_->mac,
           static_cast<std::uint16_t>(state_->options.mtu - state_->offloads.mtu_margin),
           state_->offloads.capabilities,
-          state_->large_pools.empty() ? nullptr : state_->large_pools[index].get()};
+          state_->large_pools.empty() ? nullptr : state_->large_pools[index].get(),
+          state_->spec.kind == Kind::vhost};
 }
 std::uint16_t Port::queues() const noexcept { return state_->options.queues; }
 
@@ -474,6 +478,15 @@ wire::MacAddress Port::mac() const noexcept { return state_->mac; }
 std::string Port::driver() const { return state_->info.driver_name; }
 
 std::string Port::offloads() const { return state_->offloads.to_string(); }
+
+Advertised Port::advertised() const { return advertised_by(state_->info); }
+bool Port::merges() const noexcept { return state_->offloads.merges; }
+std::string Port::link_text() const {
+  rte_eth_link link{};
+  if (!link_up() || rte_eth_link_get_nowait(state_->number(), &link) != 0) return "down";
+  if (link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN || link.link_speed == 0) return "up";
+  return "up, " + std::to_string(link.link_speed) + " Mbit/s";
+}
 
 bool Port::spreads_flows() const noexcept { return !state_->offloads.spreading_key.empty(); }
 std::vector<std::uint8_t> Port::spreading_key() const { return state_->offloads.spreading_key; }

@@ -2,6 +2,7 @@
 
 #include <rte_ethdev.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,20 @@ struct PortOptions {
   /// Take packets of several segments (LRO), where the device puts them together or its peer never
   /// cuts them. Such a one is copied into one large buffer, of which each queue gets a few.
   bool merging = false;
+  /// Ask for all that the device says it can do, whatever is known of its driver, and take fewer
+  /// queues where it has no more: for who finds out whether it is true.
+  bool believing = false;
+};
+
+/// What a device says of itself.
+struct Advertised {
+  std::vector<std::string> receive = {};  // DPDK's names of offloads: "IPV4_CKSUM"
+  std::vector<std::string> transmit = {};
+  std::uint16_t receive_queues = 0;
+  std::uint16_t transmit_queues = 0;
+  std::uint16_t least_mtu = 0;
+  std::uint16_t most_mtu = 0;
+  bool spreads_flows = false;
 };
 
 /// What a device has counted since it was opened.
@@ -61,15 +76,18 @@ class Queue {
   using Packet = Mbuf;
   using Burst = packet::Burst<Mbuf, link::burst_size>;
 
-  /// Port::queue makes them. `large_pool` is null where nothing is received that needs it.
+  /// Port::queue makes them. `large_pool` is null where nothing is received that needs it;
+  /// `scribbles`: the driver writes to slots of a burst that it then does not fill.
   Queue(PortGate& gate, std::uint16_t index, rte_mempool* pool, wire::MacAddress mac,
-        std::uint16_t mtu, link::Capabilities capabilities, rte_mempool* large_pool) noexcept
+        std::uint16_t mtu, link::Capabilities capabilities, rte_mempool* large_pool,
+        bool scribbles) noexcept
       : gate_(&gate),
         pool_(pool),
         large_pool_(large_pool),
         index_(index),
         mtu_(mtu),
         mac_(mac),
+        scribbles_(scribbles),
         capabilities_(capabilities) {}
   Queue(Queue&&) noexcept = default;
   Queue& operator=(Queue&&) noexcept = default;
@@ -84,6 +102,9 @@ class Queue {
         return 0;
       got = rte_eth_rx_burst(visit.port(), index_, slots, static_cast<std::uint16_t>(burst.room()));
     }
+    // What stands there is in its pool again: a Burst that forgot it would give it back twice.
+    if (scribbles_) [[unlikely]]
+      std::fill(slots + got, slots + burst.room(), nullptr);
     std::size_t whole = got;
     for (std::uint16_t i = 0; i < got; ++i) {
       if (slots[i]->nb_segs != 1) [[unlikely]] {
@@ -136,6 +157,7 @@ class Queue {
   std::uint16_t index_;
   std::uint16_t mtu_;
   wire::MacAddress mac_;
+  bool scribbles_;
   link::Capabilities capabilities_;
 };
 static_assert(link::Device<Queue> && link::Relinked<Queue>);
@@ -174,6 +196,11 @@ class Port {
   std::string driver() const;
   /// For the banner: "transmit TCP and UDP checksums, receive checksums", or "none".
   std::string offloads() const;
+  Advertised advertised() const;
+  /// Whether packets of several segments may come.
+  bool merges() const noexcept;
+  /// Of the link now: "up, 10000 Mbit/s", "down".
+  std::string link_text() const;
   /// Whether the device was told to spread flows over its queues, and the key of its Toeplitz sum.
   bool spreads_flows() const noexcept;
   std::vector<std::uint8_t> spreading_key() const;

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "dpdk/port_pair.h"
 #include "environment.h"
@@ -46,6 +48,33 @@ TEST(PortPair, CarriesFramesOnEachQueue) {
   }
   EXPECT_EQ(pair.far.close(), 0u);
   EXPECT_EQ(pair.near.close(), 0u);
+}
+
+TEST(PortPair, ABurstThatIsNotFullHoldsNothingElse) {
+  dpdk::PortPair pair = open({.descriptors = 256, .stack_buffers = 2'048});
+  for (auto* const ports : {&pair.near, &pair.far}) {
+    auto from = (ports == &pair.near ? pair.far : pair.near).queue(0);
+    auto to = ports->queue(0);
+    std::set<void*> buffers;
+    {
+      dpdk::Queue::Burst sent;
+      auto packet = from.allocate();
+      packet.append(60);
+      sent.push(std::move(packet));
+      dpdk::Queue::Burst received;
+      const test::Patience patience;
+      while (from.transmit(sent) == 0 && patience) to.receive(received);
+      while (received.empty() && patience) to.receive(received);
+      ASSERT_EQ(received.size(), 1u);
+    }
+    // Whatever it held is back now, once.
+    std::vector<dpdk::Mbuf> all;
+    for (auto each = to.allocate(); each; each = to.allocate()) {
+      EXPECT_TRUE(buffers.insert(each.get()).second) << "one buffer twice";
+      all.push_back(std::move(each));
+    }
+    EXPECT_GE(all.size(), 2'048u);
+  }
 }
 
 TEST(PortPair, ALinkThatNobodyReadsFillsAndLosesNothing) {
