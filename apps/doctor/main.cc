@@ -9,6 +9,7 @@
 #include "cli/error.h"
 #include "cli/summary.h"
 #include "doctor/checks.h"
+#include "doctor/device.h"
 #include "doctor/mending.h"
 #include "doctor/options.h"
 #include "doctor/report.h"
@@ -85,7 +86,7 @@ int run(const Options& options) {
     case Task::unbind:
       return print_line(unbind_card(root, {options.address, options.driver, options.force}));
     case Task::device:
-      break;
+      return examine_device(options);
   }
   return 2;
 }
