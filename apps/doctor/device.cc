@@ -25,9 +25,11 @@ namespace {
 using dpdk::DeviceSpec;
 using Json = nlohmann::ordered_json;
 
-dpdk::PortOptions port_options() {
+/// What spreads flows does so over several queues. A memif's peer need not have them.
+dpdk::PortOptions port_options(const DeviceSpec& spec) {
   dpdk::PortOptions out;
-  out.queues = 2;  // so that flows can be spread
+  const bool spreads = spec.kind == DeviceSpec::Kind::tap || spec.kind == DeviceSpec::Kind::pci;
+  out.queues = spreads ? 2 : 1;
   out.descriptors = 512;
   out.stack_buffers = 4'096;
   out.spread_flows = true;
@@ -80,7 +82,8 @@ Result<Bench> open(const Options& options, const DeviceSpec& spec,
   if (Status there = dpdk::check_machine(first); !there) return there.error();
   dpdk::EalOptions start;
   start.no_huge = options.no_huge;
-  start.memory_bytes = dpdk::Port::bytes_for(port_options()) * (peer ? 2 : 1);
+  start.memory_bytes = dpdk::Port::bytes_for(port_options(spec));
+  if (peer) start.memory_bytes += dpdk::Port::bytes_for(port_options(*peer));
   start.log_level = static_cast<dpdk::LogLevel>(options.log_level);
   start.extra = options.eal;
   for (const DeviceSpec* each : {&spec, peer ? &*peer : nullptr}) {
@@ -93,7 +96,7 @@ Result<Bench> open(const Options& options, const DeviceSpec& spec,
   Bench out;
   out.eal = std::make_unique<dpdk::Eal>(*std::move(eal));
   const auto opened = [&](const DeviceSpec& what, std::unique_ptr<dpdk::Port>& to) -> Status {
-    auto port = dpdk::Port::open(*out.eal, what, port_options());
+    auto port = dpdk::Port::open(*out.eal, what, port_options(what));
     if (!port) return port.error();
     to = std::make_unique<dpdk::Port>(*std::move(port));
     return std::monostate{};

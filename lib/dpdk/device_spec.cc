@@ -219,6 +219,18 @@ Status check_tap(const DeviceSpec& spec) {
   return std::monostate{};
 }
 
+/// vfio lends a card to who may open the file of its IOMMU group.
+Status check_vfio(const DeviceSpec& spec, const std::string& device) {
+  std::array<char, PATH_MAX> link;
+  const ssize_t size = readlink((device + "/iommu_group").c_str(), link.data(), link.size());
+  if (size <= 0) return std::monostate{};  // the driver will say
+  const std::string_view group(link.data(), static_cast<std::size_t>(size));
+  const std::string file = "/dev/vfio/" + std::string(group.substr(group.rfind('/') + 1));
+  if (access(file.c_str(), R_OK | W_OK) == 0 || errno != EACCES) return std::monostate{};
+  return lacking(spec, file + " cannot be opened (" + std::strerror(EACCES) + ")",
+                 "as root: chown " + std::to_string(geteuid()) + " " + file);
+}
+
 Status check_pci(const DeviceSpec& spec) {
   const std::string device = "/sys/bus/pci/devices/" + spec.target;
   if (access(device.c_str(), F_OK) != 0) {
@@ -232,6 +244,7 @@ Status check_pci(const DeviceSpec& spec) {
   // Mellanox's stay with the kernel's driver; all others must have been handed to user space.
   constexpr std::array<std::string_view, 6> fit{"vfio-pci",  "igb_uio",   "uio_pci_generic",
                                                 "mlx4_core", "mlx5_core", "mana"};
+  if (driver == "vfio-pci") return check_vfio(spec, device);
   if (std::find(fit.begin(), fit.end(), driver) != fit.end()) return std::monostate{};
   return lacking(spec,
                  driver.empty()

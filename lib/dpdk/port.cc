@@ -5,6 +5,7 @@
 #include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ether.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -46,6 +47,17 @@ PoolOptions pool_options(const PortOptions& options) {
 /// there is none left, the packet is lost and comes again.
 PoolOptions large_pool_options() { return {.buffers = 256, .frame_bytes = large_frame_bytes}; }
 
+/// What an ordinary user lacks: the right to make or use interfaces, which the program can be
+/// given.
+std::string with_privilege(const DeviceSpec& spec) {
+  if (spec.kind != Kind::tap && spec.kind != Kind::af_packet) return "running it as root";
+  std::array<char, 4'096> path;
+  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
+  if (size <= 0) return "running it as root";
+  return "as root: setcap cap_net_admin,cap_net_raw+ep " +
+         std::string(path.data(), static_cast<std::size_t>(size));
+}
+
 Error refused(const Eal& eal, const DeviceSpec& spec, const std::string& step, int reason) {
   std::string why = step + " fails";
   if (const std::string complaint = eal.log().complaint(); !complaint.empty()) {
@@ -54,7 +66,7 @@ Error refused(const Eal& eal, const DeviceSpec& spec, const std::string& step, i
     why += std::string(": ") + rte_strerror(reason < 0 ? -reason : reason);
   }
   std::string remedy = "--log-level debug to see what the driver says";
-  if (geteuid() != 0) remedy = "running it as root";
+  if (geteuid() != 0) remedy = with_privilege(spec);
   // What stands after vdev: is the user's own, in DPDK's language.
   const bool misspelt = spec.kind == Kind::vdev && reason == -EINVAL;
   return {.kind = misspelt ? Error::Kind::usage : Error::Kind::machine,
@@ -159,7 +171,7 @@ Status Port::State::attach() {
       return refused(*eal, spec, "attaching it", failure);
     }
     if (rte_eth_dev_get_port_by_name(name.c_str(), &found) != 0) {
-      if (spec.kind == Kind::pci) {
+      if (spec.kind == Kind::pci && eal->log().complaint().empty()) {
         return Error{.kind = Error::Kind::machine,
                      .what = "--device " + spec.to_string(),
                      .why = "DPDK has no driver for it",
