@@ -56,7 +56,7 @@ Status check_group(const Root& root, const std::string& what, const BindRequest&
   if (others.empty()) return std::monostate{};
   return lacking(
       what, fmt::format("its IOMMU group {} has others in the kernel's hands: {}", group, others),
-      what + " --force, and the others to " + request.driver + " too");
+      what + " --force");
 }
 
 Status check_vfio(const Root& root, const std::string& what, const BindRequest& request) {
@@ -71,13 +71,15 @@ Status check_vfio(const Root& root, const std::string& what, const BindRequest& 
 
 /// Takes the device from whom it is with and lets the bus look again. An empty driver lets it
 /// choose.
-Status move(const Root& root, const std::string& address, const std::string& driver) {
+Status move(const Root& root, const std::string& what, const std::string& address,
+            const std::string& driver) {
   const std::string folder = device_folder(address);
-  if (Status done = root.write(folder + "/driver_override", driver + "\n"); !done) return done;
+  if (Status done = root.write(folder + "/driver_override", driver + "\n", what); !done)
+    return done;
   if (!driver_of(root, address).empty()) {
-    if (Status done = root.write(folder + "/driver/unbind", address); !done) return done;
+    if (Status done = root.write(folder + "/driver/unbind", address, what); !done) return done;
   }
-  return root.write(fmt::format("{}/drivers_probe", bus), address);
+  return root.write(fmt::format("{}/drivers_probe", bus), address, what);
 }
 
 Result<std::string> change(const Root& root, const std::string& what, const BindRequest& request) {
@@ -85,7 +87,7 @@ Result<std::string> change(const Root& root, const std::string& what, const Bind
   if (!request.driver.empty() && before == request.driver) {
     return fmt::format("{}: {} has it already", request.address, before);
   }
-  const Status moved = move(root, request.address, request.driver);
+  const Status moved = move(root, what, request.address, request.driver);
   if (!root.acts()) {
     if (!moved) return moved.error();
     return fmt::format("{}: {} -> {}, once a kernel reads it", request.address, named(before),
@@ -97,7 +99,7 @@ Result<std::string> change(const Root& root, const std::string& what, const Bind
     return fmt::format("{}: {} -> {}", request.address, named(before), named(after));
   }
   // As it was: who held it gets it again.
-  if (after != before) static_cast<void>(move(root, request.address, before));
+  if (after != before) static_cast<void>(move(root, what, request.address, before));
   if (!moved) {
     return lacking(what, moved.error().what + ": " + moved.error().why, moved.error().remedy);
   }

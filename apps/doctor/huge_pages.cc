@@ -48,8 +48,9 @@ struct Pool {
     free = static_cast<std::uint64_t>(root.number(folder + "/free_hugepages").value_or(0));
   }
 
-  Status set(std::uint64_t count) {
-    const Status written = root.write(folder + "/nr_hugepages", fmt::format("{}\n", count));
+  Status set(std::uint64_t count, const std::string& command) {
+    const Status written =
+        root.write(folder + "/nr_hugepages", fmt::format("{}\n", count), command);
     if (written) look();
     return written;
   }
@@ -67,16 +68,17 @@ Result<std::string> reserve_pages(const Root& root, const PagesRequest& request)
   if (!pool) return pool.error();
   const std::uint64_t before = pool->reserved;
   const std::uint64_t wanted = before + request.count.value_or(0);
-  if (Status written = pool->set(wanted); !written) return written.error();
+  const std::string command = call("reserve", request, wanted - before);
+  if (Status written = pool->set(wanted, command); !written) return written.error();
   if (pool->reserved < wanted) {
     // Free memory in pieces can be put together; where that is not allowed it is as it was.
-    static_cast<void>(root.write("/proc/sys/vm/compact_memory", "1\n"));
-    if (Status written = pool->set(wanted); !written) return written.error();
+    static_cast<void>(root.write("/proc/sys/vm/compact_memory", "1\n", command));
+    if (Status written = pool->set(wanted, command); !written) return written.error();
   }
   if (pool->reserved >= wanted) return line(request, before, *pool);
   const std::uint64_t could = pool->reserved > before ? pool->reserved - before : 0;
-  static_cast<void>(pool->set(before));
-  return lacking(call("reserve", request, wanted - before),
+  static_cast<void>(pool->set(before, command));
+  return lacking(command,
                  fmt::format("the kernel finds {} such pages; memory is full, or in pieces", could),
                  could != 0 ? call("reserve", request, could)
                             : fmt::format("hugepagesz={0} hugepages={1} on the kernel's command "
@@ -95,7 +97,8 @@ Result<std::string> release_pages(const Root& root, const PagesRequest& request)
                    pool->free != 0 ? call("release", request, pool->free)
                                    : std::string{"ending what uses them"});
   }
-  if (Status written = pool->set(before - count); !written) return written.error();
+  if (Status written = pool->set(before - count, call("release", request, count)); !written)
+    return written.error();
   if (pool->reserved > before - count) {
     return lacking(
         call("release", request, count),

@@ -74,7 +74,7 @@ std::string Root::link_name(std::string_view path) const {
   return std::string(whole.substr(whole.rfind('/') + 1));
 }
 
-Status Root::write(std::string_view path, std::string_view text) const {
+Status Root::write(std::string_view path, std::string_view text, const std::string& command) const {
   const std::string full = this->path(path);
   const int file = open(full.c_str(), O_WRONLY | O_CLOEXEC | (prefix_.empty() ? 0 : O_TRUNC));
   int failure = file < 0 ? errno : 0;
@@ -86,7 +86,7 @@ Status Root::write(std::string_view path, std::string_view text) const {
   if (failure != 0) {
     const bool right = failure == EACCES || failure == EPERM;
     return Error{Error::Kind::machine, full, strerror(failure),
-                 right ? "the same as root" : "`dmesg`, for what the kernel says"};
+                 right ? "as root: " + command : "`dmesg`, for what the kernel says"};
   }
   if (kernel_) kernel_(path, text);
   return std::monostate{};

@@ -40,8 +40,9 @@ class Root {
   /// The last part of what a symbolic link says; empty where it is none.
   std::string link_name(std::string_view path) const;
 
-  /// Writes to a file that is there, at once. The error is of the machine, and says why.
-  Status write(std::string_view path, std::string_view text) const;
+  /// Writes to a file that is there, at once. The error is of the machine, and says why; where the
+  /// right to it is missing, `command` is what root is to type.
+  Status write(std::string_view path, std::string_view text, const std::string& command) const;
 
  private:
   std::string prefix_;

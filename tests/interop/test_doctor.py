@@ -314,7 +314,9 @@ class NoPermission(Doctor):
 
     def test_huge_pages_are_roots_to_reserve(self):
         done = lab.run(*self.user, self.doctor, "hugepages", "reserve", "--count", "1")
-        self.assertIn("root", self.assert_error(done, "nr_hugepages: Permission denied"))
+        command = self.assert_error(done, "nr_hugepages: Permission denied")
+        self.assertIn("; try: as root: ", done[2])
+        self.assertEqual(command, "pollux-doctor hugepages reserve --node 0 --size 2M --count 1")
 
 
 @unittest.skipUnless(lab.REAL_ROOT, "mounts are root's to make")
