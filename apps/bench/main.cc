@@ -22,6 +22,7 @@
 #include "run/banner.h"
 #include "run/config.h"
 #include "run/fleet.h"
+#include "run/held.h"
 #include "run/ports.h"
 #include "run/profile.h"
 #include "run/report.h"
@@ -98,6 +99,15 @@ int run_over(const cli::BenchOptions& options, const Plan& plan, dpdk::Eal& eal,
   run::Facts client_facts = facts;
   client_facts.bytes_per_connection = ClientLane::Pipeline::bytes_per_connection();
   client_facts.offloads = offloads[1];
+  client_facts.beside = options.client.beside != 0;
+  if (options.client.held != 0) {
+    auto opened = run::open_held(fleet, options.shared, options.client.held, eal, clock);
+    if (!opened) {
+      cli::print_error(opened.error());
+      return 1;
+    }
+    client_facts.held = run::held_of(options.client, *opened);
+  }
   const auto summaries_of = [&](const run::Outcome& outcome) {
     std::vector out{run::summarize(facts, outcome.ends[0], outcome.per_second[0], plan.cores,
                                    outcome.cores, clock),
@@ -154,6 +164,7 @@ int bench(const cli::BenchOptions& options) {
   if (options.mtu) ring.mtu = port.mtu = *options.mtu;
   port.segmentation = options.shared.segmentation;
   port.merging = options.shared.merging;
+  port.descriptors = options.shared.rings;
   const bool rings = options.link == cli::Link::ring;
   const std::size_t memory =
       rings ? dpdk::RingLink::bytes_for(ring) : dpdk::PortPair::bytes_for(port);

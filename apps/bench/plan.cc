@@ -40,7 +40,8 @@ Result<Plan> Plan::make(const cli::BenchOptions& options, const std::vector<unsi
   }
   // A source address has 64,512 ports towards the server. Half of them in use leaves each one time
   // to rest, and the connections that are opened while others are in TIME-WAIT find one at once.
-  const std::uint32_t each = options.client.concurrency / static_cast<std::uint32_t>(plan.pairs);
+  const std::uint32_t each =
+      (options.client.concurrency + options.client.held) / static_cast<std::uint32_t>(plan.pairs);
   plan.client_addresses = std::clamp<std::uint32_t>(each / 32'000 + 64, 64, 60'000);
   return plan;
 }
@@ -56,7 +57,8 @@ pipeline::Config Plan::server_config(const cli::BenchOptions& options, std::size
   config.interface.addresses = {{server_prefix(pair), 1}};
   config.interface.vlan = options.vlan;
   config.neighbors = std::max(config.neighbors, 2 * client_addresses);
-  config.connections = std::max(config.connections, options.client.concurrency + 64);
+  config.connections =
+      std::max(config.connections, options.client.concurrency + options.client.held + 64);
   return config;
 }
 
@@ -65,7 +67,8 @@ pipeline::Config Plan::client_config(const cli::BenchOptions& options, std::size
   auto config = run::base_config(options.shared, huge_pages, seed + 2 * pair + 1, stack_buffers);
   config.interface.addresses = {{client_prefix(pair), client_addresses}};
   config.interface.vlan = options.vlan;
-  config.connections = std::max(config.connections, options.client.concurrency + 64);
+  config.connections =
+      std::max(config.connections, options.client.concurrency + options.client.held + 64);
   if (options.shared.orphans == 0) config.orphans = config.connections;
   return config;
 }

@@ -331,19 +331,8 @@ Status take_profile(Draft& draft, const std::string& value) {
                            std::pair{name(Profile::concurrent), Profile::concurrent}});
 }
 
-/// "10G", "2.5M", "64000": bits a second.
 Status take_throughput(Draft& draft, const std::string& value) {
-  std::string_view number = value;
-  double unit = 1;
-  constexpr std::string_view units = "kMG";
-  if (const auto at = number.empty() ? units.npos : units.find(number.back()); at != units.npos) {
-    for (std::size_t i = 0; i <= at; ++i) unit *= 1'000;
-    number.remove_suffix(1);
-  }
-  const auto parsed = parse_real(number, 0.001, 1e15);
-  if (!parsed) return refuse("not a number of bits a second, with k, M or G behind it or without");
-  draft.profile.throughput = *parsed * unit;
-  return fine();
+  return keep(draft.profile.throughput, parse_bits(value));
 }
 
 Status take_nothing(Draft&, const std::string&) { return fine(); }
@@ -383,6 +372,9 @@ const std::vector<OptionRow>& option_table() {
        all, "auto", take_tso},
       {{"--lro", "on|off", "take packets of several TCP segments (off)", "Machine"},
        all, "off", [](D& d, V& v) { return take_switch(d.shared.merging, v); }},
+      {{"--rings", "N", "entries of each ring of a device (1024; --link ring: 4096)", "Machine"},
+       all, "4096",
+       [](D& d, V& v) { return keep(d.shared.rings, parse_power_of_two(v, 64, 16'384)); }},
       {{"--no-huge", "", "do without huge pages", "Machine"},
        all, "", [](D& d, V&) { d.shared.no_huge = true; return fine(); }},
       {{"--connections", "N", "the most connections a core keeps (1048576)", "Machine"},
@@ -529,6 +521,12 @@ const std::vector<OptionRow>& option_table() {
       {{"--syn-only", "", "SYNs at --cps that nobody keeps, a RST for each answer, which counts "
         "as completed", "Client"},
        loading, "", [](D& d, V&) { d.client.syn_only = true; return fine(); }},
+      {{"--beside", "N", "with --syn-only: N whole connections a second, told apart", "Client"},
+       loading, "200",
+       [](D& d, V& v) { return keep(d.client.beside, parse_number(v, 1, 1'000'000)); }},
+      {{"--held", "N", "open N connections first, and keep them silent beside the load", "Client"},
+       loading, "1000000",
+       [](D& d, V& v) { return keep(d.client.held, parse_number(v, 1, most_connections)); }},
 
       {{"--link", "ring|memif|virtio", "between the two ends (ring)", "Bench"},
        bench, "ring", take_link},

@@ -289,6 +289,18 @@ Status check_client(const About& about, const Draft& draft) {
   if (draft.has("--hold-interval") && !holds) {
     return usage("--hold-interval", "without --hold", "--hold with it");
   }
+  if (draft.has("--beside") && !draft.client.syn_only) {
+    return usage("--beside", "without --syn-only", "--syn-only with it");
+  }
+  for (const std::string_view name : {"--search", "--profile", "--syn-only", "--hold"}) {
+    const bool given = draft.has(name) || (name == "--hold" && holds);
+    if (draft.has("--held") && given) {
+      return usage("--held", fmt::format("together with {}", name), "one of the two");
+    }
+  }
+  if (draft.has("--beside") && draft.has("--search")) {
+    return usage("--beside", "together with --search", "one of the two");
+  }
   return std::monostate{};
 }
 
@@ -317,6 +329,8 @@ void fill_in(const About& about, Draft& draft) {
       if (!draft.has("--requests")) draft.client.requests = 100;
       break;
   }
+  // What is held beside the load is silent for as long as that lasts.
+  if (draft.client.held != 0 && !draft.has("--idle-timeout")) draft.server.idle_timeout = 0s;
   if (draft.client.hold) {
     // What is held was opened at the start, and asks for as long as it is held.
     if (!draft.has("--warmup")) draft.client.warmup = 0s;
@@ -338,15 +352,18 @@ Status settle_connections(const About& about, Draft& draft) {
   const std::uint64_t clients =
       about.program == Program::bench ? std::max<std::uint64_t>(cores / 2, 1) : cores;
   const std::uint64_t room = clients * draft.shared.connections;
-  if (about.program == Program::httpd || draft.client.concurrency <= room) {
-    return std::monostate{};
-  }
+  const std::uint64_t wanted = std::uint64_t{draft.client.concurrency} + draft.client.held;
+  if (about.program == Program::httpd || wanted <= room) return std::monostate{};
   if (draft.has("--connections")) {
-    return usage(fmt::format("--concurrency '{}'", draft.client.concurrency),
+    return usage(draft.client.held == 0
+                     ? fmt::format("--concurrency '{}'", draft.client.concurrency)
+                     : fmt::format("--held '{}'", draft.client.held),
                  fmt::format("more than the {} that --connections leaves room for", room),
                  "a larger --connections");
   }
-  draft.shared.connections = draft.client.concurrency;
+  // Some are on their way out while others come.
+  draft.shared.connections =
+      static_cast<std::uint32_t>(draft.client.held == 0 ? wanted : wanted + wanted / 64);
   return std::monostate{};
 }
 

@@ -37,6 +37,7 @@ struct SharedOptions {
   bool no_huge = false;
   std::optional<bool> segmentation;       // the device cuts TCP packets; none: by its driver
   bool merging = false;                   // packets of several segments are taken
+  std::uint16_t rings = 1'024;            // entries of each of a device's rings
   std::uint32_t connections = 1'048'576;  // the most that a core keeps
   std::uint32_t orphans = 0;              // of them, after close(); 0: half
   Duration wait = 10s;                    // for a memif's peer
@@ -83,6 +84,8 @@ struct ClientOptions {
   Duration ramp = 0s;
   Duration warmup = 1s;
   bool syn_only = false;                  // SYNs at `cps`, and a reset for each answer
+  std::uint64_t beside = 0;               // whole connections a second beside them
+  std::uint32_t held = 0;                 // opened first, and kept with nothing said on them
   std::optional<SearchOptions> search;    // `cps` is then its bound
   std::optional<ProfileOptions> profile;  // and with it, what is to be reached
   Objective objective;

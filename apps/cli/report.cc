@@ -52,6 +52,22 @@ void connections(Out& out, const Summary& s) {
   }
 }
 
+/// Those beside the load.
+void others(Out& out, const Summary& s) {
+  if (s.held) {
+    line(out, "held         {} of {} open beside it, opened in {:.1f} s; {} lost since",
+         grouped(s.held->open), grouped(s.held->asked), s.held->opened_in_s, grouped(s.held->lost));
+  }
+  if (s.beside) {
+    const Summary::Beside& b = *s.beside;
+    line(out,
+         "beside       {} completed of {} attempted, {} failed, {} open; connect p50 {:.1f} us, "
+         "p99 {:.1f} us",
+         grouped(b.completed), grouped(b.attempted), grouped(b.failed), grouped(b.open()),
+         b.connect.p50, b.connect.p99);
+  }
+}
+
 void rates(Out& out, const Summary& s) {
   line(out, "cps          mean {}  min {}  max {}   in {:.1f} s", grouped_rate(s.cps.mean),
        grouped_rate(s.cps.min), grouped_rate(s.cps.max), s.duration_s);
@@ -185,6 +201,11 @@ std::string step_line(std::size_t number, const Search::Step& step) {
       step.busy * 100, step.passed() ? "" : ": ", step.why);
 }
 
+std::string held_line(double elapsed_s, std::uint64_t open, std::uint64_t asked, double rate) {
+  return fmt::format("{:7.1f} s  held {:>11} of {:>11}  {:>11} a second\n", elapsed_s,
+                     grouped(open), grouped(asked), grouped_rate(rate));
+}
+
 std::string banner_line(std::string_view label, std::string_view text) {
   return fmt::format("{:<10} {}\n", fmt::format("{}:", label), text);
 }
@@ -205,6 +226,7 @@ std::string table(const Summary& summary) {
   if (summary.profile) out.append(profile_text(*summary.profile));
   search(out, summary);
   connections(out, summary);
+  others(out, summary);
   rates(out, summary);
   packets(out, summary);
   latencies(out, summary);
@@ -221,6 +243,7 @@ std::string table(std::string_view scenario, const Summary& server, const Summar
   if (client.profile) out.append(profile_text(*client.profile));
   search(out, client);
   connections(out, client);
+  others(out, client);
   rates(out, client);
   packets(out, client);
   latencies(out, client);

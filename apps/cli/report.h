@@ -27,6 +27,10 @@ struct Live {
 /// "   3.0 s   cps 1,204,511   rps ...". Every line has the same shape.
 std::string live_line(const Live& live);
 
+/// The same while connections are opened that are kept beside the load: how many of how many are
+/// open, and how many more each second.
+std::string held_line(double elapsed_s, std::uint64_t open, std::uint64_t asked, double rate);
+
 /// The table at the end of a run: connections and why they failed, rates, packets per connection,
 /// latencies, drops, cores, and what the machine itself took from them.
 std::string table(const Summary& summary);

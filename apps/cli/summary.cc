@@ -167,6 +167,19 @@ Json json_of(const Summary& s) {
                    {"huge_pages", s.memory.huge_pages}};
   out["cores"] = json_of_cores(s.cores);
   if (s.generator) out["generator"] = json_of(*s.generator);
+  if (s.held) {
+    out["held"] = {{"asked", s.held->asked},
+                   {"open", s.held->open},
+                   {"lost", s.held->lost},
+                   {"opened_in_s", rounded(s.held->opened_in_s)}};
+  }
+  if (s.beside) {
+    out["beside"] = {{"attempted", s.beside->attempted},
+                     {"completed", s.beside->completed},
+                     {"failed", s.beside->failed},
+                     {"open", s.beside->open()},
+                     {"connect_us", json_of(s.beside->connect)}};
+  }
   if (s.search) out["search"] = json_of(*s.search);
   if (s.profile) out["profile"] = json_of(*s.profile);
   out["environment"] = json_of(s.environment);

@@ -85,6 +85,18 @@ struct Summary {
     std::uint64_t behind = 0;  // of a rate: due when the measured time was over, and not opened
     bool limited = false;  // these are more than 0.5 % of what was opened, and than one poll opens
   };
+  /// Connections that were kept open beside the load; they are counted nowhere else.
+  struct Held {
+    std::uint64_t asked = 0, open = 0;  // open: at the end
+    std::uint64_t lost = 0;             // ended since they were opened
+    double opened_in_s = 0;
+  };
+  /// Whole connections beside SYNs alone; they are counted nowhere else, but for their requests.
+  struct Beside {
+    std::uint64_t attempted = 0, completed = 0, failed = 0;
+    std::uint64_t open() const { return attempted - completed - failed; }
+    Latency connect{};
+  };
   struct Stalls {
     double share = 0;  // of the time, 0 to 1
     double longest_us = 0;
@@ -112,6 +124,8 @@ struct Summary {
   Memory memory;
   std::vector<Core> cores;
   std::optional<Generator> generator = std::nullopt;
+  std::optional<Held> held = std::nullopt;
+  std::optional<Beside> beside = std::nullopt;
   std::optional<Search> search = std::nullopt;          // all else is then of its best step
   std::optional<Sustain> sustain = std::nullopt;        // of an iteration of RFC 9411
   std::optional<ProfileReport> profile = std::nullopt;  // all else is then of what counts

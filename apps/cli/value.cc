@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -70,6 +71,25 @@ std::optional<double> parse_real(std::string_view text, double least, double mos
     return std::nullopt;
   }
   return value;
+}
+
+Result<std::uint64_t> parse_power_of_two(std::string_view text, std::uint64_t least,
+                                         std::uint64_t most) {
+  const Result<std::uint64_t> number = parse_number(text, least, most);
+  if (number && !std::has_single_bit(*number)) return refuse("not a power of two");
+  return number;
+}
+
+Result<double> parse_bits(std::string_view text) {
+  double unit = 1;
+  constexpr std::string_view units = "kMG";
+  if (const auto at = text.empty() ? units.npos : units.find(text.back()); at != units.npos) {
+    for (std::size_t i = 0; i <= at; ++i) unit *= 1'000;
+    text.remove_suffix(1);
+  }
+  const auto parsed = parse_real(text, 0.001, 1e15);
+  if (!parsed) return refuse("not a number of bits a second, with k, M or G behind it or without");
+  return *parsed * unit;
 }
 
 Result<Duration> parse_seconds(std::string_view text, double least, double most) {

@@ -21,6 +21,13 @@ Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, s
 /// "2.5": a number without sign or exponent from `least` to `most`.
 std::optional<double> parse_real(std::string_view text, double least, double most);
 
+/// A power of two from `least` to `most`.
+Result<std::uint64_t> parse_power_of_two(std::string_view text, std::uint64_t least,
+                                         std::uint64_t most);
+
+/// "10G", "2.5M", "64000": bits a second.
+Result<double> parse_bits(std::string_view text);
+
 /// Seconds as a plain decimal ("10", "0.5"), from `least` to `most`.
 Result<Duration> parse_seconds(std::string_view text, double least, double most);
 

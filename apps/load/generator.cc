@@ -63,6 +63,8 @@ Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, st
   out.hold_interval = options.hold_interval;
   out.ramp = options.ramp;
   out.syn_only = options.syn_only;
+  out.beside = static_cast<double>(options.beside) / static_cast<double>(shares);
+  out.held = static_cast<std::uint32_t>((options.held + shares - 1 - share) / shares);
   out.profile = options.profile.has_value();
   if (out.profile && !out.rate) out.rate = 1;  // each iteration brings its own
   return out;
@@ -95,11 +97,13 @@ Result<std::unique_ptr<Generator>> Generator::make(GeneratorOptions options) {
 Generator::Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at, BodyMeter body)
     : options_(std::move(options)),
       pace_(options_.rate, options_.ramp),
+      beside_(options_.beside, Duration{0}),
       parser_(options_.prepared.front().method_is_head(), options_.streams),
       held_(std::move(held)),
       sent_at_(std::move(sent_at)),
       body_(std::move(body)),
       rests_until_(options_.targets.size()),
-      syns_(options_.targets.size()) {}
+      syns_(options_.targets.size()),
+      opens_held_(options_.held != 0) {}
 
 }  // namespace pollux::load

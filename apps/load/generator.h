@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,10 @@ struct GeneratorOptions {
   Duration ramp{0};
   /// SYNs at the rate, and nothing else: who answers is reset.
   bool syn_only = false;
+  /// Beside them, whole connections a second of this core.
+  double beside = 0;
+  /// Connections that are opened before all else and kept, and on which nothing is said.
+  std::uint32_t held = 0;
   /// The first request is ready before the SYN leaves, which takes it along where it may.
   bool fast_open = false;
   /// Of a run of RFC 9411: replies are measured, and what is held is closed over the ramp-down.
@@ -75,12 +80,19 @@ class Generator {
   /// The bound on connections opened in one poll, so that a late poll makes no burst; and on those
   /// that are held and ask again.
   static constexpr std::uint32_t burst = 64;
+  /// The same at a rate: each brings three frames, and of those that come in a poll takes 64, so
+  /// that what has piled up in a stall goes down while connections are opened.
+  static constexpr std::uint32_t at_rate = 16;
   /// How many are opened, and for how long, before anybody has been heard: until the next hop's
-  /// address is known a few frames wait for it, and each SYN beyond them comes back a second later.
+  /// address is known a few frames wait for it, and each SYN beyond them comes back a second later,
+  /// or never where nobody keeps it.
   static constexpr std::uint32_t before_answer = 16;
   static constexpr Duration patience = 100ms;
   /// How long a closed loop leaves a target alone to which there is no way, or no neighbour.
   static constexpr Duration rest = 1s;
+  /// How many of those that are to be held are opened at once where nobody says at which rate: so
+  /// few that no ring of a link overflows.
+  static constexpr std::uint32_t opening = 800;
 
   struct Session {
     Instant due{};                // when it was to be opened; when held, to ask
@@ -99,6 +111,8 @@ class Generator {
     bool said_close : 1 = false;
     bool turn : 1 = false;   // a held connection is to ask
     bool early : 1 = false;  // the server closed it between two answers
+    bool apart : 1 = false;  // it is not of the load, but beside it
+    bool kept : 1 = false;   // and is to stay open, with nothing said
     application::ReplyState reply;
   };
   static_assert(sizeof(Session) == 72);
@@ -120,7 +134,7 @@ class Generator {
     held_closed_ = 0;
     if (!pace_.closed_loop() && !options_.hold) tally_.behind = pace_.missing(now);
   }
-  bool idle() const noexcept { return tally_.live == 0; }
+  bool idle() const noexcept { return tally_.live == 0 && beside_live_ == 0; }
   void end_with(run::Leftover leftover) noexcept {
     leftover_ = leftover;
     if (options_.syn_only) give_up_syns();
@@ -131,8 +145,14 @@ class Generator {
     measuring_ = winding_down_ = false;
     leftover_.reset();
     pace_.start(now + options_.init);
+    beside_.start(now);
+    opens_held_ = false;
     looked_ = now;
   }
+  /// All that are to be kept open beside the load are. The load begins with restart().
+  bool ready() const noexcept { return tally_.held >= options_.held; }
+  /// Why the last of them that could not be opened was not; "" where all were.
+  std::string_view held_trouble() const noexcept { return held_trouble_; }
   /// Before a start or restart: how many connections a second all generators open together.
   void set_rate(double all) noexcept { pace_ = Pace{all * options_.part, options_.ramp}; }
 
@@ -141,15 +161,19 @@ class Generator {
 
   void on_start(auto& stack) noexcept {
     pace_.start(stack.now() + options_.init);
+    beside_.start(stack.now());
     looked_ = stack.now();
   }
 
   void on_poll(auto& stack) noexcept {
     if (options_.profile) note_time(stack.now());
+    if (opens_held_) return open_held(stack);
     if (winding_down_) {
       if (options_.profile && options_.hold) close_held(stack);
       return;
     }
+    // First, while there is room on the device.
+    if (options_.beside > 0) open_beside(stack);
     for (std::uint32_t n = due(stack.now()); n != 0; --n) {
       if (!(options_.syn_only ? send_syn(stack) : open(stack))) break;
     }
@@ -165,6 +189,7 @@ class Generator {
     Session& session = stream.session();
     session.established = true;
     heard_ = true;
+    if (session.apart) return connected_apart(stream);
     ++tally_.live_established;
     const Instant now = stream.stack().now();
     if (session.counted) {
@@ -196,10 +221,15 @@ class Generator {
   }
 
   void on_closed(auto& stack, application::StreamId id, Session& session, Cause cause) noexcept {
-    --tally_.live;
-    if (session.established) --tally_.live_established;
     heard_ = true;
     parser_.release(session.reply);
+    if (session.kept) return closed_held(session, cause, stack.now());
+    if (session.apart) {
+      --beside_live_;
+    } else {
+      --tally_.live;
+      if (session.established) --tally_.live_established;
+    }
     if (options_.profile) body_.take(id.index);
     if (options_.hold) held_.remove(id.index);
     if (cause == Cause::no_neighbor) rests_until_[session.target] = stack.now() + rest;
@@ -210,6 +240,12 @@ class Generator {
         cause == Cause::aborted && session.done && options_.close == Close::reset;
     const bool completed = session.done && !session.bad && (orderly || reset_by_plan);
     const bool left_over = leftover_ && cause == Cause::aborted && !reset_by_plan;
+    if (session.apart) {
+      if (session.counted && !left_over) {
+        ++(completed ? tally_.beside_completed : tally_.beside_failed);
+      }
+      return;
+    }
     if (!left_over) ++(completed ? tally_.live_completed : tally_.live_failed);
     const bool by_reset =
         cause == Cause::reset || cause == Cause::reset_at_end || cause == Cause::refused;
@@ -264,6 +300,12 @@ class Generator {
   void take_answer(const application::SynAnswer& answer) noexcept;
   void give_up_syns() noexcept;
 
+  // Beside the load (generator_apart.h)
+  void open_held(auto& stack) noexcept;
+  void closed_held(const Session& session, Cause cause, Instant now) noexcept;
+  void open_beside(auto& stack) noexcept;
+  void connected_apart(application::Stream auto& stream) noexcept;
+
   // Talking (generator_talk.h)
   void give_turn(application::Stream auto& stream, Instant due) noexcept;
   void ask_held(auto& stack) noexcept;
@@ -284,6 +326,7 @@ class Generator {
 
   GeneratorOptions options_;
   Pace pace_;
+  Pace beside_;
   application::ReplyParser parser_;
   HoldQueue held_;     // of those that wait for their turn to ask again
   SendTimes sent_at_;  // where several requests are under way at once
@@ -293,6 +336,10 @@ class Generator {
   std::uint32_t next_target_ = 0;
   std::vector<std::uint64_t> syns_;  // sent to each target
   Instant measured_from_{};
+  std::uint32_t held_begun_ = 0;  // of those to be held, that are there, in whatever state
+  std::uint32_t beside_live_ = 0;
+  std::string_view held_trouble_;
+  bool opens_held_ = false;  // until the first restart()
   bool measuring_ = false;
   bool winding_down_ = false;
   bool heard_ = false;  // of a connection that was opened or refused
@@ -313,6 +360,7 @@ void set_rate(LanesByCore& by_core, std::uint64_t rate) {
 
 }  // namespace pollux::load
 
+#include "load/generator_apart.h"
 #include "load/generator_open.h"
 #include "load/generator_profile.h"
 #include "load/generator_syn.h"

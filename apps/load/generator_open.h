@@ -14,10 +14,10 @@ inline std::uint32_t Generator::due(Instant now) noexcept {
   if (!pace_.closed_loop()) {
     // Held connections are opened at the rate, up to as many as are to be held.
     if (options_.hold && room == 0) pace_.forgive(now);
-    wanted = pace_.missing(now);
+    // A SYN alone brings one answer, of which nothing is kept, and waits where there is no room.
+    wanted = options_.syn_only ? pace_.missing(now) : pace_.due(now, at_rate);
     if (options_.hold) wanted = std::min(wanted, room);
-    // A SYN that is lost while the neighbour is asked for is sent again by nobody.
-    if (options_.syn_only && !heard_ && pace_.since_start(now) < patience) {
+    if (!heard_ && pace_.since_start(now) < patience) {
       wanted = std::min<std::uint64_t>(wanted, live < before_answer ? before_answer - live : 0);
     }
   } else {
@@ -26,6 +26,10 @@ inline std::uint32_t Generator::due(Instant now) noexcept {
       wanted = std::min<std::uint64_t>(wanted, before_answer);
     }
     wanted = wanted <= live ? 0 : wanted - live;
+    if (options_.hold) {
+      const std::uint64_t under_way = live - tally_.live_established;
+      wanted = std::min(wanted, opening - std::min<std::uint64_t>(under_way, opening));
+    }
   }
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, burst));
 }

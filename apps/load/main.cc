@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "load/targets.h"
 #include "run/deploy.h"
 #include "run/fleet.h"
+#include "run/held.h"
 #include "run/ports.h"
 #include "run/profile.h"
 #include "run/report.h"
@@ -52,9 +54,21 @@ int generate(const cli::LoadOptions& options) {
   run::Fleet<run::NoLane, Lane> fleet{lanes->size()};
   fleet.clients = std::move(*lanes);
   const auto tend = [&] { devices->tend(); };
+  std::optional<cli::Summary::Held> held;
+  if (options.client.held != 0) {
+    auto opened =
+        run::open_held(fleet, options.shared, options.client.held, *devices->eal, clock, tend);
+    if (!opened) {
+      cli::print_error(opened.error());
+      return 1;
+    }
+    held = run::held_of(options.client, *opened);
+  }
   const auto summary_of = [&](const run::Outcome& outcome) {
-    const auto facts =
+    auto facts =
         devices->facts("pollux-load", options.shared, Lane::Pipeline::bytes_per_connection());
+    facts.held = held;
+    facts.beside = options.client.beside != 0;
     cli::Summary summary = run::summarize(facts, outcome.ends.front(), outcome.per_second.front(),
                                           devices->eal->cores(), outcome.cores, clock);
     if (options.client.profile) {

@@ -61,8 +61,12 @@ class Fleet {
               const dpdk::TscClock& clock, const std::function<void()>& tend = {}) {
     Shared shared;
     shared.schedule.duration = length(options.duration);
+    shared.continues = std::exchange(stepped_, true);
     return run(shared, options, warmup, eal, clock, tend);
   }
+
+  /// The lanes have been started already: the next run continues.
+  void go_on() noexcept { stepped_ = true; }
 
   /// One step of several, all of them with the same options, until stop(): connections that it
   /// leaves are reset, and all else stays as it is.

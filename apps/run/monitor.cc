@@ -185,11 +185,19 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
   out.program = facts.program;
   Counters counters;
   Histogram connect, first_byte, close, late;
-  if (end.role == "client") out.generator.emplace();
+  if (end.role == "client") {
+    out.generator.emplace();
+    out.held = facts.held;
+    if (facts.beside) out.beside.emplace();
+  }
+  Histogram beside;
   std::vector<std::uint64_t> completed(cores.size()), packets(cores.size());
   std::vector<bool> used(cores.size());
   for (const LaneView& lane : end.lanes) {
     add(out, *lane.tally);
+    if (out.held) add(*out.held, *lane.tally);
+    if (out.beside) add(*out.beside, *lane.tally);
+    beside.add(lane.tally->beside_connect);
     counters.add(lane.measured);
     connect.add(lane.tally->connect);
     first_byte.add(lane.tally->first_byte);
@@ -221,6 +229,7 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
   out.connect = cli::latency_of(connect);
   out.first_byte = cli::latency_of(first_byte);
   out.close = cli::latency_of(close);
+  if (out.beside) out.beside->connect = cli::latency_of(beside);
   if (out.generator) out.generator->late = cli::latency_of(late);
   out.cps.per_second = per_second;
   out.memory = {facts.bytes_per_connection, facts.connections_capacity * end.lanes.size(),

@@ -86,6 +86,9 @@ struct Facts {
   std::uint64_t bytes_per_connection = 0;
   std::uint64_t connections_capacity = 0;  // of each lane
   std::string offloads = "none";           // of the device
+  /// Of a client: what was asked for beside its load.
+  std::optional<cli::Summary::Held> held = std::nullopt;
+  bool beside = false;
 };
 
 /// The sustain phase of a client's end.

@@ -59,6 +59,7 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
     port.spread_flows = cores.size() > 1;
     port.segmentation = options.segmentation;
     port.merging = options.merging;
+    port.descriptors = options.rings;
     wanted.push_back({std::move(*spec), port});
   }
   auto out = host::Devices::open(eal_options(options, cores, 0), wanted);

@@ -61,23 +61,30 @@ struct Tally {
   Count live_established, established_ns, watched_ns;
   /// Connections that lived when the measured time began.
   Count live_before;
+  /// Kept open beside the load, in none of the above: established now, and ended since they were.
+  Count held, held_lost;
+  /// Whole connections beside SYNs alone, in none of the above but `requests_*`; one that is
+  /// neither completed nor failed is open.
+  Count beside_attempted, beside_completed, beside_failed;
   /// Ended by a reset that nobody had asked for, of those that count and of those before them.
   Count terminated;
   /// Of a run of RFC 9411: replies of status 200, and those of them that had another size than the
   /// object; the least and the greatest body, in bytes and one more (0: none yet).
   Count transactions_ok, wrong_size, smallest, largest;
   Histogram connect, first_byte, close;
+  Histogram beside_connect;
   Histogram late;  // of a rate: how long after it was due each was opened
   /// Of a run of RFC 9411, from when the SYN was due: to the first byte, and to the last.
   Histogram syn_to_first_byte, syn_to_last_byte;
 
   /// Forgets all but who lives, between two steps of a search.
   void clear() noexcept {
-    const std::uint64_t alive = live, established_ones = live_established;
+    const std::uint64_t alive = live, established_ones = live_established, kept = held;
     std::destroy_at(this);
     std::construct_at(this);
     live = alive;
     live_established = established_ones;
+    held = kept;
   }
   void note_begin() noexcept {
     live_completed_before = std::uint64_t{live_completed};

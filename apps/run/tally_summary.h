@@ -46,6 +46,17 @@ inline void add(cli::Summary& out, const Tally& tally) {
   }
 }
 
+/// Adds what one lane had beside its load, but for its latencies.
+inline void add(cli::Summary::Held& out, const Tally& tally) {
+  out.open += tally.held;
+  out.lost += tally.held_lost;
+}
+inline void add(cli::Summary::Beside& out, const Tally& tally) {
+  out.attempted += tally.beside_attempted;
+  out.completed += tally.beside_completed;
+  out.failed += tally.beside_failed;
+}
+
 /// Adds to a sustain phase what one lane has counted, but for its samples and latencies.
 inline void add(cli::Sustain& out, const Tally& tally) {
   out.live_before += tally.live_before;

@@ -296,6 +296,18 @@ TEST(Options, RoomFollowsConcurrencyUnlessBounded) {
   EXPECT_FALSE(bench({"--cores", "0-3", "--connections", "100", "--concurrency", "201"}).options);
 }
 
+TEST(Options, RoomIsLeftForWhatIsHeldBesideTheLoad) {
+  const Parsed<BenchOptions> parsed = bench({"--held", "10000000"});
+  ASSERT_TRUE(parsed.options) << parsed.text;
+  EXPECT_EQ(parsed.options->client.held, 10'000'000u);
+  EXPECT_EQ(parsed.options->client.concurrency, 800u);
+  EXPECT_GE(parsed.options->shared.connections, 10'000'800u);
+  EXPECT_EQ(parsed.options->server.idle_timeout, 0s) << "which is silent";
+  EXPECT_EQ(bench({"--held", "9", "--idle-timeout", "5"}).options->server.idle_timeout, 5s);
+  EXPECT_FALSE(bench({"--connections", "1000", "--held", "201"}).options);
+  EXPECT_TRUE(bench({"--connections", "1000", "--held", "200"}).options);
+}
+
 TEST(Help, OfEveryProgramNamesItsOptionsAndExamples) {
   for (const auto& [text, code] :
        {std::pair{httpd({"--help"}).text, httpd({"--help"}).exit_code},
@@ -519,6 +531,10 @@ TEST(Search, HasDefaultsABoundAndItsOwnOptions) {
 
 TEST(SynOnly, NeedsARate) {
   EXPECT_TRUE(bench({"--syn-only", "--cps", "9"}).options->client.syn_only);
+}
+
+TEST(SynOnly, MayHaveWholeConnectionsBesideIt) {
+  EXPECT_EQ(bench({"--syn-only", "--cps", "9", "--beside", "200"}).options->client.beside, 200u);
 }
 
 struct WrongFile {

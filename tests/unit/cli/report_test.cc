@@ -79,6 +79,24 @@ TEST(Table, SaysWhetherTheGeneratorWasTheLimit) {
                         "opened\n"));
 }
 
+TEST(Table, TellsThoseBesideTheLoadApart) {
+  Summary summary;
+  EXPECT_EQ(table(summary).find("beside"), std::string::npos);
+  summary.held = {10'000'000, 9'999'999, 1, 18.44};
+  summary.beside = {2'000, 1'980, 15, {1'990, 1, 20.5, 3, 4'000.25, 5, 6}};
+  EXPECT_NE(table(summary).find("\nheld         9,999,999 of 10,000,000 open beside it, opened in "
+                                "18.4 s; 1 lost since\n"),
+            std::string::npos);
+  EXPECT_NE(table(summary).find("\nbeside       1,980 completed of 2,000 attempted, 15 failed, 5 "
+                                "open; connect p50 20.5 us, p99 4000.2 us\n"),
+            std::string::npos);
+}
+
+TEST(HeldLine, SaysHowFarItIs) {
+  EXPECT_EQ(held_line(2.04, 1'234'567, 10'000'000, 512'000.4),
+            "    2.0 s  held   1,234,567 of  10,000,000      512,000 a second\n");
+}
+
 TEST(Table, OfBothEndsShowsBothEndsCores) {
   Summary server;
   server.cores = {{0, "server", 1, 1, 1}};

@@ -108,6 +108,21 @@ TEST(Json, HasTheValues) {
   EXPECT_EQ(written["environment"]["cpu"], "a \xEF\xBF\xBD processor");
 }
 
+TEST(Json, HasThoseBesideTheLoadWhereThereWereSome) {
+  Summary summary = run();
+  EXPECT_FALSE(Json::parse(to_json(summary)).contains("held"));
+  EXPECT_FALSE(Json::parse(to_json(summary)).contains("beside"));
+  summary.held = {1'000, 990, 10, 1.23456};
+  summary.beside = {200, 190, 4, {198, 10, 50, 90, 99, 100, 120}};
+  const Json written = Json::parse(to_json(summary));
+  EXPECT_EQ(written["held"],
+            Json({{"asked", 1'000}, {"open", 990}, {"lost", 10}, {"opened_in_s", 1.235}}));
+  EXPECT_EQ(keys(written["beside"]),
+            (std::vector<std::string>{"attempted", "completed", "failed", "open", "connect_us"}));
+  EXPECT_EQ(written["beside"]["open"], 6);
+  EXPECT_EQ(written["beside"]["connect_us"]["p99"], 99.0);
+}
+
 TEST(Json, ARunOfNothingHasNoInfinities) {
   Summary summary;
   derive(summary);

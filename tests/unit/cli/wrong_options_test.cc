@@ -383,6 +383,19 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     SynOnly, WrongLoad,
     testing::Values(
+        Wrong{{"--held", "0"},
+              "--held '0': not a whole number from 1 to 268435456; try: --held 1000000"},
+        Wrong{{"--held", "9", "--hold"}, "--held: together with --hold; try: one of the two"},
+        Wrong{{"--rings", "1000"}, "--rings '1000': not a power of two; try: --rings 4096"},
+        Wrong{{"--held", "9", "--search"}, "--held: together with --search; try: one of the two"},
+        Wrong{{"--held", "9", "--syn-only", "--cps", "9"},
+              "--held: together with --syn-only; try: one of the two"},
+        Wrong{{"--held", "2000", "--connections", "1000"},
+              "--held '2000': more than the 1000 that --connections leaves room for; try: a larger "
+              "--connections"},
+        Wrong{{"--beside", "200"}, "--beside: without --syn-only; try: --syn-only with it"},
+        Wrong{{"--beside", "200", "--syn-only", "--search"},
+              "--beside: together with --search; try: one of the two"},
         Wrong{{"--syn-only"},
               "--syn-only: without a rate there is no end of SYNs; try: --cps 1000000 with it"},
         Wrong{{"--syn-only", "--cps", "max"},

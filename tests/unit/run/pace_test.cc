@@ -96,6 +96,7 @@ class OpenLoop : public testing::Test {
     generator_->on_start(notes_);
     started_ = notes_.now();
     generator_->begin_measuring(started_);
+    if (!syn_only) generator_->on_syn_answer(notes_, {});  // somebody has been heard
   }
   /// Polls for so long, each `least` to `most` after the last; the most that one opened.
   std::size_t run(Duration time, Duration least, Duration most) {
@@ -125,12 +126,12 @@ class OpenLoop : public testing::Test {
 };
 
 TEST_F(OpenLoop, TheRateIsExactWheneverPollsCome) {
-  for (const double rate : {1.0, 333.0, 12'345.0, 1'000'000.0, 3'210'987.5}) {
+  for (const double rate : {1.0, 333.0, 12'345.0, 1'000'000.0, 1'210'987.5}) {
     SCOPED_TRACE(rate);
     start(rate);
     const Duration time = rate > 100'000 ? 100ms : 2s;
     const std::size_t largest = run(time, 200ns, 15us);
-    EXPECT_LE(largest, 64u);
+    EXPECT_LE(largest, 16u);
     const double due = rate * std::chrono::duration<double>(time).count();
     EXPECT_NEAR(opened(), due, 1 + rate * 15e-6);
     EXPECT_NEAR(opened(), due, 1 + 0.005 * due);
@@ -157,29 +158,41 @@ TEST_F(OpenLoop, AStallIsMadeUpForWithoutABurst) {
   std::size_t largest = 0;
   for (int stall = 0; stall < 8; ++stall) {
     largest = std::max(largest, run(50ms, 1us, 10us));
-    EXPECT_LE(notes_.poll(*generator_, 5ms), 64u) << "5,000 are due";
-    EXPECT_EQ(notes_.poll(*generator_, 1us), 64u);
+    EXPECT_EQ(notes_.poll(*generator_, 5ms), 16u) << "5,000 are due";
+    // From then on a quarter faster than the rate, until nothing is missing.
+    const std::size_t before = notes_.opened.size();
+    EXPECT_LE(run(10ms, 1us, 10us), 13u);
+    EXPECT_NEAR(static_cast<double>(notes_.opened.size() - before), 12'500, 25);
   }
   largest = std::max(largest, run(50ms, 1us, 10us));
-  EXPECT_EQ(largest, 64u);
+  EXPECT_LE(largest, 13u);
   const double seconds = static_cast<double>((notes_.now() - started_).count()) / 1e9;
   EXPECT_NEAR(opened(), rate * seconds, 1 + rate * 10e-6) << "all has been made up for";
   expect_each_due_in_its_turn(rate);
   EXPECT_EQ(generator_->tally().late.count(), notes_.opened.size());
-  // A tenth of the time was stalled: so much of what was due was late by its part of 5 ms.
+  // A twelfth of the time was stalled, and as long again four times over something was missing.
   EXPECT_GE(generator_->tally().late.max(), 4'990'000u);
   EXPECT_GE(generator_->tally().late.percentile(95), 1'500'000u);
   EXPECT_LE(generator_->tally().late.percentile(50), 12'000u);
 }
 
+TEST_F(OpenLoop, ALowRateIsMadeUpForSooner) {
+  start(1'000);
+  run(1s, 1us, 100us);
+  EXPECT_EQ(notes_.poll(*generator_, 100ms), 16u) << "100 are due";
+  run(1ms, 1us, 10us);
+  const double seconds = static_cast<double>((notes_.now() - started_).count()) / 1e9;
+  EXPECT_NEAR(opened(), 1'000 * seconds, 1);
+}
+
 TEST_F(OpenLoop, WhatItCannotOpenInTimeIsCountedAsBehind) {
   constexpr double rate = 1'000'000;
   start(rate);
-  run(200ms, 99us, 101us);  // 64 in 100 us are 640,000 a second
+  run(200ms, 24us, 26us);  // 16 in 25 us are 640,000 a second
   generator_->wind_down(notes_.now());
   EXPECT_NEAR(opened(), 128'000, 1'280);
   const double behind = static_cast<double>(std::uint64_t{generator_->tally().behind});
-  EXPECT_NEAR(behind + opened(), 200'000, 102);
+  EXPECT_NEAR(behind + opened(), 200'000, 27);
   EXPECT_EQ(notes_.poll(*generator_, 1ms), 0u) << "the end is the end";
   expect_each_due_in_its_turn(rate);
 }
@@ -218,10 +231,11 @@ TEST_F(GeneratorTest, LatenciesCountTheTimeThatAStalledGeneratorOwes) {
   stop();
   EXPECT_NEAR(static_cast<double>(std::uint64_t{tally().attempted}), 2'000, 4);
   EXPECT_EQ(tally().completed, tally().attempted);
-  // A fifth of them was due while it stood still. Half of those had 100 ms and more to go.
-  EXPECT_NEAR(static_cast<double>(tally().connect.percentile(90)), 100e6, 10e6);
+  // A fifth of them was due while it stood still. Half of those had 100 ms and more to go, and all
+  // some more for their turn: these polls come once a millisecond.
+  EXPECT_NEAR(static_cast<double>(tally().connect.percentile(90)), 112e6, 12e6);
   EXPECT_NEAR(static_cast<double>(tally().connect.max()), 201e6, 4e6);
-  EXPECT_LE(tally().connect.percentile(78), 5'000'000u);
+  EXPECT_LE(tally().connect.percentile(75), 5'000'000u);
 }
 
 TEST_F(GeneratorTest, AHeldConnectionsRequestCountsFromItsTurn) {
