@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""usage: chart.py JSON IMAGE   Draws the document of run.py. Needs matplotlib (Debian:
-python3-matplotlib); exit code 3 without it."""
+"""usage: chart.py JSON IMAGE   Draws the document of run.py, or of conditions.py. Needs matplotlib
+(Debian: python3-matplotlib); exit code 3 without it."""
 
 import json
 import sys
@@ -20,6 +20,30 @@ def draw(document, path):
     environment = document["environment"]
     figure.suptitle(f"{environment['cpu']}, one core a side, {document['rounds']} rounds of "
                     f"{document['seconds']:g} s; bar: best, line: median, dots: rounds")
+    figure.savefig(path, dpi=120)
+
+
+def draw_conditions(document, path):
+    """All that is wanted, a bar each: how far above what is wanted (right) or below."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    wanted = [(row["name"], each) for row in document["rows"] for each in row["wanted"]
+              if each.get("at_least") or each.get("at_most")]  # not those that are to be nothing
+    figure, axis = pyplot.subplots(figsize=(10, 1.5 + 0.4 * len(wanted)), constrained_layout=True)
+    for at, (_, each) in enumerate(wanted):
+        value = max(each["value"], 1e-9)
+        ratio = value / each["at_least"] if "at_least" in each else each["at_most"] / value
+        axis.barh(at, min(max(ratio, 0.1), 10), color="#c8d6e5" if each["met"] else "#e8c4c0")
+    axis.axvline(1, color="#c0392b")
+    axis.set_xscale("log")
+    axis.set_xlim(0.1, 11)
+    axis.set_yticks(range(len(wanted)), [f"{name}: {each['what']}" for name, each in wanted])
+    axis.invert_yaxis()
+    axis.set_xlabel("of what is wanted (log; right of the line: met)")
+    figure.suptitle(f"{document['environment']['cpu']}, one core a side, "
+                    f"{document['rounds']} rounds of {document['seconds']:g} s")
     figure.savefig(path, dpi=120)
 
 
@@ -62,7 +86,9 @@ def main(arguments):
         print(reason, file=sys.stderr)
         return 3
     with open(arguments[0], encoding="utf-8") as file:
-        draw(json.load(file), arguments[1])
+        document = json.load(file)
+    kind = draw_conditions if ".conditions." in document["schema"] else draw
+    kind(document, arguments[1])
     return 0
 
 

@@ -245,12 +245,12 @@ def stop(number, _):
     raise SystemExit(128 + number)
 
 
-def main(arguments):
-    options = parse(arguments)
+def guarded(task):
+    """Does it; the exit code. A signal ends it by way of all that cleans up."""
     for each in SIGNALS:
         signal.signal(each, stop)
     try:
-        measure(options)
+        task()
     except Failed as failure:
         print(failure, file=sys.stderr)
         return failure.code
@@ -261,4 +261,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(guarded(lambda: measure(parse(sys.argv[1:]))))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""usage: test_run.py BUILD   run.py as a user starts it: one short round over memif, a run that
-fails, and one that is stopped."""
+"""usage: test_run.py BUILD   run.py and conditions.py as a user starts them: one short round over
+memif, a run that fails, and one that is stopped."""
 
 import json
 import os
@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import figures  # noqa: E402
+import outcomes  # noqa: E402
 import programs  # noqa: E402  which finds lab
 import lab  # noqa: E402
 
@@ -60,6 +61,23 @@ class Runs(unittest.TestCase):
         self.assertIn("round 1 of 1: bare memif ", process.err)
         self.assertEqual([each["what"] for each in document["missing"]],
                          ["the kernel", "instructions"])
+        self.assert_nothing_left(process)
+
+    def test_one_round_of_conditions(self):
+        process = lab.Process(
+            sys.executable, os.path.join(HERE, "conditions.py"), "held", "latency", "flood",
+            "--build", BUILD, "--chart", os.path.join(self.folder, "chart.png"), "--no-compile",
+            "--no-huge", "--rounds", "1", "--seconds", "1", "--warmup", "0.2", "--flood-seconds",
+            "1", "--held", "10", "--held", "5000", "--json", "-")
+        self.addCleanup(process.close)
+        self.assertEqual(process.wait(240), 0, process.story())
+        document = json.loads(process.out)
+        self.assertEqual(outcomes.faults(document), [])
+        held, latency, flood = document["rows"]
+        self.assertEqual(list(held["beside"]), ["10", "5000"])
+        self.assertEqual(len(latency["each"]), 1)
+        self.assertGreater(flood["each"][0]["beside"]["attempted"], 100)
+        self.assertGreater(flood["each"][0]["offered"], 0)
         self.assert_nothing_left(process)
 
     def test_a_run_that_fails_says_why(self):
