@@ -41,11 +41,11 @@ void Generator::ask(application::Stream auto& stream) noexcept {
     const bool begins = session.half_sent == 0;
     const bool last = session.begun + (begins ? 1 : 0) == options_.requests;
     const bool closes = last && options_.close == Close::server && !options_.hold;
-    const auto bytes = options_.prepared[options_.targets[session.target].request].bytes(closes);
+    const auto& request = options_.prepared[options_.targets[session.target].request];
     // A request that does not fit the send queue whole goes out in pieces.
-    const auto left = bytes.size() - session.half_sent;
+    const auto left = request.bytes(closes).size() - session.half_sent;
     const auto piece = static_cast<std::uint32_t>(std::min(left, stream.writable()));
-    if (piece == 0 || !stream.send({bytes.data() + session.half_sent, piece})) return;
+    if (piece == 0 || !stream.send(request.span(closes, session.half_sent, piece))) return;
     if (begins) begin_request(stream);
     session.half_sent = piece == left ? 0 : session.half_sent + piece;
     if (session.half_sent != 0) continue;

@@ -11,6 +11,7 @@
 #include "base/cause.h"
 #include "base/time.h"
 #include "wire/address.h"
+#include "wire/checksum.h"
 
 namespace pollux::application {
 
@@ -33,6 +34,14 @@ struct Endpoint {
 struct StaticSpan {
   const std::byte* data = nullptr;
   std::uint32_t size = 0;
+  /// Their checksum's part, where it is known: it need not be computed for each connection.
+  std::uint16_t sum = 0;
+  bool summed = false;
+
+  /// The same bytes with their sum.
+  StaticSpan with_sum() const noexcept {
+    return {data, size, wire::Sum{{data, size}}.partial(), true};
+  }
 };
 
 /// What a connection may use where that is to differ from the stack's configuration; 0: as there.

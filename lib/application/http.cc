@@ -51,7 +51,7 @@ void HttpResponder::remember_head(std::span<const std::byte> head,
   StaticSpan reply = replies_.piece(kind, 0);
   if (size > reply.size) return;
   reply.size = static_cast<std::uint32_t>(size);
-  last_reply_ = reply;
+  last_reply_ = reply.with_sum();
 }
 
 HttpPersistence HttpResponder::persistence_of(const HttpRequest& request) const noexcept {

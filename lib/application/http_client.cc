@@ -55,6 +55,8 @@ std::vector<std::byte> request_bytes(const HttpClientRequest::Parts& parts, bool
 HttpClientRequest::HttpClientRequest(const Parts& parts)
     : keeping_(request_bytes(parts, false)),
       closing_(request_bytes(parts, true)),
+      keeping_sum_(wire::Sum{keeping_}.partial()),
+      closing_sum_(wire::Sum{closing_}.partial()),
       method_is_head_(parts.method == "HEAD") {
   POLLUX_ASSERT(usable(parts));
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "application/application.h"
 #include "application/http_grammar.h"
 #include "base/slab.h"
 
@@ -42,11 +43,20 @@ class HttpClientRequest {
   std::span<const std::byte> bytes(bool closes) const noexcept {
     return closes ? closing_ : keeping_;
   }
+  /// `size` of its bytes from `from` on, with their sum where these are all.
+  StaticSpan span(bool closes, std::size_t from, std::uint32_t size) const noexcept {
+    const auto all = bytes(closes);
+    const bool whole = size == all.size();
+    const std::uint16_t sum = closes ? closing_sum_ : keeping_sum_;
+    return {all.data() + from, size, whole ? sum : std::uint16_t{0}, whole};
+  }
   bool method_is_head() const noexcept { return method_is_head_; }
 
  private:
   std::vector<std::byte> keeping_;
   std::vector<std::byte> closing_;
+  std::uint16_t keeping_sum_ = 0;
+  std::uint16_t closing_sum_ = 0;
   bool method_is_head_ = false;
 };
 

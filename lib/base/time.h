@@ -19,6 +19,8 @@ using Duration = StackClock::duration;
 using Instant = StackClock::time_point;
 using namespace std::chrono_literals;
 
+class Now;
+
 /// An Instant cut to 32 bits of a coarser unit, for structures that must be small. It compares by
 /// signed distance, as sequence numbers do: right as long as the two are less than half a wrap
 /// apart (24 days for milliseconds, 35 minutes for microseconds).
@@ -31,6 +33,8 @@ class Wrapped {
       : count_(static_cast<std::uint32_t>(
             (static_cast<std::uint64_t>(when.time_since_epoch().count()) + whole_wraps) /
             nanoseconds)) {}
+  /// The same, known already.
+  explicit constexpr Wrapped(const Now& now) noexcept;
   static constexpr Wrapped from_raw(std::uint32_t raw) noexcept {
     Wrapped out;
     out.count_ = raw;
@@ -63,5 +67,24 @@ class Wrapped {
 
 using Millis32 = Wrapped<std::chrono::milliseconds>;
 using Micros32 = Wrapped<std::chrono::microseconds>;
+
+/// The Instant of a burst, and what many of its segments ask of it: divided once.
+class Now : public Instant {
+ public:
+  constexpr Now() noexcept = default;
+  constexpr Now(Instant instant) noexcept
+      : Instant(instant), millis_(Millis32{instant}), micros_(Micros32{instant}) {}
+  constexpr Millis32 millis() const noexcept { return millis_; }
+  constexpr Micros32 micros() const noexcept { return micros_; }
+
+ private:
+  Millis32 millis_;
+  Micros32 micros_;
+};
+
+template <>
+constexpr Millis32::Wrapped(const Now& now) noexcept : count_(now.millis().raw()) {}
+template <>
+constexpr Micros32::Wrapped(const Now& now) noexcept : count_(now.micros().raw()) {}
 
 }  // namespace pollux

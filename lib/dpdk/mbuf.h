@@ -45,7 +45,7 @@ class Mbuf {
     rte_mempool_cache* const cache = rte_mempool_default_cache(pool, rte_lcore_id());
     if (cache != nullptr && cache->len != 0) [[likely]] {
       object = cache->objs[--cache->len];
-    } else if (rte_mempool_get(pool, &object) < 0) [[unlikely]] {
+    } else if (!take_from(pool, object)) [[unlikely]] {
       return Mbuf{};
     }
     auto* const mbuf = static_cast<rte_mbuf*>(object);
@@ -106,12 +106,15 @@ class Mbuf {
 
   packet::Verified ip_verified() const noexcept {
     const std::uint64_t flag = mbuf_->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+    static_assert(RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN == 0 && RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN == 0);
+    if (flag == 0) return packet::Verified::unknown;
     if (flag == RTE_MBUF_F_RX_IP_CKSUM_GOOD) return packet::Verified::good;
     if (flag == RTE_MBUF_F_RX_IP_CKSUM_BAD) return packet::Verified::bad;
     return packet::Verified::unknown;
   }
   packet::Verified l4_verified() const noexcept {
     const std::uint64_t flag = mbuf_->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    if (flag == 0) return packet::Verified::unknown;
     if (flag == RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
       // Each of the segments had a good one; the whole has none.
       const bool merged = (mbuf_->ol_flags & RTE_MBUF_F_RX_LRO) != 0;
@@ -163,13 +166,16 @@ class Mbuf {
       rte_mempool_cache* const cache = rte_mempool_default_cache(mbuf->pool, rte_lcore_id());
       if (cache != nullptr && cache->len < cache->flushthresh) [[likely]] {
         cache->objs[cache->len++] = mbuf;
-      } else {
-        rte_mempool_put(mbuf->pool, mbuf);
+        return;
       }
-    } else {
-      rte_pktmbuf_free(mbuf);
     }
+    free_slowly(mbuf);
   }
+  // Out of line, so that who calls the short ways keeps nothing for these.
+  [[gnu::noinline]] static bool take_from(rte_mempool* pool, void*& object) noexcept {
+    return rte_mempool_get(pool, &object) == 0;
+  }
+  [[gnu::noinline]] static void free_slowly(rte_mbuf* mbuf) noexcept { rte_pktmbuf_free(mbuf); }
 
   rte_mbuf* mbuf_ = nullptr;
 };

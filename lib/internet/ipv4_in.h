@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "base/counters.h"
@@ -40,5 +41,32 @@ inline bool plain_addresses(wire::Ipv4Address source, wire::Ipv4Address destinat
   return own.contains(destination) && wire::is_unicast_host(source) && !own.contains(source) &&
          !own.is_directed_broadcast(source);
 }
+
+/// Remembers pairs of addresses that plain_addresses() has found good: those who talk to us go on.
+/// An AddressSet does not change while it is in use.
+class PlainAddresses {
+ public:
+  PlainAddresses() noexcept { pairs_[0] = 1; }  // so that no place holds a pair of its own yet
+
+  /// `pair` is the source, and the destination below it.
+  bool good(std::uint64_t pair, const wire::AddressSet& own) noexcept {
+    std::uint64_t& known = pairs_[place(pair)];
+    if (known == pair) [[likely]]
+      return true;
+    const wire::Ipv4Address source{static_cast<std::uint32_t>(pair >> 32)};
+    const wire::Ipv4Address destination{static_cast<std::uint32_t>(pair)};
+    if (!plain_addresses(source, destination, own)) return false;
+    known = pair;
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t places = 256;
+  /// By the last octets of both.
+  static std::size_t place(std::uint64_t pair) noexcept {
+    return static_cast<std::size_t>(pair ^ pair >> 32) % places;
+  }
+  std::array<std::uint64_t, places> pairs_{};
+};
 
 }  // namespace pollux::internet

@@ -214,7 +214,7 @@ bool Pipeline<D, A>::send(Connection& c, application::StaticSpan bytes) noexcept
     c.wants_room = true;
     return false;
   }
-  if (!c.send.push(send_pieces_, bytes.data, bytes.size)) {
+  if (!c.send.push(send_pieces_, bytes)) {
     starve(c);
     return false;
   }

@@ -9,6 +9,7 @@
 #include "pipeline/receive_queue.h"
 #include "pipeline/send_queue.h"
 #include "transport/tcp/tcb.h"
+#include "transport/tcp/tcp.h"
 #include "wire/address.h"
 
 namespace pollux::pipeline {
@@ -22,6 +23,11 @@ inline constexpr std::uint16_t writable = 8;
 inline constexpr std::uint16_t peer_closed = 16;
 inline constexpr std::uint16_t closed = 32;
 inline constexpr std::uint16_t send = 64;
+/// Those that a Verdict says in the same places.
+inline constexpr std::uint16_t said = readable | peer_closed | closed | send;
+static_assert(tcp::Says{.readable = true}.bits() == readable &&
+              tcp::Says{.peer_closed = true}.bits() == peer_closed &&
+              tcp::Says{.closed = true}.bits() == closed && tcp::Says{.send = true}.bits() == send);
 }  // namespace pending
 
 /// Everything one connection keeps outside the table and the timer wheel. The Tcb's two cache lines

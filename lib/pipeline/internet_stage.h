@@ -57,6 +57,7 @@ void Pipeline<D, A>::deliver(const wire::Ipv4View& ip, Packet& packet, bool broa
 /// Where the packet holds no checksum its word is all there is.
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::believed(packet::Verified said, std::uint64_t& seen) noexcept {
+  if (said == packet::Verified::unknown) return false;
   if (said != packet::Verified::good || distrusted_) {
     return said == packet::Verified::unfinished && !distrusted_;
   }

@@ -32,9 +32,9 @@ bool Pipeline<D, A>::plain_frame_arrives(Packet& frame) noexcept {
   if (!datagrams_.empty() || config_.interface.vlan) [[unlikely]]
     return false;
   wire::PlainSegment plain;
-  if (!wire::PlainSegment::parse(frame.bytes(), plain) || !plain.is_for(device_.mac()) ||
-      !internet::plain_addresses(plain.source(), plain.destination(), addresses_) ||
-      plain.source_port() == 0 || plain.destination_port() == 0) {
+  if (!wire::PlainSegment::parse(frame.bytes(), plain) || plain.destination_mac() != own_mac_ ||
+      !plain_addresses_.good(plain.address_pair(), addresses_) || plain.source_port() == 0 ||
+      plain.destination_port() == 0) {
     return false;
   }
   const packet::Verified header_said = frame.ip_verified();
@@ -51,8 +51,7 @@ bool Pipeline<D, A>::plain_frame_arrives(Packet& frame) noexcept {
     return true;
   }
   Arrival& arrival = next_arrival();
-  arrival.tuple = {plain.destination(), plain.source(), plain.destination_port(),
-                   plain.source_port()};
+  arrival.tuple = plain.tuple();
   arrival.hash = tcp::hash(arrival.tuple, table_key_);
   tcp::Segment& segment = arrival.segment;
   segment.seq = plain.seq();

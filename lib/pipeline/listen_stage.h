@@ -52,9 +52,10 @@ void Pipeline<D, A>::unlisten(std::uint16_t port) noexcept {
   ended = {};
 }
 
-/// CLOSED and LISTEN (RFC 9293 s.3.10.7.1, .2).
+/// CLOSED and LISTEN (RFC 9293 s.3.10.7.1, .2). The connection that a SYN cookie made has the
+/// segment still to come.
 template <link::Device D, application::Application A>
-Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
+Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival, Connection*& made) noexcept {
   if (const std::uint8_t at = listener_at_[arrival.tuple.local_port]; at != 0) {
     switch (tcp::listen_arrives(arrival.segment)) {
       case tcp::ListenAction::ignore:
@@ -62,7 +63,7 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival) noexcept {
       case tcp::ListenAction::reset_reply:
         if (!cookies_.awaited(now_) || arrival.segment.has(tcp::control::syn)) break;
         if (cookies_.acknowledges(arrival.tuple, arrival.segment, now_)) {
-          if (const auto half = take_cookie(arrival, at)) return accept(*half, arrival);
+          if (const auto half = take_cookie(arrival, at)) return accept(*half, arrival, made);
           counters_.count(Event::tcp_syn_cookies_refused);
           return Drop::tcp_bad_sequence;
         }
@@ -140,9 +141,10 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss,
   return Drop::none;
 }
 
-/// SYN-RECEIVED of a passive open, kept as a small entry until the handshake is complete.
+/// SYN-RECEIVED of a passive open, kept as a small entry until the handshake is complete. The
+/// connection that it then made has the segment still to come.
 template <link::Device D, application::Application A>
-Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
+Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival, Connection*& made) noexcept {
   using Action = tcp::HalfOpenVerdict::Action;
   const std::uint32_t index = arrival.entry.index();
   tcp::HalfOpen& half = half_open_[index];
@@ -164,7 +166,7 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
       if (cookies_.awaited(now_) && cookies_.acknowledges(arrival.tuple, arrival.segment, now_)) {
         if (const auto by_cookie = take_cookie(arrival, static_cast<std::uint8_t>(half.listener))) {
           drop_half_open(arrival);
-          return accept(*by_cookie, arrival);
+          return accept(*by_cookie, arrival, made);
         }
       }
       reset(arrival.tuple, arrival.segment);
@@ -176,7 +178,7 @@ Drop Pipeline<D, A>::half_open_arrives(Arrival& arrival) noexcept {
       break;
   }
   read_echo(arrival, half.ts_offset);
-  return accept(half, arrival);
+  return accept(half, arrival, made);
 }
 
 template <link::Device D, application::Application A>
@@ -222,11 +224,12 @@ void Pipeline<D, A>::start_accepted(Connection& c, const tcp::HalfOpen& half) no
   counters_.count(Event::tcp_passive_opens);
 }
 
-/// The connection that the segment completes. `half` is the arrival's entry, or was made of a
+/// Makes the connection that the segment completes. `half` is the arrival's entry, or was made of a
 /// cookie and is in no table.
 template <link::Device D, application::Application A>
-Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept {
-  Connection* const made = acquire_for(half, arrival.hash, half.from_cookie);
+Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival,
+                            Connection*& made) noexcept {
+  made = acquire_for(half, arrival.hash, half.from_cookie);
   if (made == nullptr) return Drop::tcp_connections_full;
   Connection& c = *made;
   ::new (&c.tcb) tcp::Tcb(tcp::accept(half, tcp_config(c), now_));  // in its place, not a copy
@@ -237,7 +240,7 @@ Drop Pipeline<D, A>::accept(const tcp::HalfOpen& half, Arrival& arrival) noexcep
     table_.replace(arrival.hash, arrival.entry, entry_id(c));
     release_half_open(arrival.entry.index());
   }
-  return connection_arrives<false>(c, arrival, {});
+  return Drop::none;
 }
 
 template <link::Device D, application::Application A>

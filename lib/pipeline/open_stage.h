@@ -76,7 +76,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
 /// one's (decision 0021).
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::claim(const wire::FourTuple& tuple, std::uint64_t& hash) noexcept {
-  hash = tcp::hash(tuple, table_key_);
+  hash = tuple == next_open_ ? next_open_hash_ : tcp::hash(tuple, table_key_);
   const tcp::EntryId id = find(tuple, hash);
   if (id.kind() == tcp::EntryId::Kind::none) return true;
   if (id.kind() != tcp::EntryId::Kind::time_wait) return false;
@@ -94,7 +94,9 @@ void Pipeline<D, A>::prefetch_next(application::Endpoint remote,
                                    const SourceAddresses::Turn& sources) noexcept {
   const wire::Ipv4Address local = sources.peek();
   const std::uint16_t port = ports_.peek(local, remote.address, remote.port);
-  table_.prefetch(tcp::hash({local, remote.address, port, remote.port}, table_key_));
+  next_open_ = {local, remote.address, port, remote.port};
+  next_open_hash_ = tcp::hash(next_open_, table_key_);
+  table_.prefetch(next_open_hash_);
 }
 
 /// Fills in the source port, the hash, and another of `sources` where the address is free too and

@@ -312,9 +312,11 @@ class Pipeline {
   std::size_t join_followers(Arrival& head, std::span<const Arrival> behind) const noexcept;
   [[gnu::noinline]] std::size_t run_arrives(std::size_t first) noexcept;
   template <bool run>
-  Drop connection_arrives(Connection& c, Arrival& arrival, std::span<Arrival> followers) noexcept;
+  [[gnu::always_inline]] Drop connection_arrives(Connection& c, Arrival& arrival,
+                                                 std::span<Arrival> followers) noexcept;
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
-  void apply(Connection& c, const tcp::Verdict& verdict) noexcept;
+  [[gnu::noinline]] void apply(Connection& c, const tcp::Verdict& verdict) noexcept;
+  void apply_here(Connection& c, const tcp::Verdict& verdict) noexcept;
   void count_verdict(const tcp::Verdict& verdict) noexcept;
   void arm(Connection& c) noexcept;
   void watch(Connection& c) noexcept;
@@ -322,13 +324,13 @@ class Pipeline {
   void look_at_deadline(Connection& c) noexcept;
   void tcp_expire() noexcept;
   // listen_stage.h
-  Drop unconnected_arrives(Arrival& arrival) noexcept;
+  Drop unconnected_arrives(Arrival& arrival, Connection*& made) noexcept;
   bool answers_with_cookie() const noexcept;
   std::optional<tcp::HalfOpen> take_cookie(Arrival& arrival, std::uint8_t listener) noexcept;
   Drop answer_with_cookie(const Arrival& arrival) noexcept;
   Drop open_half(const Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;
-  Drop half_open_arrives(Arrival& arrival) noexcept;
-  Drop accept(const tcp::HalfOpen& half, Arrival& arrival) noexcept;
+  Drop half_open_arrives(Arrival& arrival, Connection*& made) noexcept;
+  Drop accept(const tcp::HalfOpen& half, Arrival& arrival, Connection*& made) noexcept;
   void drop_half_open(const Arrival& arrival) noexcept;
   void release_half_open(std::uint32_t index) noexcept;
   void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
@@ -344,7 +346,7 @@ class Pipeline {
   // tcp_out_stage.h
   void make_ready(Connection& c, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
-  bool send_all(Connection& c) noexcept;
+  [[gnu::always_inline]] bool send_all(Connection& c) noexcept;
   void withhold_push(const Connection& c, tcp::Segment& segment) noexcept;
   void send_more_acks(Connection& c, tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(Connection& c) noexcept;
@@ -357,9 +359,12 @@ class Pipeline {
   void reset(const wire::FourTuple& tuple, const tcp::Segment& segment) noexcept;
   [[gnu::noinline]] bool append_text(Packet& packet, tcp::SeqNum seq, std::uint32_t length,
                                      SendQueue<Packet>& queue) noexcept;
-  bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
-                    std::uint32_t ts_offset, const tcp::Segment& segment,
-                    SendQueue<Packet>* queue) noexcept;
+  [[gnu::noinline]] bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
+                                      std::uint32_t ts_offset, const tcp::Segment& segment,
+                                      SendQueue<Packet>* queue) noexcept;
+  bool send_segment_here(const tcp::Config& config, const wire::FourTuple& tuple,
+                         std::uint32_t ts_offset, const tcp::Segment& segment,
+                         SendQueue<Packet>* queue) noexcept;
   [[gnu::noinline]] bool send_uncut(const tcp::Config& config, const wire::FourTuple& tuple,
                                     std::uint32_t ts_offset, const tcp::Segment& segment,
                                     SendQueue<Packet>& queue) noexcept;
@@ -454,7 +459,7 @@ class Pipeline {
   Profiles profiles_{config_.tcp};
   D& device_;
   A& application_;
-  Instant now_;
+  Now now_;
   Counters counters_;
   Prng random_;
   const tcp::TupleKey table_key_;
@@ -470,7 +475,9 @@ class Pipeline {
   std::array<std::uint64_t, 8> changed_{};  // note_change(): a bit for each part of the hashes
   bool stopped_ = false;                    // stop() was called
 
+  const std::uint64_t own_mac_;
   wire::AddressSet addresses_;
+  internet::PlainAddresses plain_addresses_;
   Transmitter<D> transmit_;
   link::ArpDefence arp_defence_;
   SpscRing<link::Conflict> conflicts_{4};
@@ -505,6 +512,8 @@ class Pipeline {
 
   tcp::EphemeralPorts ports_;
   SourceAddresses sources_;
+  wire::FourTuple next_open_;  // as prefetch_next() has guessed, and its hash
+  std::uint64_t next_open_hash_ = 0;
   std::optional<tcp::TimeWait> replaced_;  // by claim(), and not yet by a connection
   tcp::SynCookies cookies_;
   tcp::FastOpenCookies fast_open_cookies_;

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <utility>
 
+#include "application/application.h"
 #include "base/slab.h"
 #include "packet/packet.h"
 #include "wire/checksum.h"
@@ -23,6 +25,8 @@ struct SendPiece {
   const std::byte* data = nullptr;
   std::uint32_t size = 0;
   std::uint32_t next = 0xFFFF'FFFF;
+  std::uint16_t sum = 0;  // of all of them
+  bool summed = false;    // and it is known
 };
 
 /// The bytes of one connection from the oldest unacknowledged one on, in the order of their
@@ -40,8 +44,11 @@ class SendQueue {
   void start_at(SeqNum seq) noexcept { base_ = seq; }
 
   /// Queues static bytes; false when the slab is full.
-  bool push(Pieces& pieces, const std::byte* data, std::uint32_t size) noexcept {
-    return push(pieces, P{}, data, size);
+  bool push(Pieces& pieces, application::StaticSpan bytes) noexcept {
+    if (!push(pieces, P{}, bytes.data, bytes.size)) return false;
+    pieces[tail_].sum = bytes.sum;
+    pieces[tail_].summed = bytes.summed;
+    return true;
   }
   /// Queues bytes that lie in `owner`.
   bool push(Pieces& pieces, P owner, const std::byte* data, std::uint32_t size) noexcept {
@@ -74,6 +81,10 @@ class SendQueue {
     POLLUX_ASSERT(cursor_ != none);
     const SendPiece<P>& piece = pieces[cursor_];
     const auto offset = static_cast<std::uint32_t>(seq - cursor_seq_);
+    if (piece.summed && offset == 0 && to.size() == piece.size) {
+      std::memcpy(to.data(), piece.data, piece.size);
+      return wire::Sum::of_partial(piece.sum, piece.size);
+    }
     if (offset < piece.size && to.size() <= piece.size - offset) [[likely]]
       return wire::copy_and_sum(to, {piece.data + offset, to.size()});
     return copy_pieces(pieces, seq, to);

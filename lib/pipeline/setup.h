@@ -113,6 +113,7 @@ Pipeline<D, A>::Pipeline(const Config& config, D& device, A& application, Instan
       table_key_(tcp::TupleKey::derived({random_.next(), random_.next()})),
       isn_key_{random_.next(), random_.next()},
       first_syn_port_(random_.next32() % tcp::EphemeralPorts::count),
+      own_mac_(wire::word_of(device.mac())),
       addresses_(std::move(own)),
       transmit_(device, counters_, std::move(neighbors), std::move(routes), config.neighbors,
                 config.interface.vlan, static_cast<std::uint16_t>(random_.next()), path_mtu_),

@@ -59,7 +59,7 @@ void Pipeline<D, A>::tcp_out() noexcept {
 
 /// False when something is left to send that there was no room for.
 template <link::Device D, application::Application A>
-bool Pipeline<D, A>::send_all(Connection& c) noexcept {
+inline bool Pipeline<D, A>::send_all(Connection& c) noexcept {
   if (c.detached) return true;
   if (c.tcb.mss < c.full_mss) [[unlikely]]
     ask_path(c);
@@ -85,7 +85,7 @@ bool Pipeline<D, A>::send_all(Connection& c) noexcept {
     if (segment.len() != 0 && segment.seq < sent_before) {
       counters_.count(Event::tcp_retransmitted, segment.cut == 0 ? 1 : segment.text / segment.cut);
     }
-    if (!send_segment(tcp_config(c), c.tuple, c.ts_offset, segment, &c.send)) {
+    if (!send_segment_here(tcp_config(c), c.tuple, c.ts_offset, segment, &c.send)) {
       apply(c, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
       if ((c.pending & pending::closed) != 0) break;
     }
@@ -158,8 +158,9 @@ void Pipeline<D, A>::leave_table(Connection& c) noexcept {
     table_.erase(hash, id);
   } else {
     table_.replace(hash, id, {tcp::EntryId::Kind::time_wait, entry});
-    if (const auto* const oldest = time_wait_.next_evicted()) {
-      table_.prefetch(tcp::hash(oldest->tuple, table_key_));
+    // Of a burst, others go before it: its bucket is there by then.
+    if (const auto* const evicted = time_wait_.next_evicted(3)) {
+      table_.prefetch(tcp::hash(evicted->tuple, table_key_));
     }
   }
 }
@@ -214,6 +215,14 @@ template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
                                   std::uint32_t ts_offset, const tcp::Segment& segment,
                                   SendQueue<Packet>* queue) noexcept {
+  return send_segment_here(config, tuple, ts_offset, segment, queue);
+}
+
+/// The same, for the one that is called for nearly each segment.
+template <link::Device D, application::Application A>
+[[gnu::always_inline]] inline bool Pipeline<D, A>::send_segment_here(
+    const tcp::Config& config, const wire::FourTuple& tuple, std::uint32_t ts_offset,
+    const tcp::Segment& segment, SendQueue<Packet>* queue) noexcept {
   if (segment.cut != 0) [[unlikely]]
     return send_uncut(config, tuple, ts_offset, segment, *queue);
   Packet packet = device_.allocate();

@@ -83,7 +83,9 @@ void Pipeline<D, A>::tcp_demux() noexcept {
     Arrival& arrival = arrivals_[i];
     arrival.entry = find(arrival.tuple, arrival.hash);
     if (arrival.entry.kind() == tcp::EntryId::Kind::connection) {
-      __builtin_prefetch(&connections_[arrival.entry.index()].tcb);
+      const tcp::Tcb& tcb = connections_[arrival.entry.index()].tcb;
+      __builtin_prefetch(&tcb);
+      __builtin_prefetch(&tcb.iss);  // its second line
     }
   }
 }
@@ -95,28 +97,27 @@ void Pipeline<D, A>::tcp_in() noexcept {
     // A segment earlier in this burst may have changed what the four-tuple leads to.
     if (may_have_changed(arrival.hash)) arrival.entry = find(arrival.tuple, arrival.hash);
     Drop drop = Drop::none;
+    Connection* c = nullptr;  // whose segment it is
     switch (arrival.entry.kind()) {
       case tcp::EntryId::Kind::none:
-        drop = unconnected_arrives(arrival);
+        drop = unconnected_arrives(arrival, c);
         break;
       case tcp::EntryId::Kind::half_open:
-        drop = half_open_arrives(arrival);
+        drop = half_open_arrives(arrival, c);
         break;
       case tcp::EntryId::Kind::connection:
         if (i + 1 != arrivals_count_ && arrivals_[i + 1].hash == arrival.hash) [[unlikely]] {
           i += run_arrives(i);
           continue;
         }
-        {
-          Connection& c = connections_[arrival.entry.index()];
-          read_echo(arrival, c.ts_offset);
-          drop = connection_arrives<false>(c, arrival, {});
-        }
+        c = &connections_[arrival.entry.index()];
+        read_echo(arrival, c->ts_offset);
         break;
       case tcp::EntryId::Kind::time_wait:
         drop = time_wait_arrives(arrival);
         break;
     }
+    if (c != nullptr) drop = connection_arrives<false>(*c, arrival, {});
     count_received(drop, arrival.frames);
     arrival.packet = Packet{};
   }
@@ -200,8 +201,8 @@ std::size_t Pipeline<D, A>::run_arrives(std::size_t first) noexcept {
 /// `followers` are what join_followers() has joined to the segment; with `run` alone are there any.
 template <link::Device D, application::Application A>
 template <bool run>
-Drop Pipeline<D, A>::connection_arrives(Connection& c, Arrival& arrival,
-                                        std::span<Arrival> followers) noexcept {
+inline Drop Pipeline<D, A>::connection_arrives(Connection& c, Arrival& arrival,
+                                               std::span<Arrival> followers) noexcept {
   const tcp::Segment& segment = arrival.segment;
   if ((c.pending & pending::closed) != 0 || c.finished) return Drop::tcp_after_close;
   // What nobody reads any more needs no room: the state machine answers it with a reset.
@@ -245,7 +246,7 @@ Drop Pipeline<D, A>::connection_arrives(Connection& c, Arrival& arrival,
     if (verdict.reset_reply) reset(arrival.tuple, segment);
     if (c.fast_open && verdict.established) fast_open_established(c, segment);
   }
-  apply(c, verdict);
+  apply_here(c, verdict);
   return verdict.drop;
 }
 
@@ -269,7 +270,14 @@ bool Pipeline<D, A>::has_room_for_text(const Connection& c,
 /// Carries out what a call of the state machine has said.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::apply(Connection& c, const tcp::Verdict& verdict) noexcept {
-  std::uint16_t news = 0;
+  apply_here(c, verdict);
+}
+
+/// The same, for the one that is called for each segment.
+template <link::Device D, application::Application A>
+[[gnu::always_inline]] inline void Pipeline<D, A>::apply_here(
+    Connection& c, const tcp::Verdict& verdict) noexcept {
+  std::uint16_t news = verdict.bits() & pending::said;
   if (verdict.established) {
     counters_.count(Event::tcp_established);
     if (c.active) fit_path(c);  // the peer's MSS is known only now
@@ -288,22 +296,16 @@ void Pipeline<D, A>::apply(Connection& c, const tcp::Verdict& verdict) noexcept 
       news |= pending::writable;
     }
   }
-  if (verdict.readable) news |= pending::readable;
-  if (verdict.peer_closed) {
-    c.at_peer_end = true;
-    news |= pending::peer_closed;
-  }
-  if (verdict.send) news |= pending::send;
+  if (verdict.peer_closed) c.at_peer_end = true;
   if (verdict.abort) send_reset(c);
-  if (verdict.closed || verdict.time_wait) {
+  if (verdict.closed) {
     c.cause = verdict.cause;
     if (c.held != 0 && c.cause == Cause::reset_at_end) c.cause = Cause::reset;
     c.time_wait = verdict.time_wait;
-    news |= pending::closed;
   }
   if (verdict.path_news != tcp::PathNews::none) [[unlikely]]
     take_path_news(c, verdict);
-  count_verdict(verdict);
+  if (verdict.noteworthy() || verdict.closed) count_verdict(verdict);
   if (news != 0) {
     make_ready(c, news);  // tcp_out() arms it
   } else {
@@ -314,8 +316,6 @@ void Pipeline<D, A>::apply(Connection& c, const tcp::Verdict& verdict) noexcept 
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::count_verdict(const tcp::Verdict& verdict) noexcept {
-  if (!verdict.noteworthy() && !verdict.closed) [[likely]]
-    return;
   if (verdict.challenge_ack) counters_.count(Event::tcp_challenge_acks);
   if (verdict.duplicate) counters_.count(Event::tcp_duplicate);
   if (verdict.out_of_order) counters_.count(Event::tcp_out_of_order);

@@ -55,6 +55,7 @@ class Transmitter {
         waiting_(neighbor_capacity, waiting_bound),
         vlan_(vlan),
         link_header_(wire::EthernetFields::size + (vlan ? wire::VlanFields::size : 0)),
+        source_and_ipv4_(wire::word_of(device.mac()) << 16 | wire::ether_type::ipv4),
         identification_(first_identification) {}
 
   /// Whether another frame would be taken now.
@@ -249,7 +250,12 @@ class Transmitter {
           header.subspan(wire::EthernetFields::size));
       type = wire::ether_type::vlan;
     }
-    wire::EthernetFields{destination, device_.mac(), type}.write(header);
+    if (type == wire::ether_type::ipv4) [[likely]] {
+      wire::store_mac(header.data(), destination);
+      wire::store_u64(header.data() + sizeof destination, source_and_ipv4_);
+    } else {
+      wire::EthernetFields{destination, device_.mac(), type}.write(header);
+    }
     if (!has_room()) {
       counters_.count(SendDrop::device_full);
       return false;
@@ -267,7 +273,8 @@ class Transmitter {
   internet::RouteTable routes_;
   link::WaitingQueue<Packet> waiting_;
   std::optional<std::uint16_t> vlan_;
-  std::uint16_t link_header_;  // its size
+  std::uint16_t link_header_;      // its size
+  std::uint64_t source_and_ipv4_;  // the end of an Ethernet header
   std::uint16_t identification_;
 };
 

@@ -3,9 +3,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace pollux::wire {
 
@@ -82,8 +84,13 @@ struct FourTuple {
   Ipv4Address remote;
   std::uint16_t local_port = 0;
   std::uint16_t remote_port = 0;
-  friend constexpr bool operator==(const FourTuple&, const FourTuple&) noexcept = default;
+
+  friend constexpr bool operator==(const FourTuple& a, const FourTuple& b) noexcept {
+    if (!std::is_constant_evaluated()) return std::memcmp(&a, &b, sizeof a) == 0;  // in two words
+    return a.local == b.local && a.remote == b.remote && a.local_port == b.local_port &&
+           a.remote_port == b.remote_port;
+  }
 };
-static_assert(sizeof(FourTuple) == 12);
+static_assert(sizeof(FourTuple) == 12 && std::has_unique_object_representations_v<FourTuple>);
 
 }  // namespace pollux::wire

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <span>
 
+#include "base/assert.h"
 #include "wire/address.h"
 #include "wire/field.h"
 
@@ -27,6 +28,22 @@ class Sum {
  public:
   constexpr Sum() noexcept = default;
   [[gnu::always_inline]] explicit Sum(std::span<const std::byte> bytes) noexcept { add(bytes); }
+
+  /// Of N bytes, a multiple of 4, without a loop.
+  template <std::size_t N>
+  [[gnu::always_inline]] static Sum of_fixed(const std::byte* at) noexcept {
+    static_assert(N % 4 == 0);
+    Sum sum;
+    for (std::size_t i = 0; i + 8 <= N; i += 8) sum.carry_in_word<std::uint64_t>(at + i);
+    if constexpr (N % 8 != 0) sum.carry_in_word<std::uint32_t>(at + N - 4);
+    return sum;
+  }
+  /// Of so many bytes whose partial() is known.
+  static constexpr Sum of_partial(std::uint16_t partial, std::size_t bytes) noexcept {
+    Sum sum;
+    sum.numbers_ = static_cast<std::uint64_t>(bytes) << 63 | partial;
+    return sum;
+  }
 
   /// Appends bytes. Headers are summed in place, in words of 64 bits; for more than that a call to
   /// a loop that uses all the lanes of the machine is soon paid for.
@@ -52,6 +69,19 @@ class Sum {
   constexpr Sum& add_u32(std::uint32_t number) noexcept {
     numbers_ += number;
     return *this;
+  }
+
+  /// The same for a number among bytes that is_whole() is then asked of.
+  constexpr Sum& add_to_bytes(std::uint16_t number) noexcept {
+    carry_in(swapped_to_wire(number));
+    return *this;
+  }
+
+  /// Whether fold() is 0, for the bytes of a header or of what has one, which are never all zeros;
+  /// no other numbers were added.
+  constexpr bool is_whole() const noexcept {
+    POLLUX_ASSERT(numbers() == 0 && value_ != 0);
+    return value_ % 0xFFFF == 0;  // 2^16 is 1, modulo that
   }
 
   /// The sum folded to 16 bits, not complemented: what a device that finishes checksums on send

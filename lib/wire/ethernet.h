@@ -25,6 +25,12 @@ inline MacAddress load_mac(const std::byte* at) noexcept {
   std::memcpy(out.octets.data(), at, out.octets.size());
   return out;
 }
+/// The address as a number.
+constexpr std::uint64_t word_of(const MacAddress& mac) noexcept {
+  std::uint64_t word = 0;
+  for (const std::uint8_t octet : mac.octets) word = word << 8 | octet;
+  return word;
+}
 inline void store_mac(std::byte* at, const MacAddress& mac) noexcept {
   std::memcpy(at, mac.octets.data(), mac.octets.size());
 }

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "wire/address.h"
@@ -46,13 +45,22 @@ class PlainSegment {
     return true;
   }
 
-  /// Whether that is the frame's destination.
-  bool is_for(const MacAddress& mac) const noexcept {
-    return std::memcmp(frame_, mac.octets.data(), mac.octets.size()) == 0;
-  }
+  /// The frame's destination, as word_of() has it.
+  std::uint64_t destination_mac() const noexcept { return load_u64(frame_) >> 16; }
   std::uint8_t ecn() const noexcept { return load_u8(frame_ + ip + 1) & 3; }
   Ipv4Address source() const noexcept { return Ipv4Address{load_u32(frame_ + addresses)}; }
   Ipv4Address destination() const noexcept { return Ipv4Address{load_u32(frame_ + addresses + 4)}; }
+  /// Both: the source, and the destination below it.
+  std::uint64_t address_pair() const noexcept { return load_u64(frame_ + addresses); }
+  /// And the ports. Of a segment for us it is our connection's name.
+  FourTuple tuple() const noexcept {
+    const std::uint64_t pair = address_pair();
+    const std::uint32_t ports = load_u32(frame_ + tcp);
+    return {.local = Ipv4Address{static_cast<std::uint32_t>(pair)},
+            .remote = Ipv4Address{static_cast<std::uint32_t>(pair >> 32)},
+            .local_port = static_cast<std::uint16_t>(ports),
+            .remote_port = static_cast<std::uint16_t>(ports >> 16)};
+  }
   std::uint16_t source_port() const noexcept { return load_u16(frame_ + tcp); }
   std::uint16_t destination_port() const noexcept { return load_u16(frame_ + tcp + 2); }
   SeqNum seq() const noexcept { return SeqNum{load_u32(frame_ + tcp + 4)}; }
@@ -69,12 +77,16 @@ class PlainSegment {
   std::uint32_t text() const noexcept { return end_ - text_at_; }
 
   [[gnu::always_inline]] bool header_checksum_ok() const noexcept {
-    return fold(Sum{{frame_ + ip, tcp - ip}}) == 0;
+    return Sum::of_fixed<tcp - ip>(frame_ + ip).is_whole();
   }
   /// Of the segment, with its pseudo-header (RFC 9293 s.3.1): the addresses lie in front of it.
   [[gnu::always_inline]] bool checksum_ok() const noexcept {
-    return fold(Sum{{frame_ + addresses, end_ - addresses}}.add_u32(
-               protocol::tcp + static_cast<std::uint32_t>(end_ - tcp))) == 0;
+    const auto length = static_cast<std::uint16_t>(end_ - tcp);
+    const std::byte* const from = frame_ + addresses;
+    // An ACK with timestamps, and all the others.
+    constexpr std::size_t ack = tcp - addresses + 32;
+    Sum sum = end_ - addresses == ack ? Sum::of_fixed<ack>(from) : Sum{{from, end_ - addresses}};
+    return sum.add_to_bytes(static_cast<std::uint16_t>(protocol::tcp + length)).is_whole();
   }
 
  private:

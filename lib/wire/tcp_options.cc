@@ -183,6 +183,12 @@ bool parse_usual_syn(std::span<const std::byte> bytes, TcpOptions& out) noexcept
   return true;
 }
 
+/// Whether that is to be written.
+bool is_usual_syn(const TcpOptions& options) noexcept {
+  return options.mss && options.sack_permitted && options.timestamps && options.window_scale &&
+         options.fast_open_length == 0 && options.sack_count == 0;
+}
+
 /// Room for a cookie in blocks, and the other way round.
 using BlocksOfCookie = std::array<SackBlock, FastOpenCookie::max_size / sizeof(SackBlock)>;
 
@@ -235,6 +241,13 @@ Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {
   Writer writer{to};
   if (options.timestamps_alone()) [[likely]]
     return write_timestamps(*options.timestamps, to.data());
+  if (is_usual_syn(options)) {
+    const auto [value, echo] = *options.timestamps;
+    return store_words(
+        to.data(), std::array<std::uint32_t, 5>{pair(maximum_segment_size, 4) | *options.mss,
+                                                sack_permitted_beside_timestamps, value, echo,
+                                                one_window_scale | *options.window_scale});
+  }
   if (options.mss) {
     writer.word(pair(maximum_segment_size, 4) | *options.mss);
     write_others(options, writer);

@@ -15,7 +15,7 @@ struct Arrival {
   const Config& config;
   const Segment& segment;
   FlightPool& flights;
-  Instant now;
+  const Now& now;
   Verdict& verdict;
   // What is left of the segment after trimming: it begins at `seq`, `offset` bytes into the text.
   SeqNum seq;

@@ -138,7 +138,7 @@ bool check_syn(Arrival& a) noexcept {
 /// there is some, the next in order begins later.
 template <Kind kind>
 [[gnu::always_inline]] inline void note_timestamp(Tcb& tcb, const Segment& segment,
-                                                  Instant now) noexcept {
+                                                  const Now& now) noexcept {
   if (!tcb.timestamps || !segment.options.timestamps) return;
   if (kind == Kind::any && tcb.rcv_nxt < segment.seq) return;
   const bool next = kind == Kind::plain || segment.seq == tcb.rcv_nxt;
@@ -164,7 +164,7 @@ void other_states(Arrival& a) noexcept {
 /// Both sides' options are known: what holds for the connection from here on.
 [[gnu::always_inline]] inline void take_options(Tcb& tcb, const Config& config,
                                                 const wire::TcpOptions& options,
-                                                Instant now) noexcept {
+                                                const Now& now) noexcept {
   const std::uint16_t peer = options.mss.value_or(default_mss);  // MUST-15
   tcb.mss = std::max(std::min(peer, config.mss), min_mss);       // MUST-16
   tcb.sack = config.sack && options.sack_permitted;
@@ -272,7 +272,7 @@ void challenge(Arrival& a) noexcept {
 }
 
 Verdict any_segment_arrives(Tcb& tcb, const Config& config, const Segment& segment,
-                            FlightPool& flights, Instant now, bool room) noexcept {
+                            FlightPool& flights, const Now& now, bool room) noexcept {
   Verdict verdict;
   keep_in_memory(verdict);
   Arrival a{.tcb = tcb,
@@ -303,9 +303,10 @@ Verdict any_segment_arrives(Tcb& tcb, const Config& config, const Segment& segme
 namespace {
 
 /// The short way of what is_plain() lets through.
-[[gnu::noinline]] Verdict plain_segment_arrives(Tcb& tcb, const Config& config,
-                                                const Segment& segment, FlightPool& flights,
-                                                Instant now) noexcept {
+[[gnu::always_inline]] inline Verdict plain_segment_arrives(Tcb& tcb, const Config& config,
+                                                            const Segment& segment,
+                                                            FlightPool& flights,
+                                                            const Now& now) noexcept {
   Verdict verdict;
   keep_in_memory(verdict);
   Arrival a{.tcb = tcb,
@@ -328,7 +329,7 @@ namespace {
 /// And of what is_plain_syn_ack() does.
 [[gnu::noinline]] Verdict plain_syn_ack_arrives(Tcb& tcb, const Config& config,
                                                 const Segment& segment, FlightPool& flights,
-                                                Instant now) noexcept {
+                                                const Now& now) noexcept {
   Verdict verdict;
   keep_in_memory(verdict);
   Arrival a{.tcb = tcb,
@@ -347,7 +348,7 @@ namespace {
 }  // namespace
 
 Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment, FlightPool& flights,
-                        Instant now, bool room) noexcept {
+                        const Now& now, bool room) noexcept {
   if (tcb.state == State::syn_sent) {
     if (room && is_plain_syn_ack(tcb, segment)) {
       return plain_syn_ack_arrives(tcb, config, segment, flights, now);

@@ -54,7 +54,7 @@ void queue_fin(Tcb& tcb) noexcept {
 
 }  // namespace
 
-Tcb open_active(const Config& config, SeqNum iss, Instant now,
+Tcb open_active(const Config& config, SeqNum iss, const Now& now,
                 std::optional<SeqNum> irs_from) noexcept {
   Tcb tcb;
   tcb.state = State::syn_sent;
@@ -75,7 +75,7 @@ Tcb open_active(const Config& config, SeqNum iss, Instant now,
   return tcb;
 }
 
-void set_options(Tcb& tcb, const Config& config, const Options& options, Instant now) noexcept {
+void set_options(Tcb& tcb, const Config& config, const Options& options, const Now& now) noexcept {
   tcb.nagle = options.nagle;
   const auto user_timeout = std::chrono::ceil<std::chrono::milliseconds>(options.user_timeout);
   tcb.user_timeout_ms = static_cast<std::uint32_t>(
@@ -110,14 +110,14 @@ bool receive(Tcb& tcb, const Config& config, std::uint32_t n) noexcept {
   return true;
 }
 
-Verdict shutdown_send(Tcb& tcb, const Config&, Instant) noexcept {
+Verdict shutdown_send(Tcb& tcb, const Config&, const Now&) noexcept {
   queue_fin(tcb);
   Verdict verdict;
   verdict.send = may_send_something(tcb);
   return verdict;
 }
 
-Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept {
+Verdict close(Tcb& tcb, const Config& config, bool unread, const Now& now) noexcept {
   Verdict verdict;
   if (tcb.state == State::syn_sent) {
     verdict = over(tcb, Cause::by_us);

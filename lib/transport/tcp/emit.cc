@@ -224,7 +224,7 @@ Plan make_plan(const Tcb& tcb, const Config& config, const FlightPool& flights) 
 
 /// What is left of a plan before its time. A probe of the tail does not wait, nor does a lone FIN,
 /// which is no load, nor anything when there is no ACK to come.
-Plan hold_back(const Tcb& tcb, const Sending& sending, const Plan& plan, Instant now) noexcept {
+Plan hold_back(const Tcb& tcb, const Sending& sending, const Plan& plan, const Now& now) noexcept {
   const bool may_wait = plan.what == Plan::What::stream || plan.what == Plan::What::lost_again ||
                         plan.what == Plan::What::path_probe;
   if (!may_wait || plan.text == 0 || tcb.in_flight() == 0 || sending.probe_due ||
@@ -270,12 +270,12 @@ template <Kind kind>
 }
 
 /// Something is on its way that was sent in an earlier burst.
-bool in_second_burst(const Tcb& tcb, Instant now) noexcept {
+bool in_second_burst(const Tcb& tcb, const Now& now) noexcept {
   return tcb.in_flight() > 0 && !(tcb.timing && tcb.timed_at == Micros32{now});
 }
 
 /// Pacing begins where a scoreboard does, whether or not there is one: what leaves takes its time.
-void pace(Tcb& tcb, FlightPool& flights, std::uint32_t bytes, Instant now) noexcept {
+void pace(Tcb& tcb, FlightPool& flights, std::uint32_t bytes, const Now& now) noexcept {
   Sending* sending = sending_of(tcb, flights);
   if (sending == nullptr && in_second_burst(tcb, now)) sending = remember(tcb, flights);
   if (sending != nullptr) sending->pacer.sent(tcb, bytes, sending->rack.round_trip_us(), now);
@@ -283,7 +283,7 @@ void pace(Tcb& tcb, FlightPool& flights, std::uint32_t bytes, Instant now) noexc
 
 /// What leaves is paced, or is a part of what may leave at once.
 void note_pace(Tcb& tcb, const Config& config, FlightPool& flights, std::uint32_t bytes,
-               Instant now) noexcept {
+               const Now& now) noexcept {
   if (paces(tcb, config)) {
     pace(tcb, flights, bytes, now);
   } else if (Sending* const sending = sending_of(tcb, flights)) {
@@ -294,7 +294,7 @@ void note_pace(Tcb& tcb, const Config& config, FlightPool& flights, std::uint32_
 /// Notes in the scoreboard what leaves. One begins where something is on its way that was sent in
 /// an earlier burst: of a single burst all is known from the segment that is timed.
 void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, bool path_probe,
-               Instant now) noexcept {
+               const Now& now) noexcept {
   if (!tcb.sack || !tcb.syn_acked) return;
   Sending* sending = scoreboard_of(tcb, flights);
   if (sending == nullptr) {
@@ -318,7 +318,7 @@ void note_sent(Tcb& tcb, FlightPool& flights, SeqNum left, SeqNum right, bool pa
 /// New text puts off the probe of the tail (RFC 8985 s.7.2), but not beyond the RTO of what is
 /// first in flight.
 void move_tail_probe(Tcb& tcb, const Config& config, const FlightPool& flights,
-                     Instant now) noexcept {
+                     const Now& now) noexcept {
   if (!tcb.sack || tcb.timer == Timer::reordering || tcb.user_timeout_ms != 0) return;
   const Sending* const sending = scoreboard_of(tcb, flights);
   const bool known = sending != nullptr && sending->board.size() != 0;
@@ -333,7 +333,7 @@ void move_tail_probe(Tcb& tcb, const Config& config, const FlightPool& flights,
 /// Accounts for sequence numbers that leave.
 template <Kind kind>
 [[gnu::always_inline]] inline void sent(Tcb& tcb, const Config& config, FlightPool& flights,
-                                        const Plan& plan, Instant now) noexcept {
+                                        const Plan& plan, const Now& now, bool may_probe) noexcept {
   const SeqNum end = plan.seq + plan.len();
   const bool again = kind == Kind::any && plan.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
@@ -385,8 +385,10 @@ template <Kind kind>
     case Plan::What::keepalive:
       break;
   }
-  if (alone || !tcb.retransmit_armed) {
-    arm_retransmit<kind>(tcb, config, now);  // RFC 6298 (5.1)
+  if (kind == Kind::plain) {
+    arm_retransmit(tcb, config, now, may_probe);
+  } else if (alone || !tcb.retransmit_armed) {
+    arm_retransmit(tcb, config, now);  // RFC 6298 (5.1)
   } else if (!again) {
     move_tail_probe(tcb, config, flights, now);
   }
@@ -414,7 +416,10 @@ void put_sack(Tcb& tcb, FlightPool& flights, Segment& out) noexcept {
 
 template <Kind kind>
 [[gnu::always_inline]] inline void write(Tcb& tcb, const Config& config, FlightPool& flights,
-                                         const Plan& plan, Instant now, Segment& out) noexcept {
+                                         const Plan& plan, const Now& now, Segment& out) noexcept {
+  // Asked before any of its bits is written.
+  const bool may_probe =
+      kind == Kind::plain && plan.what == Plan::What::stream && may_probe_tail<Kind::plain>(tcb);
   out = Segment{};
   out.seq = plan.seq;
   out.text = plan.text;
@@ -438,14 +443,14 @@ template <Kind kind>
     tcb.ack_pending = 0;
     tcb.ack_armed = false;
   }
-  if (plan.len() > 0) sent<kind>(tcb, config, flights, plan, now);
+  if (plan.len() > 0) sent<kind>(tcb, config, flights, plan, now, may_probe);
   // Text asks as well as a probe does; an ACK alone asks for nothing.
   if (kind == Kind::any && plan.what != Plan::What::ack) tcb.keepalive_due = false;
 }
 
 /// The short way of what the functions of plain.h say is to be sent: it, and then nothing.
 [[gnu::always_inline]] inline Emit write_plain(Tcb& tcb, const Config& config, FlightPool& flights,
-                                               const Plan& plan, Instant now,
+                                               const Plan& plan, const Now& now,
                                                Segment& out) noexcept {
   write<Kind::plain>(tcb, config, flights, plan, now, out);
   if (plan.what == Plan::What::ack && tcb.state == State::time_wait) return Emit::last;
@@ -455,8 +460,9 @@ template <Kind kind>
   return Emit::last;
 }
 
-[[gnu::noinline]] Emit write_plain_text(Tcb& tcb, const Config& config, FlightPool& flights,
-                                        Instant now, Segment& out) noexcept {
+[[gnu::always_inline]] inline Emit write_plain_text(Tcb& tcb, const Config& config,
+                                                    FlightPool& flights, const Now& now,
+                                                    Segment& out) noexcept {
   Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
   plan.text = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
   plan.fin = tcb.fin_queued;
@@ -464,13 +470,13 @@ template <Kind kind>
 }
 
 [[gnu::noinline]] Emit write_plain_syn(Tcb& tcb, const Config& config, FlightPool& flights,
-                                       Instant now, Segment& out) noexcept {
+                                       const Now& now, Segment& out) noexcept {
   const Plan plan{.what = Plan::What::syn, .seq = tcb.iss};
   return write_plain(tcb, config, flights, plan, now, out);
 }
 
 [[gnu::noinline]] Emit write_plain_ack(Tcb& tcb, const Config& config, FlightPool& flights,
-                                       Instant now, Segment& out) noexcept {
+                                       const Now& now, Segment& out) noexcept {
   const Plan plan{.what = Plan::What::ack, .seq = tcb.snd_nxt};
   return write_plain(tcb, config, flights, plan, now, out);
 }
@@ -490,7 +496,7 @@ void drop_duplicate_report(Segment& ack) noexcept {
   --options.sack_count;
 }
 
-Emit any_next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+Emit any_next_segment(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
                       Segment& out) noexcept {
   if (tcb.state == State::time_wait) {  // all that is left is the ACK of the peer's FIN
     if (!tcb.ack_now) return Emit::none;
@@ -521,7 +527,7 @@ Emit any_next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Insta
   return more ? Emit::more : Emit::last;
 }
 
-Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
                   Segment& out) noexcept {
   if (is_plain_sender(tcb)) {
     if (sends_plain_text(tcb, config)) return write_plain_text(tcb, config, flights, now, out);

@@ -22,7 +22,7 @@ Duration syn_timeout(const HalfOpen& entry, const Config& config) noexcept {
 }
 
 /// An acknowledgment, at most once in 512 ms (RFC 5961 s.7).
-HalfOpenVerdict challenge(HalfOpen& entry, Drop drop, Instant now) noexcept {
+HalfOpenVerdict challenge(HalfOpen& entry, Drop drop, const Now& now) noexcept {
   using Action = HalfOpenVerdict::Action;
   const auto slot = static_cast<std::uint16_t>(challenge_slot<65'535>(now));
   if (slot == entry.challenge_slot) return {Action::ignore, drop};
@@ -44,7 +44,7 @@ bool agrees_on_timestamps(const Config& config, const Segment& syn) noexcept {
 }
 
 HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, const Segment& syn,
-                        SeqNum iss, std::uint16_t listener, Instant now) noexcept {
+                        SeqNum iss, std::uint16_t listener, const Now& now) noexcept {
   HalfOpen entry;
   entry.tuple = tuple;
   entry.iss = iss;
@@ -106,7 +106,7 @@ Segment reset(const HalfOpen& entry) noexcept {
 }
 
 HalfOpenVerdict segment_arrives(HalfOpen& entry, const Config& config, const Segment& segment,
-                                Instant now) noexcept {
+                                const Now& now) noexcept {
   using Action = HalfOpenVerdict::Action;
   const SeqNum rcv_nxt = entry.irs + 1;
   const SeqNum rcv_adv = rcv_nxt + syn_window(config);
@@ -145,7 +145,7 @@ HalfOpenVerdict segment_arrives(HalfOpen& entry, const Config& config, const Seg
   return {Action::make_connection, Drop::none};
 }
 
-HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, Instant now) noexcept {
+HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, const Now& now) noexcept {
   if (Millis32{now} < entry.deadline) return HalfOpenTimeout::early;
   if (entry.retries >= config.syn_ack_retries) return HalfOpenTimeout::give_up;
   ++entry.retries;
@@ -153,7 +153,7 @@ HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, Instant now) noex
   return HalfOpenTimeout::resend;
 }
 
-Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
+Tcb accept(const HalfOpen& entry, const Config& config, const Now& now) noexcept {
   Tcb tcb;
   tcb.state = State::syn_received;
   tcb.iss = entry.iss;
@@ -185,7 +185,7 @@ Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept {
 }
 
 Tcb accept_fast_open(const HalfOpen& entry, const Config& config, const Segment& syn,
-                     Instant now) noexcept {
+                     const Now& now) noexcept {
   Tcb tcb = accept(entry, config, now);
   tcb.state = State::established;
   tcb.snd_nxt = tcb.snd_pos = entry.iss;

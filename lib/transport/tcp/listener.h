@@ -49,7 +49,7 @@ bool agrees_on_timestamps(const Config& config, const Segment& syn) noexcept;
 /// The entry that a SYN makes. Its first syn_ack() is to be sent now. Text and FIN that came with
 /// the SYN are not acknowledged, so that they come again.
 HalfOpen make_half_open(const Config& config, const wire::FourTuple& tuple, const Segment& syn,
-                        SeqNum iss, std::uint16_t listener, Instant now) noexcept;
+                        SeqNum iss, std::uint16_t listener, const Now& now) noexcept;
 
 /// <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>, to send.
 Segment syn_ack(const HalfOpen& entry, const Config& config) noexcept;
@@ -76,21 +76,21 @@ struct HalfOpenVerdict {
   bool challenge_ack = false;  // with acknowledge: RFC 5961
 };
 HalfOpenVerdict segment_arrives(HalfOpen& entry, const Config& config, const Segment& segment,
-                                Instant now) noexcept;
+                                const Now& now) noexcept;
 
 /// What passing time means for it.
 enum class HalfOpenTimeout : std::uint8_t { early, resend, give_up };
 /// entry.deadline has passed: send syn_ack_again(), or forget the entry.
-HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, Instant now) noexcept;
+HalfOpenTimeout timeout(HalfOpen& entry, const Config& config, const Now& now) noexcept;
 
 /// The Tcb, in SYN-RECEIVED, that takes the entry's place. The segment that make_connection was
 /// said of completes the handshake in it.
-Tcb accept(const HalfOpen& entry, const Config& config, Instant now) noexcept;
+Tcb accept(const HalfOpen& entry, const Config& config, const Now& now) noexcept;
 
 /// RFC 7413 s.4.2.2: the Tcb that a SYN with a good cookie makes at once. Its text is received, and
 /// its FIN, as far as the window takes them; next_segment() has our SYN, and what is queued follows
 /// it.
 Tcb accept_fast_open(const HalfOpen& entry, const Config& config, const Segment& syn,
-                     Instant now) noexcept;
+                     const Now& now) noexcept;
 
 }  // namespace pollux::tcp

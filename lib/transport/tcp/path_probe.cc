@@ -33,7 +33,7 @@ std::uint16_t text_in_datagram(const Tcb& tcb, std::uint16_t mtu) noexcept {
   return std::max(static_cast<std::uint16_t>(mtu > headers ? mtu - headers : 0), min_mss);
 }
 
-bool probe_path(Tcb& tcb, FlightPool& flights, std::uint16_t mtu, Instant now) noexcept {
+bool probe_path(Tcb& tcb, FlightPool& flights, std::uint16_t mtu, const Now& now) noexcept {
   const std::uint16_t size = text_in_datagram(tcb, mtu);
   if (!tcb.sack || !tcb.synchronized() || !tcb.syn_acked || size <= tcb.mss) return false;
   // Most that are asked have too little to send: they need borrow nothing.

@@ -96,8 +96,8 @@ inline bool sends_plain_ack(const Tcb& tcb, const Config& config) noexcept {
 /// segment_arrives() and next_segment() the long way, which is right for all.
 [[gnu::noinline]] Verdict any_segment_arrives(Tcb& tcb, const Config& config,
                                               const Segment& segment, FlightPool& flights,
-                                              Instant now, bool room) noexcept;
+                                              const Now& now, bool room) noexcept;
 [[gnu::noinline]] Emit any_next_segment(Tcb& tcb, const Config& config, FlightPool& flights,
-                                        Instant now, Segment& out) noexcept;
+                                        const Now& now, Segment& out) noexcept;
 
 }  // namespace pollux::tcp

@@ -38,33 +38,41 @@ struct Notes {
   bool noteworthy() const noexcept { return std::bit_cast<std::uint8_t>(*this) != 0; }
 };
 
+/// What a Verdict says of nearly every event.
+struct Says {
+  /// snd_una moved: bytes before it may be released.
+  bool acknowledged : 1 = false;
+  /// Keep text_length bytes of the segment's text from text_offset on, at sequence number
+  /// seg.seq + text_offset (+1 with SYN): in order when that is before the new rcv_nxt.
+  bool keep_text : 1 = false;
+  /// rcv_nxt moved over text: there is more to read.
+  bool readable : 1 = false;
+  /// Discarded, and reset_for() says what to answer.
+  bool reset_reply : 1 = false;
+  /// The peer's FIN was taken in order: nothing more will become readable.
+  bool peer_closed : 1 = false;
+  /// The connection is over; the Tcb is to be released. With time_wait it goes on as that.
+  bool closed : 1 = false;
+  /// next_segment() may have something to send.
+  bool send : 1 = false;
+  /// This event completed the handshake.
+  bool established : 1 = false;
+
+  /// All of them: for an owner whose own bits stand in the same places.
+  constexpr std::uint8_t bits() const noexcept { return std::bit_cast<std::uint8_t>(*this); }
+};
+
 /// What an event means for the connection's owner.
-struct Verdict : Notes {
+struct Verdict : Notes, Says {
   /// Not none: the segment was discarded. An ACK or RST may still have to be sent.
   Drop drop = Drop::none;
   /// Set with `closed`.
   Cause cause = Cause::none;
   /// With path_mtu.
   PathNews path_news = PathNews::none;
-  /// next_segment() may have something to send.
-  bool send : 1 = false;
-  /// Discarded, and reset_for() says what to answer.
-  bool reset_reply : 1 = false;
-  /// This event completed the handshake.
-  bool established : 1 = false;
-  /// Keep text_length bytes of the segment's text from text_offset on, at sequence number
-  /// seg.seq + text_offset (+1 with SYN): in order when that is before the new rcv_nxt.
-  bool keep_text : 1 = false;
-  /// rcv_nxt moved over text: there is more to read.
-  bool readable : 1 = false;
-  /// snd_una moved: bytes before it may be released.
-  bool acknowledged : 1 = false;
-  /// The peer's FIN was taken in order: nothing more will become readable.
-  bool peer_closed : 1 = false;
-  /// Our FIN is acknowledged and so is the peer's: put a TimeWait in place of this Tcb.
+  /// With `closed`: our FIN is acknowledged and so is the peer's, and a TimeWait takes the place of
+  /// this Tcb.
   bool time_wait : 1 = false;
-  /// The connection is over; the Tcb is to be released. With time_wait it goes on as that.
-  bool closed : 1 = false;
   /// With `closed`: the peer is to be told; send what abort() returns before the Tcb is released.
   bool abort : 1 = false;
   std::uint32_t text_offset = 0;
@@ -93,11 +101,11 @@ inline void begin_without_nagle(Tcb& tcb) noexcept { tcb.nagle = false; }
 /// passive OPEN's Tcb comes from accept() in listener.h.) With `irs_from`, RCV.NXT of an earlier
 /// connection of the same four-tuple, a SYN of the peer that lies before it is refused (decision
 /// 0021): its text could not be told from the old one's.
-[[nodiscard]] Tcb open_active(const Config& config, SeqNum iss, Instant now,
+[[nodiscard]] Tcb open_active(const Config& config, SeqNum iss, const Now& now,
                               std::optional<SeqNum> irs_from = std::nullopt) noexcept;
 
 /// May be called at any time.
-void set_options(Tcb& tcb, const Config& config, const Options& options, Instant now) noexcept;
+void set_options(Tcb& tcb, const Config& config, const Options& options, const Now& now) noexcept;
 
 /// s.3.10.2 SEND: n more bytes stand in the send queue. Not after close() or shutdown_send().
 void send(Tcb& tcb, std::uint32_t n) noexcept;
@@ -108,12 +116,12 @@ void send(Tcb& tcb, std::uint32_t n) noexcept;
 
 /// s.3.10.4 CLOSE of the sending side: a FIN follows the last queued byte; receiving goes on. A
 /// second call does nothing.
-[[nodiscard]] Verdict shutdown_send(Tcb& tcb, const Config& config, Instant now) noexcept;
+[[nodiscard]] Verdict shutdown_send(Tcb& tcb, const Config& config, const Now& now) noexcept;
 
 /// CLOSE of both: as shutdown_send, and text that arrives afterwards is answered by a reset
 /// (s.3.6.1). `unread`: received text that nobody will consume now; then the connection is over at
 /// once and the Verdict says `abort` (SHLD-3). In SYN-SENT it is over at once too.
-[[nodiscard]] Verdict close(Tcb& tcb, const Config& config, bool unread, Instant now) noexcept;
+[[nodiscard]] Verdict close(Tcb& tcb, const Config& config, bool unread, const Now& now) noexcept;
 
 /// s.3.10.5 ABORT: what to send (a RST, where the state asks for one). The Tcb is closed.
 [[nodiscard]] std::optional<Segment> abort(Tcb& tcb) noexcept;
@@ -126,11 +134,12 @@ void release(Tcb& tcb, FlightPool& flights) noexcept;
 /// refused, as if they lay outside the window: all else counts, and RCV.NXT is acknowledged at
 /// once.
 [[nodiscard]] Verdict segment_arrives(Tcb& tcb, const Config& config, const Segment& segment,
-                                      FlightPool& flights, Instant now, bool room = true) noexcept;
+                                      FlightPool& flights, const Now& now,
+                                      bool room = true) noexcept;
 
 /// s.3.10.8: tcb.deadline has passed. An early call is harmless.
 [[nodiscard]] Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights,
-                              Instant now) noexcept;
+                              const Now& now) noexcept;
 
 /// What to send now; call again while it says more. The text is the `out.text` bytes of the send
 /// queue from sequence number out.seq (out.seq + 1 with SYN) on. Bookkeeping is done when it
@@ -138,7 +147,7 @@ void release(Tcb& tcb, FlightPool& flights) noexcept;
 /// len() > 0 whose seq is before the snd_nxt of before the call is a retransmission. Text of more
 /// than tcb.mss, which is a multiple of it, is for the device to cut (Config::packet_text): to TCP
 /// it is so many segments that leave at once. What is sent again to mend a loss is never that long.
-[[nodiscard]] Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+[[nodiscard]] Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
                                 Segment& out) noexcept;
 
 /// Takes the block that tells of a duplicate out of an ACK that next_segment() has given: of each,
@@ -166,7 +175,7 @@ std::uint16_t text_in_datagram(const Tcb& tcb, std::uint16_t mtu) noexcept;
 /// others: without SACK, while anything is being mended or another such segment is out, and where
 /// text, the peer's window or cwnd have no room for it and three segments more (RFC 4821 s.7.4).
 [[nodiscard]] bool probe_path(Tcb& tcb, FlightPool& flights, std::uint16_t mtu,
-                              Instant now) noexcept;
+                              const Now& now) noexcept;
 
 /// Whether the segment at `seq` that next_segment() has just given is one: the only kind that has
 /// more text than tcb.mss.

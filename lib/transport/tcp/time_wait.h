@@ -90,9 +90,12 @@ class TimeWaitQueue {
   [[nodiscard]] std::uint32_t insert(const TimeWait& entry, F&& on_evicted) noexcept {
     return insert_made([&]() noexcept { return entry; }, on_evicted);
   }
-  /// The entry that goes next where there is no room, or null.
-  const TimeWait* next_evicted() const noexcept {
-    return entries_.available() == 0 && first_ != end ? &entries_[first_] : nullptr;
+  /// Of those that go next where there is no room, the one behind `others` of them, or null.
+  const TimeWait* next_evicted(std::uint32_t others) const noexcept {
+    if (entries_.available() != 0 || entries_.size() <= others) return nullptr;
+    std::uint32_t index = first_;
+    while (others-- != 0) index = static_cast<std::uint32_t>(entries_[index].next);
+    return &entries_[index];
   }
 
   /// Takes an entry out, in O(1): reopened, or closed for another reason.

@@ -28,7 +28,7 @@ void abandon(Verdict& verdict) noexcept {
 
 /// R2 of s.3.8.3, which for a SYN is another one (MUST-23), and for a connection that nobody waits
 /// for a time; or the USER TIMEOUT.
-bool exhausted(const Tcb& tcb, const Config& config, Instant now) noexcept {
+bool exhausted(const Tcb& tcb, const Config& config, const Now& now) noexcept {
   const auto without_progress = Millis32{now} - tcb.sent_at;
   const bool limited = tcb.user_timeout_ms != 0;
   if (limited && without_progress >= std::chrono::milliseconds{tcb.user_timeout_ms}) return true;
@@ -69,7 +69,7 @@ void suspect_black_hole(Tcb& tcb, const Config& config, Verdict& verdict) noexce
 
 /// The RETRANSMISSION TIMEOUT, which also probes a closed window and overrides silly-window
 /// avoidance.
-void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
                 Verdict& verdict) noexcept {
   const bool waiting = waits(tcb);
   if (waiting && tcb.snd_pos == tcb.stream_end()) {
@@ -108,7 +108,7 @@ void retransmit(Tcb& tcb, const Config& config, FlightPool& flights, Instant now
 
 /// RFC 8985 s.7.3: next_segment() has the probe. Without a Flight there is none, and the time-out
 /// whose place it would have taken is now.
-void probe_tail(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+void probe_tail(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
                 Verdict& verdict) noexcept {
   tcb.no_tail_probe = true;
   if (Sending* const sending = begin_scoreboard(tcb, flights, tcb.snd_una, now)) {
@@ -119,7 +119,7 @@ void probe_tail(Tcb& tcb, const Config& config, FlightPool& flights, Instant now
   arm_retransmit(tcb, config, now);
 }
 
-void detect_loss(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+void detect_loss(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
                  Verdict& verdict) noexcept {
   Sending* const sending = scoreboard_of(tcb, flights);
   if (sending != nullptr) {
@@ -132,7 +132,7 @@ void detect_loss(Tcb& tcb, const Config& config, FlightPool& flights, Instant no
 }
 
 /// What the retransmission timer was armed for.
-void expired(Tcb& tcb, const Config& config, FlightPool& flights, Instant now,
+void expired(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
              Verdict& verdict) noexcept {
   switch (tcb.timer) {
     case Timer::retransmission:
@@ -157,7 +157,7 @@ Duration keepalive_left(const Tcb& tcb, const Config& config) noexcept {
 }
 
 /// Keep-alive (s.3.8.4), or the limit of FIN-WAIT-2 for a connection that nobody uses any more.
-void idle(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcept {
+void idle(Tcb& tcb, const Config& config, const Now& now, Verdict& verdict) noexcept {
   tcb.idle_armed = false;
   if (tcb.receive_closed) {
     if (tcb.state == State::fin_wait_2) give_up(tcb, verdict);
@@ -178,7 +178,7 @@ void idle(Tcb& tcb, const Config& config, Instant now, Verdict& verdict) noexcep
 
 }  // namespace
 
-Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights, Instant now) noexcept {
+Verdict timeout(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now) noexcept {
   Verdict verdict;
   const Millis32 time{now};
   if (tcb.paced && tcb.deadline <= time) tcb.paced = false;  // next_segment() looks again

@@ -13,7 +13,9 @@
 namespace pollux::tcp {
 
 /// `by` after now, rounded up, so that a timer is never early.
-inline Millis32 later(Instant now, Duration by) noexcept { return Millis32{now + by + 1ms - 1ns}; }
+inline Millis32 later(const Now& now, Duration by) noexcept {
+  return Millis32{now + by + 1ms - 1ns};
+}
 
 /// Writes `deadline`; called after any timer was armed or disarmed. What waits for its time is not
 /// made to wait longer: next_segment() alone knows until when.
@@ -55,19 +57,18 @@ template <Kind kind = Kind::any>
 
 /// Makes the retransmission timer, which runs, that of a tail loss probe where one could help: at
 /// the latest it comes in place of the time-out (RFC 8985 s.7.2), whose timer begins anew with it.
-inline void arm_tail_probe(Tcb& tcb, Instant now) noexcept {
+inline void arm_tail_probe(Tcb& tcb, const Now& now) noexcept {
   if (tcb.timer != Timer::retransmission || !may_probe_tail(tcb)) return;
   tcb.retransmit_at = std::min(tcb.retransmit_at, later(now, tail_probe_timeout(tcb)));
   tcb.timer = Timer::tail_probe;
 }
 
-/// Starts the retransmission timer (plain: for new text, and nothing else is in flight), or starts
-/// it again, with the RTO in force (RFC 6298 s.5), or for a tail loss probe. The user's limit,
-/// counted from the last time that something new was sent or answered, may end it sooner.
-template <Kind kind = Kind::any>
-inline void arm_retransmit(Tcb& tcb, const Config& config, Instant now) noexcept {
+/// Starts the retransmission timer, or starts it again, with the RTO in force (RFC 6298 s.5), or
+/// for a tail loss probe. The user's limit, counted from the last time that something new was sent
+/// or answered, may end it sooner.
+inline void arm_retransmit(Tcb& tcb, const Config& config, const Now& now,
+                           bool may_probe) noexcept {
   Duration wait = retransmission_timeout(tcb, config);
-  const bool may_probe = may_probe_tail<kind>(tcb);  // asked before any of the bits is written
   tcb.retransmit_armed = true;
   tcb.timer = Timer::retransmission;
   if (may_probe) {
@@ -82,8 +83,12 @@ inline void arm_retransmit(Tcb& tcb, const Config& config, Instant now) noexcept
   tcb.timer = Timer::retransmission;
 }
 
+inline void arm_retransmit(Tcb& tcb, const Config& config, const Now& now) noexcept {
+  arm_retransmit(tcb, config, now, may_probe_tail(tcb));
+}
+
 /// Makes the retransmission timer that of RACK, where that is sooner.
-inline void arm_reordering(Tcb& tcb, std::chrono::microseconds wait, Instant now) noexcept {
+inline void arm_reordering(Tcb& tcb, std::chrono::microseconds wait, const Now& now) noexcept {
   const Millis32 at = later(now, wait);
   if (tcb.retransmit_armed && tcb.retransmit_at <= at) return;
   tcb.retransmit_at = at;
@@ -92,13 +97,13 @@ inline void arm_reordering(Tcb& tcb, std::chrono::microseconds wait, Instant now
 }
 
 /// Text waits until then.
-inline void await_pace(Tcb& tcb, Instant due, Instant now) noexcept {
+inline void await_pace(Tcb& tcb, Instant due, const Now& now) noexcept {
   const Millis32 at = later(now, due - now);
   if (!tcb.has_deadline() || at < tcb.deadline) tcb.deadline = at;
   tcb.paced = true;
 }
 
-inline void arm_idle(Tcb& tcb, Instant now, Duration by) noexcept {
+inline void arm_idle(Tcb& tcb, const Now& now, Duration by) noexcept {
   tcb.idle_at = later(now, by);
   tcb.idle_armed = true;
 }

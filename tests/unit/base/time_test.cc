@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "base/prng.h"
+
 namespace pollux {
 namespace {
 
@@ -53,6 +55,19 @@ TEST(Wrapped, InstantsPastTheFirstWrapKeepTheirDistance) {
     EXPECT_EQ(Micros32{at(start + 30min)} - Micros32{at(start)}, 30min);
     EXPECT_LT(Micros32{at(start)}, Micros32{at(start + 30min)});
   }
+}
+
+TEST(Now, IsItsInstantWithWhatIsAskedOfIt) {
+  Prng prng{11};
+  for (int i = 0; i < 10'000; ++i) {
+    const Instant instant = at(Duration{static_cast<std::int64_t>(prng.next()) / 4});
+    const Now now{instant};
+    EXPECT_EQ(now, instant);
+    EXPECT_EQ(Millis32{now}, Millis32{instant});
+    EXPECT_EQ(Micros32{now}, Micros32{instant});
+    EXPECT_EQ(now + 1ms, instant + 1ms);
+  }
+  EXPECT_EQ(Now{}, Instant{});
 }
 
 }  // namespace

@@ -212,15 +212,21 @@ TEST_F(Ipv4In, TheShortWayTakesTheSameAddresses) {
   }
   // With one connected network, and with several.
   for (const bool several : {false, true}) {
-    if (several) ASSERT_TRUE(own.add({Ipv4Address{172, 16, 5, 1}, 22}));
+    if (several) {
+      ASSERT_TRUE(own.add({Ipv4Address{172, 16, 5, 1}, 22}));
+    }
     addresses.emplace_back(172, 16, 7, 255);
+    PlainAddresses remembered;
     for (const Ipv4Address source : addresses) {
       for (const Ipv4Address destination : addresses) {
         wire::Ipv4Fields fields = from_peer(protocol::tcp);
         fields.source = source;
         fields.destination = destination;
-        EXPECT_EQ(plain_addresses(source, destination, own), arrives(fields).drop == Drop::none)
+        const bool delivered = arrives(fields).drop == Drop::none;
+        EXPECT_EQ(plain_addresses(source, destination, own), delivered)
             << source.value() << " to " << destination.value();
+        const std::uint64_t pair = std::uint64_t{source.value()} << 32 | destination.value();
+        for (int again = 0; again < 2; ++again) EXPECT_EQ(remembered.good(pair, own), delivered);
       }
     }
   }

@@ -46,7 +46,7 @@ TEST_F(SendQueueTest, CutsAnyRangeOutOfPiecesOfAnySizeWithTheRightSum) {
   while (queued < all.size()) {
     const auto n = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(1 + prng.below(300), all.size() - queued));
-    ASSERT_TRUE(queue_.push(pieces_, all.data() + queued, n));
+    ASSERT_TRUE(queue_.push(pieces_, {all.data() + queued, n}));
     queued += n;
   }
   std::uint32_t una = 0;
@@ -66,6 +66,33 @@ TEST_F(SendQueueTest, CutsAnyRangeOutOfPiecesOfAnySizeWithTheRightSum) {
   queue_.release(pieces_, base + 5000);
   EXPECT_TRUE(queue_.empty());
   EXPECT_EQ(pieces_.size(), 0u);
+}
+
+TEST_F(SendQueueTest, TakesASumThatIsKnownForTheWholePieceAlone) {
+  for (const std::uint32_t size : {1u, 99u, 100u}) {
+    std::vector<std::byte> bytes(size);
+    for (std::uint32_t i = 0; i < size; ++i) bytes[i] = byte_at(i + 7);
+    queue_.start_at(SeqNum{10});
+    auto known = application::StaticSpan{bytes.data(), size}.with_sum();
+    ASSERT_TRUE(queue_.push(pieces_, known));
+    std::vector<std::byte> whole(size);
+    const std::byte more{0x5A};  // behind an odd number of bytes it has another place in the sum
+    EXPECT_EQ(wire::fold(queue_.copy(pieces_, SeqNum{10}, whole).add({&more, 1})),
+              wire::fold(wire::Sum{bytes}.add({&more, 1})));
+    EXPECT_EQ(whole, bytes);
+    for (std::uint32_t from = 0; from < size; from += 49) {
+      std::vector<std::byte> part(size - from - (from == 0 && size > 1 ? 1 : 0));
+      EXPECT_EQ(wire::fold(queue_.copy(pieces_, SeqNum{10} + from, part)),
+                wire::fold(wire::Sum{std::span{bytes}.subspan(from, part.size())}));
+    }
+    queue_.clear(pieces_);
+    // The sum is believed, which shows that it is taken at all.
+    known.sum = static_cast<std::uint16_t>(known.sum + 1);
+    queue_.start_at(SeqNum{10});
+    ASSERT_TRUE(queue_.push(pieces_, known));
+    EXPECT_NE(wire::fold(queue_.copy(pieces_, SeqNum{10}, whole)), wire::fold(wire::Sum{bytes}));
+    queue_.clear(pieces_);
+  }
 }
 
 TEST_F(SendQueueTest, GrowsTheTailInItsPacketAndReturnsPacketsOnceAcknowledged) {
@@ -91,10 +118,10 @@ TEST_F(SendQueueTest, AFullSlabRefusesAndKeepsWhatIsThere) {
   auto pieces = *SendQueue<Frame>::Pieces::make(1);
   const std::byte byte{1};
   queue_.start_at(SeqNum{0});
-  EXPECT_TRUE(queue_.push(pieces, &byte, 1));
-  EXPECT_FALSE(queue_.push(pieces, &byte, 1));
+  EXPECT_TRUE(queue_.push(pieces, {&byte, 1}));
+  EXPECT_FALSE(queue_.push(pieces, {&byte, 1}));
   queue_.release(pieces, SeqNum{1});
-  EXPECT_TRUE(queue_.push(pieces, &byte, 1));
+  EXPECT_TRUE(queue_.push(pieces, {&byte, 1}));
   queue_.clear(pieces);
   EXPECT_TRUE(queue_.empty());
 }

@@ -80,8 +80,8 @@ Config config_for(wire::Ipv4Address own, std::uint64_t seed) {
 }
 
 Instant now() {
-  return Instant{std::chrono::duration_cast<Duration>(
-      std::chrono::steady_clock::now().time_since_epoch())};
+  return Instant{
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
 }
 
 TEST(Threads, TwoServerCoresAndAClientShareNothingButFramesNewsAndCounters) {
@@ -114,12 +114,10 @@ TEST(Threads, TwoServerCoresAndAClientShareNothingButFramesNewsAndCounters) {
   Server server0, server1;
   Client client;
   client.wanted = connections;
-  auto pipe0 = std::move(
-      *Pipeline<ThreadDevice, Server>::make(config_for(server_address, 1), server_device0, server0,
-                                            now()));
-  auto pipe1 = std::move(
-      *Pipeline<ThreadDevice, Server>::make(config_for(server_address, 2), server_device1, server1,
-                                            now()));
+  auto pipe0 = std::move(*Pipeline<ThreadDevice, Server>::make(config_for(server_address, 1),
+                                                               server_device0, server0, now()));
+  auto pipe1 = std::move(*Pipeline<ThreadDevice, Server>::make(config_for(server_address, 2),
+                                                               server_device1, server1, now()));
   pipe0->tell_neighbors_to(*pipe1);
   pipe1->tell_neighbors_to(*pipe0);
   auto pipe2 = std::move(

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "bytes.h"
+#include "wire/field.h"
 
 namespace pollux::wire {
 namespace {
@@ -49,6 +50,44 @@ TEST(Checksum, CarriesOverLargeAndFullWords) {
   for (int i = 0; i < 50; ++i) {
     const Bytes b = random_bytes(prng, prng.below(65'537));
     EXPECT_EQ(fold(Sum{b}), naive_checksum(b));
+  }
+}
+
+TEST(Checksum, OfAFixedSizeIsTheSame) {
+  Prng prng{7};
+  for (int i = 0; i < 1'000; ++i) {
+    const Bytes b = random_bytes(prng, 40);
+    EXPECT_EQ(fold(Sum::of_fixed<20>(b.data())), naive_checksum(Bytes(b.begin(), b.begin() + 20)));
+    EXPECT_EQ(fold(Sum::of_fixed<40>(b.data())), naive_checksum(b));
+  }
+}
+
+TEST(Checksum, IsWholeWhereItsFoldIsZero) {
+  Prng prng{8};
+  int whole = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    Bytes b = random_bytes(prng, 2 * (2 + prng.below(40)));
+    b[0] = std::byte{0x45};
+    const auto extra = static_cast<std::uint16_t>(prng.next());
+    b[2] = b[3] = std::byte{0};
+    Sum rest{b};
+    rest.add_u16(extra);
+    store_u16(&b[2], fold(rest));
+    if (prng.chance(0.5)) b[prng.below(b.size())] ^= std::byte{1} << prng.below(8);
+    const bool right = fold(Sum{b}.add_u16(extra)) == 0;
+    EXPECT_EQ(Sum{b}.add_to_bytes(extra).is_whole(), right) << i;
+    whole += right;
+  }
+  EXPECT_GT(whole, 8'000);
+  EXPECT_LT(whole, 12'000);
+}
+
+TEST(Checksum, OfAPartialOneIsThatOfTheBytes) {
+  Prng prng{9};
+  for (int i = 0; i < 2'000; ++i) {
+    const Bytes b = random_bytes(prng, prng.below(100));
+    const Bytes more = random_bytes(prng, 5);
+    EXPECT_EQ(fold(Sum::of_partial(Sum{b}.partial(), b.size()).add(more)), fold(Sum{b}.add(more)));
   }
 }
 
