@@ -9,16 +9,6 @@
 namespace pollux::cli {
 namespace {
 
-/// What people read of an option.
-std::string help_line(const OptionText& option) {
-  for (const NotYet& missing : not_yet()) {
-    if (missing.option == option.name && missing.value.empty()) {
-      return fmt::format("{} (not yet)", option.help);
-    }
-  }
-  return std::string{option.help};
-}
-
 /// Text as roff prints it: no hyphen turns typographic, no line is a request.
 std::string roff(std::string_view text) {
   std::string out;
@@ -52,11 +42,7 @@ std::vector<OptionText> texts(std::optional<Program> program) {
 }
 
 std::string help_of(const About& about) {
-  std::vector<OptionText> options = texts(about.program);
-  std::vector<std::string> lines;
-  for (const OptionText& option : options) lines.push_back(help_line(option));
-  for (std::size_t i = 0; i < options.size(); ++i) options[i].help = lines[i];
-  return help_text(about.name, about.description, options, about.examples);
+  return help_text(about.name, about.description, texts(about.program), about.examples);
 }
 
 std::string manual(const About& about) {
@@ -79,7 +65,7 @@ std::string manual(const About& about) {
     out += option.value.empty()
                ? fmt::format(".TP\n.B {}\n", roff(option.name))
                : fmt::format(".TP\n.BI {} \" {}\"\n", roff(option.name), roff(option.value));
-    out += roff(help_line(option)) + '\n';
+    out += roff(option.help) + '\n';
   }
   out +=
       ".SS Others\n.TP\n.BR \\-h \", \" \\-\\-help\nthe options, and examples\n"

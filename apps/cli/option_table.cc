@@ -537,11 +537,4 @@ const std::vector<OptionRow>& option_table() {
   return rows;
 }
 
-const std::vector<NotYet>& not_yet() {
-  static const std::vector<NotYet> rows{
-      {"--steering", "software", "--steering auto, or one core"},
-  };
-  return rows;
-}
-
 }  // namespace pollux::cli

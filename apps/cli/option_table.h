@@ -48,13 +48,4 @@ struct OptionRow {
 
 const std::vector<OptionRow>& option_table();
 
-/// What the contract of the command line has but this version cannot do: refused, never ignored.
-/// A later change that brings one of these removes its line.
-struct NotYet {
-  std::string_view option;
-  std::string_view value;  // empty: the option with any value
-  std::string_view remedy;
-};
-const std::vector<NotYet>& not_yet();
-
 }  // namespace pollux::cli

@@ -48,11 +48,6 @@ Status check_known(const About& about, const Argument& argument, const OptionRow
   if (!row.belongs_to(about.program)) {
     return usage(argument.name, fmt::format("not an option of {}", about.name), owners(row));
   }
-  for (const NotYet& missing : not_yet()) {
-    if (missing.option != argument.name) continue;
-    if (!missing.value.empty() && missing.value != argument.value) continue;
-    return usage(what_of(argument, row), "not yet in this version", std::string{missing.remedy});
-  }
   return std::monostate{};
 }
 

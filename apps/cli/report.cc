@@ -163,6 +163,10 @@ void machine(Out& out, const Summary& s) {
   line(out, "memory       {} bytes a connection, room for {}, {}",
        grouped(s.memory.bytes_per_connection), grouped(s.memory.connections_capacity),
        s.memory.huge_pages ? "huge pages" : "no huge pages");
+  if (s.environment.steered) {
+    line(out, "steering     {} frames handed over to the core of their flow, {} lost on the way",
+         grouped(s.environment.handed_over), grouped(s.environment.lost_between_cores));
+  }
   const Summary::Stalls& stalls = s.environment.stalls;
   line(out,
        "stalls       {:.2f} % of the time, longest {:.0f} us, {} over 1 ms (the machine's own)",

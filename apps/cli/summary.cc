@@ -117,6 +117,8 @@ Json json_of(const Summary::Environment& environment) {
           {"pollux", environment.pollux},
           {"link", environment.link},
           {"steering", environment.steering},
+          {"handed_over", environment.handed_over},
+          {"lost_between_cores", environment.lost_between_cores},
           {"offloads", environment.offloads},
           {"stalls",
            {{"share", environment.stalls.share},

@@ -106,6 +106,9 @@ struct Summary {
     std::string cpu;
     std::uint64_t tsc_hz = 0;
     std::string dpdk, pollux, link, steering, offloads;
+    bool steered = false;  // of several cores: frames may have been handed over
+    std::uint64_t handed_over = 0;
+    std::uint64_t lost_between_cores = 0;
     Stalls stalls;
   };
   using Named = std::map<std::string, std::uint64_t>;

@@ -15,7 +15,7 @@
 namespace pollux::httpd {
 namespace {
 
-using Lane = run::Lane<run::Recorded<dpdk::Queue>, run::Responder>;
+using Lane = run::Lane<run::Recorded<dpdk::SteeredQueue>, run::Responder>;
 
 int serve(const cli::HttpdOptions& options) {
   auto devices = run::Devices::open(options.shared);

@@ -46,7 +46,8 @@ Result<std::vector<Lanes<Lane>>> deploy(const cli::SharedOptions& options, Devic
       config.interface = options.devices[place.device].interface;
       auto application = make_application(std::as_const(place), std::as_const(config));
       if (!application) return application.error();
-      auto queue = devices.ports[place.device].queue(static_cast<std::uint16_t>(core));
+      auto queue = devices.steerings[place.device].queue(devices.ports[place.device],
+                                                         static_cast<std::uint16_t>(core));
       auto lane =
           Lane::make(Recorded{std::move(queue), recorder, static_cast<std::uint32_t>(place.device)},
                      std::move(*application), config, clock.now());

@@ -240,6 +240,9 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
   out.environment.pollux = cli::version();
   out.environment.link = facts.link;
   out.environment.steering = facts.steering;
+  out.environment.steered = facts.steered;
+  out.environment.handed_over = facts.handed_over;
+  out.environment.lost_between_cores = facts.lost_between_cores;
   out.environment.offloads = facts.offloads;
   cli::derive(out);
   return out;

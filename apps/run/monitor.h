@@ -89,6 +89,10 @@ struct Facts {
   /// Of a client: what was asked for beside its load.
   std::optional<cli::Summary::Held> held = std::nullopt;
   bool beside = false;
+  // Of several cores whose flows may have to be brought to one.
+  bool steered = false;
+  std::uint64_t handed_over = 0;  // frames that came in on another core than theirs
+  std::uint64_t lost_between_cores = 0;
 };
 
 /// The sustain phase of a client's end.

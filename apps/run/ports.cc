@@ -53,6 +53,7 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
     if (!spec) return spec.error();
     dpdk::PortOptions port;
     port.queues = static_cast<std::uint16_t>(cores.size());
+    port.fewer_queues = true;
     port.mac = device.mac;
     if (device.mtu) port.mtu = *device.mtu;
     port.stack_buffers = stack_buffers;
@@ -62,56 +63,52 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
     port.descriptors = options.rings;
     wanted.push_back({std::move(*spec), port});
   }
-  auto out = host::Devices::open(eal_options(options, cores, 0), wanted);
-  if (!out) return out.error();
-  for (const dpdk::Port& port : out->ports) {
+  auto opened = host::Devices::open(eal_options(options, cores, 0), wanted);
+  if (!opened) return opened.error();
+  for (const dpdk::Port& port : opened->ports) {
     if (options.steering == cli::Steering::rss && cores.size() > 1 && !port.spreads_flows()) {
       return Error{Error::Kind::machine, "--steering rss",
                    port.driver() + " does not spread flows over its queues", "--steering auto"};
     }
   }
   const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait);
-  if (Status up = out->wait_for_links(limit); !up) return up.error();
-  return Devices{std::move(*out)};
-}
-
-std::string steering_text(const dpdk::Port& port) {
-  if (port.queues() == 1) return "none (one queue)";
-  if (port.spreads_flows()) return fmt::format("rss ({} spreads flows)", port.driver());
-  return fmt::format("the peer's (flows stay on the queue that they come in by; {} spreads none)",
-                     port.driver());
-}
-
-Status Devices::check_answers_come_home() const {
-  for (const dpdk::Port& port : ports) {
-    if (answers_come_home(port.spec().kind, port.queues(), port.spreads_flows())) continue;
-    return Error{Error::Kind::machine, "--cores",
-                 fmt::format("{} brings answers to any of the {} cores, not to the one that asked",
-                             port.spec().to_string(), port.queues()),
-                 "one core, or a --device for each process"};
+  if (Status up = opened->wait_for_links(limit); !up) return up.error();
+  Devices out{std::move(*opened), {}};
+  for (const dpdk::Port& port : out.ports) {
+    auto steering = PortSteering::create(options.steering, port, cores.size());
+    if (!steering) return steering.error();
+    out.steerings.push_back(std::move(*steering));
   }
-  return std::monostate{};
+  return out;
 }
 
 void Devices::print_banner(const cli::SharedOptions& options) const {
   std::FILE* const out = options.human();
-  for (const dpdk::Port& port : ports) {
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    const dpdk::Port& port = ports[i];
     fmt::print(
         out, "{}",
         cli::banner_line("device", fmt::format("{} ({}), {}, {} queue{}", port.spec().to_string(),
                                                port.driver(), port.mac().to_string(), port.queues(),
                                                port.queues() == 1 ? "" : "s")));
     fmt::print(out, "{}", cli::banner_line("offloads", port.offloads()));
-    fmt::print(out, "{}", cli::banner_line("steering", steering_text(port)));
+    fmt::print(out, "{}", cli::banner_line("steering", steerings[i].text));
   }
   std::fflush(out);
 }
 
 Facts Devices::facts(std::string program, const cli::SharedOptions& options,
                      std::size_t bytes_per_connection) const {
-  return {std::move(program),      options.devices.front().spec, steering_text(ports.front()),
-          eal->huge_pages(),       bytes_per_connection,         options.connections,
-          ports.front().offloads()};
+  Facts out{std::move(program),      options.devices.front().spec, steerings.front().text,
+            eal->huge_pages(),       bytes_per_connection,         options.connections,
+            ports.front().offloads()};
+  for (const PortSteering& each : steerings) {
+    if (each.steering == nullptr) continue;
+    out.steered = true;
+    out.handed_over += each.steering->handed_over();
+    out.lost_between_cores += each.steering->dropped();
+  }
+  return out;
 }
 
 Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& options,

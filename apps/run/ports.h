@@ -12,6 +12,7 @@
 #include "host/devices.h"
 #include "run/capture.h"
 #include "run/monitor.h"
+#include "run/steering.h"
 
 namespace pollux::run {
 
@@ -24,11 +25,11 @@ struct Devices : host::Devices {
   /// Packets that each pipeline has for itself.
   static constexpr std::uint32_t stack_buffers = 32'768;
 
+  std::vector<PortSteering> steerings;  // of each port
+
   /// Checks every spec, starts EAL with memory for all of them, opens the ports and waits for
   /// their peers.
   static Result<Devices> open(const cli::SharedOptions& options);
-  /// Whether answers come to the core that asked; the error says where they do not.
-  Status check_answers_come_home() const;
   /// Prints the start-up banner, but for its line about memory (run/banner.h).
   void print_banner(const cli::SharedOptions& options) const;
   /// What the summary says of a run on them.
@@ -45,8 +46,5 @@ Result<std::unique_ptr<Recorder>> make_recorder(const cli::SharedOptions& option
                                                 const dpdk::TscClock& clock);
 /// Whether the capture is whole; the exit code where it is not.
 int finish_recording(Recorder* recorder);
-
-/// "software: ..." or what spreads flows over the cores, for the banner and the summary.
-std::string steering_text(const dpdk::Port& port);
 
 }  // namespace pollux::run

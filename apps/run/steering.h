@@ -1,32 +1,39 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string>
 
+#include "base/result.h"
+#include "cli/options.h"
 #include "dpdk/device_spec.h"
+#include "dpdk/port.h"
+#include "dpdk/steering.h"
 
 namespace pollux::run {
 
-/// Whether answers come to the core that asked: not where the kernel puts them on queues as it
-/// likes, nor where a card does by its own sum, which no source port is picked by.
-/// TODO(software-steering)
-constexpr bool answers_come_home(dpdk::DeviceSpec::Kind kind, std::uint16_t queues,
-                                 bool spreads_flows) noexcept {
-  using Kind = dpdk::DeviceSpec::Kind;
-  if (queues == 1) return true;
-  if (spreads_flows) return false;
-  switch (kind) {
-    case Kind::tap:
-    case Kind::af_packet:
-    case Kind::af_xdp:
-    case Kind::pci:
-      return false;
-    case Kind::memif:
-    case Kind::vhost:
-    case Kind::virtio_user:
-    case Kind::vdev:
-      return true;
-  }
-  return true;
-}
+/// How the flows of a port come to the cores.
+enum class SteeringWay : std::uint8_t {
+  none,     // there is one core
+  peer,     // who is at the other end keeps each flow on the queue that it began on
+  rss,      // the device does it, and is watched at first
+  software  // each core looks at what it receives, and hands it on
+};
+
+/// The way for a device of this kind that has `queues` for so many cores, and may spread flows
+/// itself. --steering rss asks for rss of a device that spreads flows.
+SteeringWay choose_steering(cli::Steering asked, dpdk::DeviceSpec::Kind kind, std::size_t cores,
+                            std::uint16_t queues, bool spreads_flows) noexcept;
+
+/// How one port is steered: its Steering where frames may have to be handed over, else null.
+struct PortSteering {
+  static Result<PortSteering> create(cli::Steering asked, const dpdk::Port& port,
+                                     std::size_t cores);
+  /// The device of one core.
+  dpdk::SteeredQueue queue(const dpdk::Port& port, std::uint16_t core) const;
+
+  std::unique_ptr<dpdk::Steering> steering;
+  std::string text;  // the way and why it was chosen, for the banner and the summary
+};
 
 }  // namespace pollux::run

@@ -209,15 +209,15 @@ Status Port::State::create_pools() {
 
 Status Port::State::configure() {
   const std::string what = "--device " + spec.to_string();
-  if (options.believing) {
-    options.queues = std::min({options.queues, info.max_rx_queues, info.max_tx_queues});
+  const std::uint16_t most = std::min(info.max_rx_queues, info.max_tx_queues);
+  if (options.queues > most && (options.fewer_queues || options.believing) && most != 0) {
+    options.stack_buffers *= (options.queues + most - 1u) / most;
+    options.queues = most;
   }
-  if (options.queues > std::min(info.max_rx_queues, info.max_tx_queues)) {
+  if (options.queues > most) {
     return Error{.kind = Error::Kind::machine,
                  .what = what,
-                 .why = "it has " +
-                        std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
-                        " queues, and each core needs one",
+                 .why = "it has " + std::to_string(most) + " queues, and each core needs one",
                  .remedy = "fewer --cores"};
   }
   if (options.mtu > info.max_mtu || options.mtu < info.min_mtu) {
@@ -502,6 +502,24 @@ std::string Port::link_text() const {
 
 bool Port::spreads_flows() const noexcept { return !state_->offloads.spreading_key.empty(); }
 std::vector<std::uint8_t> Port::spreading_key() const { return state_->offloads.spreading_key; }
+std::vector<std::uint16_t> Port::spreading_table() const {
+  const std::uint16_t queues = state_->options.queues;
+  std::uint16_t size = state_->info.reta_size;
+  // What most devices begin with, should this one not tell.
+  const bool told = size != 0 && size <= RTE_ETH_RSS_RETA_SIZE_512;
+  if (!told) size = 128;
+  std::array<rte_eth_rss_reta_entry64, RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE>
+      groups{};
+  for (auto& group : groups) group.mask = ~std::uint64_t{0};
+  const bool known = told && rte_eth_dev_rss_reta_query(state_->number(), groups.data(), size) == 0;
+  std::vector<std::uint16_t> table(size);
+  for (std::uint16_t i = 0; i < size; ++i) {
+    const std::uint16_t entry =
+        groups[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE];
+    table[i] = known ? entry : static_cast<std::uint16_t>(i % queues);
+  }
+  return table;
+}
 int Port::numa_socket() const noexcept { return rte_eth_dev_socket_id(state_->number()); }
 
 std::size_t Port::mbufs_in_use() const noexcept {

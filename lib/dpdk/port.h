@@ -26,6 +26,8 @@ namespace pollux::dpdk {
 struct PortOptions {
   /// Receive and transmit queues, one pair for each core that polls.
   std::uint16_t queues = 1;
+  /// Where the device has fewer queues, take those, each with the others' share of buffers.
+  bool fewer_queues = false;
   std::uint16_t mtu = 1'500;
   /// The stack's address; without it the device's own, or for a tap one beside the kernel's.
   std::optional<wire::MacAddress> mac = std::nullopt;
@@ -204,6 +206,8 @@ class Port {
   /// Whether the device was told to spread flows over its queues, and the key of its Toeplitz sum.
   bool spreads_flows() const noexcept;
   std::vector<std::uint8_t> spreading_key() const;
+  /// Then: the queue of a flow of sum s is table[s % table.size()].
+  std::vector<std::uint16_t> spreading_table() const;
   int numa_socket() const noexcept;
 
   /// Buffers that somebody owns now, those in the device's rings included; exact while nothing

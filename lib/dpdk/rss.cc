@@ -40,4 +40,15 @@ std::uint32_t toeplitz(std::span<const std::uint8_t> key, const wire::FourTuple&
   return toeplitz(key, input);
 }
 
+FlowSum::FlowSum(std::span<const std::uint8_t> key) {
+  std::array<std::uint8_t, 12> input{};
+  for (std::size_t at = 0; at < input.size(); ++at) {
+    for (unsigned value = 0; value < 256; ++value) {
+      input[at] = static_cast<std::uint8_t>(value);
+      tables_[at][value] = toeplitz(key, input);
+    }
+    input[at] = 0;
+  }
+}
+
 }  // namespace pollux::dpdk

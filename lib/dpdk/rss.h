@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,5 +21,25 @@ std::uint32_t toeplitz(std::span<const std::uint8_t> key, std::span<const std::u
 /// The sum of an IPv4 TCP or UDP packet that comes from the remote end of `tuple` to the local one:
 /// source address, destination address, source port, destination port in the order of the wire.
 std::uint32_t toeplitz(std::span<const std::uint8_t> key, const wire::FourTuple& tuple);
+
+/// toeplitz() of a tuple by twelve look-ups: for who asks of every frame.
+class FlowSum {
+ public:
+  /// `key` is of 16 bytes at least.
+  explicit FlowSum(std::span<const std::uint8_t> key);
+
+  std::uint32_t of(const wire::FourTuple& tuple) const noexcept {
+    const std::uint32_t ports = std::uint32_t{tuple.remote_port} << 16 | tuple.local_port;
+    return of_word(0, tuple.remote.value()) ^ of_word(4, tuple.local.value()) ^ of_word(8, ports);
+  }
+
+ private:
+  std::uint32_t of_word(std::size_t at, std::uint32_t word) const noexcept {
+    return tables_[at][word >> 24] ^ tables_[at + 1][word >> 16 & 0xFF] ^
+           tables_[at + 2][word >> 8 & 0xFF] ^ tables_[at + 3][word & 0xFF];
+  }
+
+  std::array<std::array<std::uint32_t, 256>, 12> tables_;  // by place and value of a byte
+};
 
 }  // namespace pollux::dpdk

@@ -56,4 +56,13 @@ concept Relinked = requires(const D d) {
   noexcept->std::same_as<std::uint32_t>;
 };
 
+/// A device that brings the flows of one address to several stacks also has
+///   bool comes_home(const wire::FourTuple&) const noexcept
+/// which says whether what the peer sends of that flow comes to this one.
+template <class D>
+concept Steered = requires(const D d, const wire::FourTuple& tuple) {
+  { d.comes_home(tuple) }
+  noexcept->std::same_as<bool>;
+};
+
 }  // namespace pollux::link

@@ -113,6 +113,9 @@ bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
         tuple.local, tuple.remote, tuple.remote_port,
         [&](std::uint16_t candidate) noexcept {
           tuple.local_port = candidate;
+          if constexpr (link::Steered<D>) {
+            if (!device_.comes_home(tuple)) return true;
+          }
           return listener_at_[candidate] != 0 || !claim(tuple, hash);
         },
         tries);

@@ -284,6 +284,11 @@ class Cores(lab.Case):
         self.assertGreaterEqual(summary["connections"]["completed"], 200)
         self.assertEqual(summary["connections"]["failed"], 0, summary["connections"])
         self.assertEqual(len(summary["cores"]), 2)
+        # The kernel takes any queue for a new flow, and then the one that its answers come by.
+        environment = summary["environment"]
+        self.assertTrue(environment["steering"].startswith("software ("), environment)
+        self.assertGreater(environment["handed_over"], 0)
+        self.assertEqual(environment["lost_between_cores"], 0)
 
 
 if __name__ == "__main__":

@@ -332,15 +332,6 @@ TEST(Help, EveryExampleOfTheTableIsRight) {
   }
 }
 
-TEST(NotYetTable, NamesOptionsThatExist) {
-  for (const NotYet& missing : not_yet()) {
-    const auto& rows = option_table();
-    EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const OptionRow& row) {
-      return row.text.name == missing.option;
-    })) << missing.option;
-  }
-}
-
 TEST(Version, IsOneLineWithTheProgramsName) {
   EXPECT_EQ(httpd({"--version"}).text, "pollux-httpd " + std::string{version()});
   EXPECT_EQ(load({"--version"}).exit_code, 0);

@@ -48,15 +48,23 @@ TEST(Targets, ADeviceThatReachesNoneAsksAll) {
   EXPECT_THAT(targets_of(two_devices(), 1, {near_a}), ElementsAre(near_a));
 }
 
-TEST(Answers, ComeHomeWhereNobodySpreadsThem) {
+TEST(Steering, IsChosenByDeviceAndQueues) {
   using Kind = dpdk::DeviceSpec::Kind;
-  using run::answers_come_home;
+  using run::choose_steering;
+  using run::SteeringWay;
+  constexpr auto automatic = cli::Steering::automatic;
+  constexpr auto software = cli::Steering::software;
   for (const Kind kind : {Kind::tap, Kind::pci, Kind::memif}) {
-    EXPECT_TRUE(answers_come_home(kind, 1, true)) << "one queue";
-    EXPECT_FALSE(answers_come_home(kind, 2, true)) << "by a sum of the card's own";
+    EXPECT_EQ(choose_steering(automatic, kind, 1, 1, false), SteeringWay::none);
+    EXPECT_EQ(choose_steering(software, kind, 1, 1, false), SteeringWay::none);
+    EXPECT_EQ(choose_steering(automatic, kind, 2, 2, true), SteeringWay::rss);
+    EXPECT_EQ(choose_steering(software, kind, 2, 2, true), SteeringWay::software);
+    EXPECT_EQ(choose_steering(automatic, kind, 3, 2, true), SteeringWay::software)
+        << "a core has no queue";
   }
-  EXPECT_FALSE(answers_come_home(Kind::tap, 2, false));
-  EXPECT_TRUE(answers_come_home(Kind::memif, 2, false)) << "they stay on the peer's queue";
+  EXPECT_EQ(choose_steering(automatic, Kind::tap, 2, 2, false), SteeringWay::software);
+  EXPECT_EQ(choose_steering(automatic, Kind::memif, 2, 2, false), SteeringWay::peer);
+  EXPECT_EQ(choose_steering(software, Kind::memif, 2, 2, false), SteeringWay::software);
 }
 
 }  // namespace

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Two cores on each side of a link of two queues: every flow comes to the core that has it."""
+
+import os
+import unittest
+
+import exchange
+import lab
+import runner
+
+SERVER = "10.0.0.1"
+BOTH = f"{lab.CPUS[0]},{lab.CPUS[-1]}"
+THOUSAND = 1000
+
+
+class Cores(lab.Case):
+    reports = 0
+
+    def setUp(self):
+        if len(lab.CPUS) < 2:
+            raise unittest.SkipTest("one CPU")
+        super().setUp()
+
+    def report(self):
+        Cores.reports += 1
+        return self.path(f"report{Cores.reports}.json")
+
+    def assert_steered(self, summary, way):
+        """Both sides' cores agree on where a flow belongs, so that none is handed over."""
+        self.assert_sums(summary)
+        environment = summary["environment"]
+        self.assertTrue(environment["steering"].startswith(way), environment)
+        self.assertEqual(environment["handed_over"], 0, environment)
+        self.assertEqual(environment["lost_between_cores"], 0, environment)
+
+    def exchange(self, server, client, *options, way):
+        """A generator and a responder, on the same two cores each."""
+        ns = self.namespace()
+        of_server, of_client = self.report(), self.report()
+        httpd = self.process(lab.program("pollux-httpd"), "--device", server, "--address",
+                             SERVER + "/24", "--json", of_server, *lab.SMALL, *options, "--cores",
+                             BOTH, "--wait", "60", namespace=ns)
+        path = server.partition(":")[2].partition(",")[0]
+        httpd.until(lambda: os.path.exists(path), f"the socket {path}")
+        others = iter(range(2, 100))
+
+        def ask(seconds):
+            load = self.process(lab.program("pollux-load"), "--device", client, "--address",
+                                f"10.0.0.{next(others)}/24", "--target", SERVER + ":80",
+                                "--concurrency", "64", "--warmup", "0.2", "--json", of_client,
+                                *lab.SMALL, *options, "--cores", BOTH, "--duration", str(seconds),
+                                "--wait", "30", namespace=ns)
+            self.assertEqual(load.wait(seconds + 60), 0, load.story())
+            summary = lab.json_of(of_client)
+            self.assert_steered(summary, way)
+            self.assertEqual(summary["connections"]["failed"], 0, summary["connections"])
+            return summary["connections"]["completed"]
+
+        lab.enough(ask, THOUSAND)
+        self.assertEqual(httpd.stop(), 0, httpd.story())
+        summary = lab.json_of(of_server)
+        self.assert_steered(summary, way)
+        self.assertEqual(len(summary["cores"]), 2)
+
+    def test_memif_whose_peer_keeps_flows_on_their_queue(self):
+        path = self.path("peer.sock")
+        self.exchange(f"memif:{path},role=server", f"memif:{path},role=client", way="the peer's")
+
+    def test_memif_by_software(self):
+        path = self.path("software.sock")
+        self.exchange(f"memif:{path},role=server", f"memif:{path},role=client", "--steering",
+                      "software", way="software (as asked for")
+
+    def test_virtio_by_software(self):
+        path = self.path("vhost.sock")
+        self.exchange(f"vhost:{path}", f"virtio-user:{path}", "--steering", "software",
+                      way="software (as asked for")
+
+    def against_the_kernel(self, device, way):
+        ours, kernels = self.namespace(), self.namespace()
+        lab.veth_pair(ours, "va", kernels, "vb")
+        kernels.must("ip", "addr", "add", "10.0.0.2/24", "dev", "vb")
+        report = self.report()
+        httpd = lab.start_httpd(self, ours, device, SERVER + "/24", "--json", report, "--cores",
+                                BOTH, keep=False)
+        httpd.until(lambda: lab.answers(kernels, SERVER), "an answer")
+        self.assertEqual(exchange.fetch(kernels, SERVER, THOUSAND, workers=20), [])
+        self.assertEqual(httpd.stop(), 0, httpd.story())
+        summary = lab.json_of(report)
+        self.assert_sums(summary)
+        self.assertEqual(summary["connections"]["failed"], 0, summary["connections"])
+        environment = summary["environment"]
+        self.assertRegex(environment["steering"], way)
+        # Wherever they come in, half of the flows belong to the other core.
+        self.assertGreater(environment["handed_over"], THOUSAND)
+        self.assertEqual(environment["lost_between_cores"], 0)
+        self.assertGreater(min(core["busy"] for core in summary["cores"]), 0)
+
+    def test_af_packet(self):
+        self.against_the_kernel("af_packet:va", r"\Asoftware \(net_af_packet brings a flow to any")
+
+    def test_more_cores_than_queues(self):
+        self.against_the_kernel("vdev:net_af_packet5,iface=va", r"\Asoftware \(2 cores, and .* 1 q")
+
+
+if __name__ == "__main__":
+    runner.main()
