@@ -29,14 +29,15 @@ Result<Plan> Plan::make(const cli::BenchOptions& options, const std::vector<unsi
   } else {
     plan.cores.assign(options.shared.cores.begin(), options.shared.cores.end());
   }
-  if (plan.cores.size() > 1 && plan.cores.size() % 2 != 0) {
+  plan.together = options.together || plan.cores.size() == 1;
+  if (!plan.together && plan.cores.size() % 2 != 0) {
     return Error{Error::Kind::usage, "--cores",
                  std::to_string(plan.cores.size()) + " cores cannot be halved",
-                 "one core, or as many for the servers as for the clients"};
+                 "--together, or as many for the servers as for the clients"};
   }
-  plan.pairs = std::max<std::size_t>(1, plan.cores.size() / 2);
+  plan.pairs = plan.together ? plan.cores.size() : plan.cores.size() / 2;
   if (plan.pairs > max_pairs) {
-    return Error{Error::Kind::usage, "--cores", "more than 256 of them", "fewer cores"};
+    return Error{Error::Kind::usage, "--cores", "more than 128 pairs of ends", "fewer cores"};
   }
   // A source address has 64,512 ports towards the server. Half of them in use leaves each one time
   // to rest, and the connections that are opened while others are in TIME-WAIT find one at once.

@@ -20,17 +20,18 @@ struct Plan {
 
   std::vector<unsigned> cores;
   std::size_t pairs = 1;
+  bool together = false;               // a core polls both ends of a pair in turn
   std::uint32_t client_addresses = 1;  // of each pair
   std::uint64_t seed = 0;
 
-  /// `allowed` are the processors that this process may use. With one core it polls both ends in
-  /// turn; of several the first half serves.
+  /// `allowed` are the processors that this process may use. With one core, or where that is
+  /// asked for, each polls both ends of a pair in turn; else the first half serves.
   static Result<Plan> make(const cli::BenchOptions& options, const std::vector<unsigned>& allowed,
                            std::uint64_t seed);
 
   std::size_t server_core(std::size_t pair) const noexcept { return pair; }
   std::size_t client_core(std::size_t pair) const noexcept {
-    return cores.size() == 1 ? 0 : pairs + pair;
+    return together ? pair : pairs + pair;
   }
   application::Endpoint target(const cli::BenchOptions& options, std::size_t pair) const noexcept;
   pipeline::Config server_config(const cli::BenchOptions& options, std::size_t pair,

@@ -532,6 +532,9 @@ const std::vector<OptionRow>& option_table() {
        bench, "ring", take_link},
       {{"--scenario", "cps|requests|hold|bulk", "what is done (cps)", "Bench"},
        bench, "cps", take_scenario},
+      {{"--together", "", "each core polls a server and its client in turn, for as many pairs",
+        "Bench"},
+       bench, "", [](Draft& d, V&) { d.together = true; return fine(); }},
   };
   // clang-format on
   return rows;

@@ -21,6 +21,7 @@ struct Draft {
   ClientOptions client;
   Link link = Link::ring;
   Scenario scenario = Scenario::cps;
+  bool together = false;
   ProfileOptions profile;          // of --profile
   SearchOptions search;            // of --search, which may stand behind its options
   DeviceOptions before;            // options of a device that stand before any --device

@@ -437,9 +437,10 @@ Parsed<LoadOptions> parse_load(int argc, const char* const* argv) {
 
 Parsed<BenchOptions> parse_bench(int argc, const char* const* argv) {
   return parse<BenchOptions>(about_bench, argc, argv, [](Draft draft) {
-    return BenchOptions{
-        std::move(draft.shared), std::move(draft.server), std::move(draft.client),    draft.link,
-        draft.scenario,          draft.before.mtu,        draft.before.interface.vlan};
+    return BenchOptions{std::move(draft.shared), std::move(draft.server),
+                        std::move(draft.client), draft.link,
+                        draft.scenario,          draft.together,
+                        draft.before.mtu,        draft.before.interface.vlan};
   });
 }
 

@@ -111,6 +111,7 @@ struct BenchOptions {
   ClientOptions client;
   Link link = Link::ring;
   Scenario scenario = Scenario::cps;
+  bool together = false;              // each core has a server and its client
   std::optional<std::uint16_t> mtu;   // of both ends
   std::optional<std::uint16_t> vlan;  // of both ends
 };

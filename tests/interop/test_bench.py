@@ -3,6 +3,7 @@
 
 import json
 import signal
+import unittest
 
 import lab
 import runner
@@ -14,7 +15,7 @@ class Bench(lab.Case):
                                  "--warmup", "0.3", "--connections", "20000", "--stats-interval",
                                  "0", "--json", "-", *options)
         self.assertEqual(code, 0, err)
-        whole = json.loads(out)
+        self.whole = whole = json.loads(out)
         self.assertEqual((whole["schema"], whole["program"]), ("pollux.summary.1", "pollux-bench"))
         server, client = whole["server"], whole["client"]
         for label in ("link:", "offloads:", "steering:", "memory:"):
@@ -47,6 +48,15 @@ class Bench(lab.Case):
             for options in (("--cores", one, "--no-huge"), ("--cores", two))[:len(lab.CPUS)]:
                 with self.subTest(link=link, options=options):
                     lab.enough(lambda s: self.connections(s, "--link", link, *options), 1000)
+
+    def test_each_core_with_a_pair_of_its_own(self):
+        if len(lab.CPUS) < 2:
+            raise unittest.SkipTest("one CPU")
+        two = ("--cores", f"{lab.CPUS[0]},{lab.CPUS[-1]}", "--together")
+        lab.enough(lambda s: self.connections(s, "--link", "ring", *two), 1000)
+        for end in self.whole["server"], self.whole["client"]:
+            self.assertEqual(len(end["cores"]), 2)
+            self.assertGreater(min(core["busy"] for core in end["cores"]), 0)
 
     def test_requests(self):
         def ask(seconds):
