@@ -125,6 +125,33 @@ class Bench(lab.Case):
             return connections["completed"]
         lab.enough(offer, 2500)
 
+    def test_silent_connections_beside_the_load(self):
+        def load(seconds):
+            whole = self.bench("--held", "3000", "--concurrency", "100", seconds=seconds)
+            held = whole["client"]["held"]
+            self.assertEqual((held["asked"], held["open"], held["lost"]), (3000, 3000, 0))
+            self.assertGreater(held["opened_in_s"], 0)
+            self.assertLessEqual(whole["client"]["connections"]["peak_open"], 100)
+            return whole["client"]["connections"]["completed"]
+        lab.enough(load, 1000)
+
+    def test_whole_connections_beside_syns(self):
+        def load(seconds):
+            code, out, err = lab.run(lab.program("pollux-bench"), "--syn-only", "--cps", "5000",
+                                     "--beside", "200", "--duration", str(seconds),
+                                     "--connections", "20000", "--stats-interval", "0", "--json",
+                                     "-")
+            self.assertEqual(code, 0, err)
+            client = json.loads(out)["client"]
+            self.assert_sums(client)
+            beside = client["beside"]
+            self.assertEqual(beside["attempted"],
+                             beside["completed"] + beside["failed"] + beside["open"])
+            self.assertEqual(beside["failed"], 0, beside)
+            self.assertGreater(client["connections"]["completed"], beside["completed"])
+            return beside["completed"]
+        lab.enough(load, 100)
+
     def search(self, *options):
         """The exit code, the search and its lines."""
         code, out, err = lab.run(lab.program("pollux-bench"), "--search", "--warmup", "0.2",

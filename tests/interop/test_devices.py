@@ -91,6 +91,19 @@ class BothEnds(Devices):
         path = self.path("vhost-small.sock")
         self.a_thousand_connections(f"vhost:{path}", f"virtio-user:{path}", "--no-huge")
 
+    def test_what_is_to_be_held_and_cannot_be_opened(self):
+        ns, path = self.namespace(), self.path("memif-held.sock")
+        httpd = self.process(lab.program("pollux-httpd"), "--device", f"memif:{path},role=server",
+                             "--address", "10.0.0.1/24", "--listen", "81", *lab.SMALL, "--cores",
+                             CORES[0], "--wait", "60", namespace=ns)
+        httpd.until(lambda: os.path.exists(path), "the socket")
+        load = self.start_load(ns, f"memif:{path},role=client", self.report(), "--held", "50",
+                               "--cores", CORES[1], "--wait", "30")
+        self.assertEqual(load.wait(60), 1, load.story())
+        self.assertRegex(load.err, r"\Aerror: --held 50: 0 are open, and no other in 10 s: "
+                                   r"refused; try: [^\n]+\n\Z")
+        self.assertEqual(httpd.stop(), 0, httpd.story())
+
     def test_peer_that_goes_is_waited_for(self):
         for server, client in (("memif:{},role=server", "memif:{},role=client"),
                                ("vhost:{}", "virtio-user:{}")):
