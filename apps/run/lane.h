@@ -48,11 +48,12 @@ class Lane {
   void tell_neighbors_to(Lane& sibling) { pipeline_->tell_neighbors_to(*sibling.pipeline_); }
 
   void start(Instant now) noexcept { pipeline_->start(now); }
-  /// How many frames it received and sent.
+  /// How much it did: frames received and sent, and requests answered, of which a frame may hold
+  /// many.
   std::uint64_t poll(Instant now) noexcept {
-    const std::uint64_t before = frames();
+    const std::uint64_t before = frames() + tally().live_answered;
     pipeline_->poll(now);
-    return frames() - before;
+    return frames() + tally().live_answered - before;
   }
   void begin_measuring(Instant now) noexcept {
     application_->begin_measuring(now);

@@ -81,14 +81,14 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
   bool clients_done = clients.empty();
   Busy busy;
   const Instant started = now;
-  std::uint64_t frames = 0;
+  std::uint64_t found_by_all = 0;
   const auto poll = [&](auto& lanes, Duration& spent) {
     if (lanes.empty()) return;
     std::uint64_t found = 0;
     for (auto& lane : lanes) found += lane->poll(now);
     const Instant after = clock.now();
     if (found != 0) spent += after - now;
-    frames += found;
+    found_by_all += found;
     now = after;
   };
 
@@ -101,11 +101,11 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
       report.stalls.restart(now);
       report.busy = busy;
     }
-    frames = 0;
+    found_by_all = 0;
     poll(servers, busy.servers);
     poll(clients, busy.clients);
-    // More than half a microsecond a frame is not work, it is the machine.
-    report.stalls.poll(now, Duration{static_cast<std::int64_t>(frames) * 500});
+    // More than half a microsecond a frame or request is not work, it is the machine.
+    report.stalls.poll(now, Duration{static_cast<std::int64_t>(found_by_all) * 500});
     report.busy_ns.store(static_cast<std::uint64_t>(busy.both().count()),
                          std::memory_order_relaxed);
     report.total_ns.store(static_cast<std::uint64_t>((now - started).count()),
