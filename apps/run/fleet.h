@@ -28,6 +28,7 @@ struct NoLane {
   void restart(Instant) noexcept {}
   void end_step(Instant, Leftover) noexcept {}
   void stop(Instant, Leftover) noexcept {}
+  bool pass_on() noexcept { return false; }
   const Tally& tally() const noexcept { return tally_; }
   const Counters& counters() const noexcept { return counters_; }
   std::optional<link::Conflict> take_conflict() noexcept { return std::nullopt; }
@@ -110,6 +111,8 @@ class Fleet {
     add_end(outcome, "server", servers);
     add_end(outcome, "client", clients);
     shared.schedule.measure_from = clock.now() + warmup;
+    shared.cores_running.store(static_cast<unsigned>(servers.size()));
+    shared.cores_ending.store(static_cast<unsigned>(servers.size()));
     for (std::size_t i = 0; i < servers.size(); ++i) {
       outcome.cores.push_back(std::make_unique<CoreReport>());
       if (!clients[i].empty()) shared.clients_running.fetch_add(1);

@@ -88,6 +88,12 @@ class Lane {
     last_.count(Drop::fragment_shutdown, held_);
   }
 
+  /// Sends what others want this core to send; whether there was something.
+  bool pass_on() noexcept {
+    if constexpr (requires { device_.pass_on(); }) return device_.pass_on();
+    return false;
+  }
+
   const Tally& tally() const noexcept { return application_->tally(); }
   const A& application() const noexcept { return *application_; }
   A& application() noexcept { return *application_; }

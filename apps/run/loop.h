@@ -30,6 +30,11 @@ struct Shared {
   Schedule schedule;
   /// Cores whose clients have not wound down yet: servers serve as long as there are some.
   std::atomic<unsigned> clients_running{0};
+  /// Cores that have something to wait for yet: until then each polls on, since it may receive for
+  /// the others, and send for them.
+  std::atomic<unsigned> cores_running{0};
+  /// Cores that have not ended their lanes yet.
+  std::atomic<unsigned> cores_ending{0};
   /// Set by the first core whose measured time is over.
   std::atomic<bool> wound_down{false};
   /// Of a run in steps: this one is not the first, and another may follow.
@@ -79,6 +84,7 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
   Instant measured_from{};
   Leftover leftover = Leftover::open;
   bool clients_done = clients.empty();
+  bool done = false;
   Busy busy;
   const Instant started = now;
   std::uint64_t found_by_all = 0;
@@ -147,12 +153,24 @@ void run_core(const dpdk::TscClock& clock, Shared& shared, CoreReport& report,
     const bool servers_idle =
         std::all_of(servers.begin(), servers.end(), [](const auto& lane) { return lane->idle(); });
     const bool overdue = now - wound_down_at >= grace + 200ms;
-    if (clients_done && others_done && (servers_idle || late || overdue)) break;
-    if (overdue) break;
+    const bool over_here = clients_done && others_done && (servers_idle || late);
+    if (!done && (over_here || overdue)) {
+      done = true;
+      shared.cores_running.fetch_sub(1, std::memory_order_acq_rel);
+    }
+    if (done && (overdue || shared.cores_running.load(std::memory_order_acquire) == 0)) break;
   }
   each([&](auto& lane) {
     shared.goes_on ? lane.end_step(now, leftover) : lane.stop(now, leftover);
   });
+  // What the last ones say may have to leave through this core.
+  shared.cores_ending.fetch_sub(1, std::memory_order_acq_rel);
+  for (const Instant by = clock.now() + 50ms; clock.now() < by;) {
+    const bool all = shared.cores_ending.load(std::memory_order_acquire) == 0;
+    bool more = false;
+    each([&](auto& lane) { more = lane.pass_on() || more; });
+    if (all && !more) break;
+  }
 }
 
 }  // namespace pollux::run

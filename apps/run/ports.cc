@@ -70,6 +70,12 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
       return Error{Error::Kind::machine, "--steering rss",
                    port.driver() + " does not spread flows over its queues", "--steering auto"};
     }
+    if (options.steering == cli::Steering::rss && port.queues() < cores.size()) {
+      return Error{Error::Kind::machine, "--steering rss",
+                   fmt::format("{} has {} queues for {} cores", port.spec().to_string(),
+                               port.queues(), cores.size()),
+                   "--steering auto, or fewer --cores"};
+    }
   }
   const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait);
   if (Status up = opened->wait_for_links(limit); !up) return up.error();

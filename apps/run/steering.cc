@@ -13,16 +13,17 @@ SteeringWay choose_steering(cli::Steering asked, dpdk::DeviceSpec::Kind kind, st
   if (asked == cli::Steering::software || queues < cores) return SteeringWay::software;
   if (spreads_flows) return SteeringWay::rss;
   switch (kind) {
-    // A kernel puts flows on queues as it likes, and a card that cannot spread has one for all.
+    // A kernel puts flows on queues as it likes, a card that cannot spread has one for all, and
+    // what stands behind a virtual device may be either.
     case Kind::tap:
     case Kind::af_packet:
     case Kind::af_xdp:
     case Kind::pci:
+    case Kind::vdev:
       return SteeringWay::software;
     case Kind::memif:
     case Kind::vhost:
     case Kind::virtio_user:
-    case Kind::vdev:
       return SteeringWay::peer;
   }
   return SteeringWay::software;

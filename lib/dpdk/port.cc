@@ -210,8 +210,10 @@ Status Port::State::create_pools() {
 Status Port::State::configure() {
   const std::string what = "--device " + spec.to_string();
   const std::uint16_t most = std::min(info.max_rx_queues, info.max_tx_queues);
-  if (options.queues > most && (options.fewer_queues || options.believing) && most != 0) {
-    options.stack_buffers *= (options.queues + most - 1u) / most;
+  // Not one that comes back, whose queues are lent.
+  const bool may_shrink = (options.fewer_queues || options.believing) && pools.empty();
+  if (options.queues > most && may_shrink && most != 0) {
+    options.stack_buffers = options.stack_buffers * options.queues / most;  // of the same memory
     options.queues = most;
   }
   if (options.queues > most) {
@@ -506,10 +508,10 @@ std::vector<std::uint16_t> Port::spreading_table() const {
   const std::uint16_t queues = state_->options.queues;
   std::uint16_t size = state_->info.reta_size;
   // What most devices begin with, should this one not tell.
-  const bool told = size != 0 && size <= RTE_ETH_RSS_RETA_SIZE_512;
+  const bool told = size != 0;
   if (!told) size = 128;
-  std::array<rte_eth_rss_reta_entry64, RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE>
-      groups{};
+  std::vector<rte_eth_rss_reta_entry64> groups((size + RTE_ETH_RETA_GROUP_SIZE - 1u) /
+                                               RTE_ETH_RETA_GROUP_SIZE);
   for (auto& group : groups) group.mask = ~std::uint64_t{0};
   const bool known = told && rte_eth_dev_rss_reta_query(state_->number(), groups.data(), size) == 0;
   std::vector<std::uint16_t> table(size);

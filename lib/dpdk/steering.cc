@@ -3,6 +3,7 @@
 #include <rte_errno.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "wire/ethernet.h"
@@ -51,7 +52,7 @@ bool begins_flow(std::span<const std::byte> frame) noexcept {
 void Steering::FreeRing::operator()(rte_ring* ring) const noexcept {
   if (ring == nullptr) return;
   void* packet = nullptr;
-  while (rte_ring_sc_dequeue(ring, &packet) == 0) Mbuf{static_cast<rte_mbuf*>(packet)};
+  while (rte_ring_sc_dequeue(ring, &packet) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(packet));
   rte_ring_free(ring);
 }
 
@@ -60,8 +61,21 @@ Steering::~Steering() = default;
 
 Result<std::unique_ptr<Steering>> Steering::create(SteeringOptions options) {
   static std::atomic<unsigned> made = 0;
-  if (options.key.empty()) options.key = rss_key(40);
-  if (options.homes.empty()) {
+  const auto has_all = [&] {
+    std::vector<bool> seen(options.cores);
+    for (const std::uint16_t home : options.homes) {
+      if (home >= options.cores) return false;
+      seen[home] = true;
+    }
+    return std::find(seen.begin(), seen.end(), false) == seen.end();
+  };
+  // What a device tells may be anything; one that leaves a core without flows, or whose key is too
+  // short for a sum, is not asked.
+  constexpr std::size_t shortest_key = 16;
+  if (options.key.size() < shortest_key || !has_all()) {
+    if (!options.homes.empty()) options.device_spreads = false;
+    options.key = rss_key(40);
+    options.homes.clear();
     for (std::uint16_t i = 0; i < 128; ++i) {
       options.homes.push_back(static_cast<std::uint16_t>(i % options.cores));
     }
@@ -126,7 +140,15 @@ void Steering::judge(Core& core, bool home, std::span<const std::byte> frame) no
 
 void Steering::sort(std::uint16_t core, Burst& burst, std::size_t first) noexcept {
   Core& here = *cores_[core];
-  if (!software(core) && ++here.bursts % seldom != 0) return;
+  if (!software(core)) {
+    if (++here.bursts % seldom != 0) return;
+    for (std::size_t i = first; i < burst.size(); ++i) {
+      const auto home = home_of(burst[i].bytes());
+      if (home) judge(here, *home == core, burst[i].bytes());
+    }
+    // Flows that have begun here stay, as long as the device is believed.
+    if (!software(core)) return;
+  }
   std::size_t kept = first;
   bool others = false;
   for (std::size_t i = first; i < burst.size(); ++i) {
@@ -194,9 +216,16 @@ void SteeredQueue::receive_steered(Burst& burst) noexcept {
   const std::size_t first = burst.size();
   queue_.receive(burst);
   steering_->sort(core_, burst, first);
-  if (steering_->queues() == steering_->cores()) return;
+  pass_on();
+}
+
+bool SteeredQueue::pass_on() noexcept {
+  if (steering_ == nullptr || !has_queue_ || steering_->queues() == steering_->cores())
+    return false;
   steering_->take_out(core_, others_);
+  const bool some = !others_.empty();
   queue_.transmit(others_);
+  return some;
 }
 
 }  // namespace pollux::dpdk

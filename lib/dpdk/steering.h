@@ -142,6 +142,8 @@ class SteeredQueue {
   std::uint16_t mtu() const noexcept { return queue_.mtu(); }
   link::Capabilities capabilities() const noexcept { return queue_.capabilities(); }
   std::uint32_t links() const noexcept { return queue_.links(); }
+  /// Sends what cores without a queue want this one to send; whether there was something.
+  bool pass_on() noexcept;
   bool comes_home(const wire::FourTuple& tuple) const noexcept {
     return steering_ == nullptr || steering_->home_of(tuple) == core_;
   }

@@ -26,7 +26,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
   if (tuple.local_port == 0) {
     if (!pick_source(tuple, hash, sources)) return StackError::no_ports;
     if (sources != nullptr) prefetch_next(remote, *sources);
-  } else if (!claim(tuple, hash)) {
+  } else if (!comes_home(tuple) || !claim(tuple, hash)) {
     return StackError::in_use;
   }
   return open(tuple, hash, options);
@@ -113,10 +113,7 @@ bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
         tuple.local, tuple.remote, tuple.remote_port,
         [&](std::uint16_t candidate) noexcept {
           tuple.local_port = candidate;
-          if constexpr (link::Steered<D>) {
-            if (!device_.comes_home(tuple)) return true;
-          }
-          return listener_at_[candidate] != 0 || !claim(tuple, hash);
+          return listener_at_[candidate] != 0 || !comes_home(tuple) || !claim(tuple, hash);
         },
         tries);
     if (port) return true;

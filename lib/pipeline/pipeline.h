@@ -447,6 +447,11 @@ class Pipeline {
   static constexpr bool keeps_text(const Connection& c) noexcept {
     return orderly(c.cause) || (c.at_peer_end && c.send_closed);
   }
+  /// Whether the answers of a flow come to this stack, and not to another of the same addresses.
+  bool comes_home(const wire::FourTuple& tuple) const noexcept {
+    if constexpr (link::Steered<D>) return device_.comes_home(tuple);
+    return true;
+  }
   /// The first moment at which Millis32{moment} reaches `when`, which is less than 24 days away.
   Instant instant_of(Millis32 when) const noexcept {
     return std::chrono::floor<std::chrono::milliseconds>(now_) + (when - Millis32{now_});

@@ -23,10 +23,7 @@ Result<std::monostate, application::StackError> Pipeline<D, A>::send_syn(
       sources.at(turn % sources.size()), remote.address,
       static_cast<std::uint16_t>(tcp::EphemeralPorts::first + port % tcp::EphemeralPorts::count),
       remote.port};
-  if (listener_at_[tuple.local_port] != 0) return StackError::in_use;
-  if constexpr (link::Steered<D>) {
-    if (!device_.comes_home(tuple)) return StackError::in_use;
-  }
+  if (listener_at_[tuple.local_port] != 0 || !comes_home(tuple)) return StackError::in_use;
   const std::uint64_t hash = tcp::hash(tuple, table_key_);
   if (table_.size() != 0 && find(tuple, hash).kind() != tcp::EntryId::Kind::none) {
     return StackError::in_use;

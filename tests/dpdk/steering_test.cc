@@ -223,5 +223,63 @@ TEST_F(SteeringTest, CoresWithoutAQueueSendThroughAnothers) {
   }
 }
 
+// A device's table is what a driver tells: it may name queues that nobody polls, or only some.
+TEST_F(SteeringTest, ATableOfTheDeviceNamesCoresThatThereAre) {
+  make({.cores = 2, .queues = 2, .homes = {0, 1, 2, 7}, .device_spreads = true});
+  Prng random{11};
+  for (int i = 0; i < 1'000; ++i) ASSERT_LT(steering_->home_of(random_tuple(random)), 2);
+}
+
+TEST_F(SteeringTest, EachCoreHasFlowsWhateverTheDeviceTells) {
+  make({.cores = 2,
+        .queues = 2,
+        .homes = std::vector<std::uint16_t>(128, 0),
+        .device_spreads = true});
+  Prng random{12};
+  const auto has_home = [&](std::uint16_t core) {
+    for (int i = 0; i < 1'000; ++i) {
+      if (steering_->home_of(random_tuple(random)) == core) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(has_home(0));
+  EXPECT_TRUE(has_home(1)) << "no source port of this core ever comes home, and no flow comes";
+}
+
+// What begins while a device is believed lives where it came in: a look at some bursts must not
+// tear single frames out of it, which the other core can only reset.
+TEST_F(SteeringTest, AFlowOfABelievedDeviceIsNotTorn) {
+  make({.cores = 2, .queues = 2, .device_spreads = true});
+  Prng random{13};
+  const auto tuple_of = [&](std::uint16_t home) {
+    for (;;) {
+      const auto tuple = random_tuple(random);
+      if (steering_->home_of(tuple) == home) return tuple;
+    }
+  };
+  for (int i = 0; i < 64; ++i) arrive(0, frame(tuple_of(0), tcp, wire::control::syn));
+  ASSERT_FALSE(steering_->software(0));
+  const auto tuple = tuple_of(1);
+  std::size_t stayed = 0;
+  for (int i = 0; i < 1'024; ++i) stayed += arrive(0, frame(tuple, tcp, wire::control::ack)).size();
+  EXPECT_FALSE(steering_->device_lied());
+  EXPECT_EQ(stayed, 1'024u);
+  EXPECT_EQ(waiting(1), 0u);
+}
+
+// A packet that the device is to cut lies in several buffers. It may wait when the run ends.
+TEST_F(SteeringTest, ReturnsChainsThatAreStillOnTheirWay) {
+  make({.cores = 2, .queues = 1});
+  Mbuf chain = frame({});
+  Mbuf behind = Mbuf::allocate(pool_->get());
+  behind.append(100);
+  chain.attach(std::move(behind));
+  Steering::Burst burst;
+  burst.push(std::move(chain));
+  EXPECT_EQ(steering_->send_through(1, burst), 1u);
+  steering_.reset();
+  EXPECT_EQ(pool_->in_use(), 0u);
+}
+
 }  // namespace
 }  // namespace pollux::dpdk

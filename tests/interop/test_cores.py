@@ -2,6 +2,7 @@
 """Two cores on each side of a link of two queues: every flow comes to the core that has it."""
 
 import os
+import signal
 import unittest
 
 import exchange
@@ -101,6 +102,69 @@ class Cores(lab.Case):
 
     def test_more_cores_than_queues(self):
         self.against_the_kernel("vdev:net_af_packet5,iface=va", r"\Asoftware \(2 cores, and .* 1 q")
+
+    def test_a_server_that_stops_ends_what_each_core_has(self):
+        """Cores that send through another's queue: their connections hear of the end as well."""
+        ours, kernels = self.namespace(), self.namespace()
+        lab.veth_pair(ours, "va", kernels, "vb")
+        kernels.must("ip", "addr", "add", "10.0.0.2/24", "dev", "vb")
+        httpd = lab.start_httpd(self, ours, "vdev:net_af_packet5,iface=va", SERVER + "/24",
+                                "--cores", BOTH, keep=False)
+        httpd.until(lambda: lab.answers(kernels, SERVER), "an answer")
+        kept = [kernels.connect(SERVER) for _ in range(24)]
+        for connection in kept:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertIn(b"200", connection.recv(4096))
+        self.assertEqual(httpd.stop(), 0, httpd.story())
+        heard = 0
+        for connection in kept:
+            connection.settimeout(2)
+            try:
+                heard += connection.recv(4096) == b""
+            except ConnectionResetError:
+                heard += 1
+            except TimeoutError:
+                pass
+            connection.close()
+        self.assertEqual(heard, len(kept))
+
+    def stop_in_the_middle(self, httpd, kernel, whole):
+        """A reply under way is brought to its end, whichever core has it and receives for it."""
+        httpd.until(lambda: lab.answers(kernel, SERVER), "an answer")
+        asked = kernel.connect(SERVER, timeout=5)
+        asked.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        got = len(asked.recv(100))
+        httpd.tell(signal.SIGTERM)
+        try:
+            while got < whole:
+                text = asked.recv(1 << 16)
+                if not text:
+                    break
+                got += len(text)
+        except OSError:
+            pass
+        asked.close()
+        self.assertEqual(httpd.wait(60), 0, httpd.story())
+        self.assertGreaterEqual(got, whole)
+
+    def test_replies_under_way_when_the_server_stops(self):
+        whole = 3_000_000
+        for _ in range(6):  # about half of the connections are the other core's
+            ours, kernels = self.namespace(), self.namespace()
+            lab.veth_pair(ours, "va", kernels, "vb")
+            kernels.must("ip", "addr", "add", "10.0.0.2/24", "dev", "vb")
+            httpd = lab.start_httpd(self, ours, "vdev:net_af_packet5,iface=va", SERVER + "/24",
+                                    "--cores", BOTH, "--body", str(whole), keep=False)
+            self.stop_in_the_middle(httpd, kernels, whole)
+
+    def test_replies_under_way_when_the_server_stops_on_two_queues(self):
+        lab.need_tun()
+        whole = 3_000_000
+        for _ in range(6):
+            ns = self.namespace()
+            httpd = lab.start_httpd_on_tap(self, ns, "--cores", BOTH, "--body", str(whole),
+                                           keep=False)
+            self.stop_in_the_middle(httpd, ns, whole)
 
 
 if __name__ == "__main__":

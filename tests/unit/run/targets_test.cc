@@ -63,6 +63,7 @@ TEST(Steering, IsChosenByDeviceAndQueues) {
         << "a core has no queue";
   }
   EXPECT_EQ(choose_steering(automatic, Kind::tap, 2, 2, false), SteeringWay::software);
+  EXPECT_EQ(choose_steering(automatic, Kind::vdev, 2, 2, false), SteeringWay::software);
   EXPECT_EQ(choose_steering(automatic, Kind::memif, 2, 2, false), SteeringWay::peer);
   EXPECT_EQ(choose_steering(software, Kind::memif, 2, 2, false), SteeringWay::software);
 }
