@@ -23,6 +23,8 @@ import lab  # noqa: E402  namespaces without names, and processes that end with 
 # Content-Length of two digits. Whether the lengths hold is read from the packets.
 REQUEST_HEAD, REPLY_HEAD = 54, 58
 FILL = "X-Fill: "
+# The best of 100 to 800 for the rate over memif; what is open at once is in the caches then.
+CONNECTIONS_AT_ONCE = 400
 
 
 class Failed(Exception):
@@ -156,8 +158,11 @@ class Pollux:
 
     def connect(self, link):
         """One round of the connection rate: pollux-bench's summary."""
+        at_once = [] if "--concurrency" in self.options.more else [
+            "--concurrency", str(CONNECTIONS_AT_ONCE)]
         summary = parsed("pollux-bench", self.bench(
-            link, "--duration", str(self.options.seconds), "--warmup", str(self.options.warmup)))
+            link, *at_once, "--duration", str(self.options.seconds), "--warmup",
+            str(self.options.warmup)))
         connections = summary["client"]["connections"]
         if connections["failed"] or not summary["client"]["cps"]["mean"]:
             causes = {cause: n for cause, n in summary["client"]["failures"].items() if n}

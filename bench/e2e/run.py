@@ -8,7 +8,7 @@ machine lacks something.
 
     bench/e2e/run.py                                               7 rounds of 2 s of everything
     bench/e2e/run.py --rounds 1 --seconds 1 --no-huge --link memif
-    bench/e2e/run.py --link memif -- --concurrency 400
+    bench/e2e/run.py --link memif -- --concurrency 800
 """
 
 import argparse
