@@ -6,29 +6,6 @@
 
 namespace pollux::run {
 
-SteeringWay choose_steering(cli::Steering asked, dpdk::DeviceSpec::Kind kind, std::size_t cores,
-                            std::uint16_t queues, bool spreads_flows) noexcept {
-  using Kind = dpdk::DeviceSpec::Kind;
-  if (cores == 1) return SteeringWay::none;
-  if (asked == cli::Steering::software || queues < cores) return SteeringWay::software;
-  if (spreads_flows) return SteeringWay::rss;
-  switch (kind) {
-    // A kernel puts flows on queues as it likes, a card that cannot spread has one for all, and
-    // what stands behind a virtual device may be either.
-    case Kind::tap:
-    case Kind::af_packet:
-    case Kind::af_xdp:
-    case Kind::pci:
-    case Kind::vdev:
-      return SteeringWay::software;
-    case Kind::memif:
-    case Kind::vhost:
-    case Kind::virtio_user:
-      return SteeringWay::peer;
-  }
-  return SteeringWay::software;
-}
-
 namespace {
 
 /// The way and why it was chosen.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,8 +23,29 @@ enum class SteeringWay : std::uint8_t {
 
 /// The way for a device of this kind that has `queues` for so many cores, and may spread flows
 /// itself. --steering rss asks for rss of a device that spreads flows.
-SteeringWay choose_steering(cli::Steering asked, dpdk::DeviceSpec::Kind kind, std::size_t cores,
-                            std::uint16_t queues, bool spreads_flows) noexcept;
+constexpr SteeringWay choose_steering(cli::Steering asked, dpdk::DeviceSpec::Kind kind,
+                                      std::size_t cores, std::uint16_t queues,
+                                      bool spreads_flows) noexcept {
+  using Kind = dpdk::DeviceSpec::Kind;
+  if (cores == 1) return SteeringWay::none;
+  if (asked == cli::Steering::software || queues < cores) return SteeringWay::software;
+  if (spreads_flows) return SteeringWay::rss;
+  switch (kind) {
+    // A kernel puts flows on queues as it likes, a card that cannot spread has one for all, and
+    // what stands behind a virtual device may be either.
+    case Kind::tap:
+    case Kind::af_packet:
+    case Kind::af_xdp:
+    case Kind::pci:
+    case Kind::vdev:
+      return SteeringWay::software;
+    case Kind::memif:
+    case Kind::vhost:
+    case Kind::virtio_user:
+      return SteeringWay::peer;
+  }
+  return SteeringWay::software;
+}
 
 /// How one port is steered: its Steering where frames may have to be handed over, else null.
 struct PortSteering {
