@@ -78,6 +78,13 @@ class SteeringTest : public ::testing::Test {
         out.prepend(wire::EthernetFields::size));
     return out;
   }
+  /// A flow whose home is that core.
+  wire::FourTuple tuple_of(std::uint16_t home) {
+    for (;;) {
+      const auto tuple = random_tuple(random_);
+      if (steering_->home_of(tuple) == home) return tuple;
+    }
+  }
   /// What a core gets of one frame that came in there.
   Steering::Burst arrive(std::uint16_t core, Mbuf one) {
     Steering::Burst burst;
@@ -95,6 +102,7 @@ class SteeringTest : public ::testing::Test {
     }
   }
 
+  Prng random_{7};
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<Steering> steering_;
 };
@@ -179,13 +187,6 @@ TEST_F(SteeringTest, CountsWhatACoreThatIsAwayLoses) {
 
 TEST_F(SteeringTest, BelievesADeviceThatWasRightUntilItIsNot) {
   make({.cores = 2, .queues = 2, .device_spreads = true});
-  Prng random{7};
-  const auto tuple_of = [&](std::uint16_t home) {
-    for (;;) {
-      const auto tuple = random_tuple(random);
-      if (steering_->home_of(tuple) == home) return tuple;
-    }
-  };
   EXPECT_TRUE(steering_->software(0));
   for (int i = 0; i < 500; ++i) arrive(0, frame(tuple_of(0), tcp, wire::control::ack));
   EXPECT_TRUE(steering_->software(0)) << "no flow has begun";
@@ -250,13 +251,6 @@ TEST_F(SteeringTest, EachCoreHasFlowsWhateverTheDeviceTells) {
 // tear single frames out of it, which the other core can only reset.
 TEST_F(SteeringTest, AFlowOfABelievedDeviceIsNotTorn) {
   make({.cores = 2, .queues = 2, .device_spreads = true});
-  Prng random{13};
-  const auto tuple_of = [&](std::uint16_t home) {
-    for (;;) {
-      const auto tuple = random_tuple(random);
-      if (steering_->home_of(tuple) == home) return tuple;
-    }
-  };
   for (int i = 0; i < 64; ++i) arrive(0, frame(tuple_of(0), tcp, wire::control::syn));
   ASSERT_FALSE(steering_->software(0));
   const auto tuple = tuple_of(1);
