@@ -67,12 +67,7 @@ def parse(arguments):
     options.held = sorted(set(options.held or HELD))
     if len(options.held) < 2:
         parser.error("--held: two numbers at least, to compare with each other")
-    for name in ("json", "chart"):
-        folder = os.path.dirname(getattr(options, name) or "")
-        if folder and not os.path.isdir(folder):
-            parser.error(f"--{name}: there is no folder {folder}")
-    options.json = options.json or os.path.join(options.build, "conditions.json")
-    options.chart = options.chart or os.path.join(options.build, "conditions.png")
+    programs.outputs(parser, options, "conditions")
     return options
 
 

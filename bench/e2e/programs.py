@@ -27,6 +27,16 @@ FILL = "X-Fill: "
 CONNECTIONS_AT_ONCE = 400
 
 
+def outputs(parser, options, name):
+    """--json and --chart: where their folders are, or NAME in the build folder."""
+    for option in ("json", "chart"):
+        folder = os.path.dirname(getattr(options, option) or "")
+        if folder and not os.path.isdir(folder):
+            parser.error(f"--{option}: there is no folder {folder}")
+    options.json = options.json or os.path.join(options.build, name + ".json")
+    options.chart = options.chart or os.path.join(options.build, name + ".png")
+
+
 class Failed(Exception):
     """A run that went wrong: what, why, what to try; the exit code that goes with it."""
 

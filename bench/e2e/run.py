@@ -85,12 +85,7 @@ def parse(arguments):
                      f"{programs.REQUEST_HEAD + len(programs.FILL) + 3}")
     if not 10 <= options.reply_bytes - programs.REPLY_HEAD <= 99:
         parser.error(f"--reply-bytes: {programs.REPLY_HEAD + 10} to {programs.REPLY_HEAD + 99}")
-    for name in ("json", "chart"):
-        folder = os.path.dirname(getattr(options, name) or "")
-        if folder and not os.path.isdir(folder):
-            parser.error(f"--{name}: there is no folder {folder}")
-    options.json = options.json or os.path.join(options.build, "e2e.json")
-    options.chart = options.chart or os.path.join(options.build, "e2e.png")
+    programs.outputs(parser, options, "e2e")
     return options
 
 
