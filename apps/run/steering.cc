@@ -5,7 +5,6 @@
 #include <utility>
 
 namespace pollux::run {
-
 namespace {
 
 /// The way and why it was chosen.

@@ -17,13 +17,6 @@ PoolOptions pool_options(const RingLinkOptions& options) {
 
 }  // namespace
 
-void RingLink::FreeRing::operator()(rte_ring* ring) const noexcept {
-  if (ring == nullptr) return;
-  void* packet = nullptr;
-  while (rte_ring_sc_dequeue(ring, &packet) == 0) Mbuf{static_cast<rte_mbuf*>(packet)};
-  rte_ring_free(ring);
-}
-
 std::size_t RingLink::bytes_for(const RingLinkOptions& options) noexcept {
   const std::size_t ring = options.entries * sizeof(void*) + (std::size_t{1} << 12);
   return options.queues * (Pool::bytes_for(pool_options(options)) + 2 * ring);

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "dpdk/mbuf.h"
+#include "dpdk/packet_ring.h"
 #include "dpdk/pool.h"
 #include "link/device.h"
 #include "wire/address.h"
@@ -103,16 +104,12 @@ class RingLink {
   std::size_t mbufs_in_use() const noexcept;
 
  private:
-  struct FreeRing {
-    void operator()(rte_ring* ring) const noexcept;
-  };
-  using Ring = std::unique_ptr<rte_ring, FreeRing>;
   /// Both ends of one queue. They share a pool: what a core has received and done with is what it
   /// takes for its answer, so that a buffer's cache lines cross over once a frame and not twice.
   /// The rings go first, and return what is still on its way.
   struct Pair {
     Pool pool;
-    std::array<Ring, 2> out;
+    std::array<PacketRing, 2> out;
   };
 
   explicit RingLink(const RingLinkOptions& options) : options_(options) {}

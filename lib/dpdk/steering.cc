@@ -49,13 +49,6 @@ bool begins_flow(std::span<const std::byte> frame) noexcept {
 
 }  // namespace
 
-void Steering::FreeRing::operator()(rte_ring* ring) const noexcept {
-  if (ring == nullptr) return;
-  void* packet = nullptr;
-  while (rte_ring_sc_dequeue(ring, &packet) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(packet));
-  rte_ring_free(ring);
-}
-
 Steering::Steering(SteeringOptions options) : options_(std::move(options)), sum_(options_.key) {}
 Steering::~Steering() = default;
 
@@ -85,12 +78,13 @@ Result<std::unique_ptr<Steering>> Steering::create(SteeringOptions options) {
   for (std::uint16_t i = 0; i < out->options_.cores; ++i) {
     auto core = std::make_unique<Core>();
     const auto ring = [&](const char* which) {
-      return Ring{rte_ring_create((name + std::to_string(i) + which).c_str(), ring_entries,
-                                  SOCKET_ID_ANY, RING_F_SC_DEQ)};
+      return PacketRing{rte_ring_create((name + std::to_string(i) + which).c_str(), ring_entries,
+                                        SOCKET_ID_ANY, RING_F_SC_DEQ)};
     };
+    const bool has_queue = i < out->options_.queues;
     core->in = ring("i");
-    if (i < out->options_.queues) core->out = ring("o");
-    if (!core->in || (i < out->options_.queues && !core->out)) {
+    if (has_queue) core->out = ring("o");
+    if (!core->in || (has_queue && !core->out)) {
       return Error{.kind = Error::Kind::machine,
                    .what = "--steering software",
                    .why = std::string("cannot create a ring (") + rte_strerror(rte_errno) + ")",

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <rte_ring.h>
-
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -14,6 +12,7 @@
 
 #include "base/result.h"
 #include "dpdk/mbuf.h"
+#include "dpdk/packet_ring.h"
 #include "dpdk/port.h"
 #include "dpdk/rss.h"
 #include "link/device.h"
@@ -82,14 +81,10 @@ class Steering {
   bool device_lied() const noexcept { return lied_.load(std::memory_order_relaxed); }
 
  private:
-  struct FreeRing {
-    void operator()(rte_ring* ring) const noexcept;
-  };
-  using Ring = std::unique_ptr<rte_ring, FreeRing>;
   /// A core's own, on cache lines of their own.
   struct alignas(64) Core {
-    Ring in;                                 // what others have received for it
-    Ring out;                                // what others want it to send
+    PacketRing in;                           // what others have received for it
+    PacketRing out;                          // what others want it to send
     std::uint32_t right = 0;                 // first packets that came to this core rightly
     std::uint32_t bursts = 0;                // since the device is believed
     std::atomic<std::uint64_t> handed_over;  // to others
