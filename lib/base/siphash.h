@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "base/inline.h"
+
 namespace pollux {
 
 /// A secret of 128 bits. Whoever does not know it can neither foretell a hash nor aim collisions.
@@ -29,7 +31,7 @@ struct SipState {
         v2(key.k0 ^ 0x6c7967656e657261),
         v3(key.k1 ^ 0x7465646279746573) {}
 
-  [[gnu::always_inline]] constexpr void round() noexcept {
+  POLLUX_INLINE constexpr void round() noexcept {
     v0 += v1;
     v2 += v3;
     v1 = std::rotl(v1, 13) ^ v0;
@@ -43,14 +45,14 @@ struct SipState {
   }
 
   template <int Rounds>
-  [[gnu::always_inline]] constexpr void absorb(std::uint64_t word) noexcept {
+  POLLUX_INLINE constexpr void absorb(std::uint64_t word) noexcept {
     v3 ^= word;
     for (int i = 0; i < Rounds; ++i) round();
     v0 ^= word;
   }
 
   template <int Rounds>
-  [[gnu::always_inline]] constexpr std::uint64_t finish() noexcept {
+  POLLUX_INLINE constexpr std::uint64_t finish() noexcept {
     v2 ^= 0xff;
     for (int i = 0; i < Rounds; ++i) round();
     return v0 ^ v1 ^ v2 ^ v3;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/inline.h"
 #include "packet/packet.h"
 
 namespace pollux::dpdk {
@@ -40,7 +41,7 @@ class Mbuf {
   ///
   /// Buffers lie in their pool with one reference, one segment and no successor, so only what the
   /// last user may have written is put right, all of it in the mbuf's first cache line.
-  [[gnu::always_inline]] static Mbuf allocate(rte_mempool* pool) noexcept {
+  POLLUX_INLINE static Mbuf allocate(rte_mempool* pool) noexcept {
     void* object = nullptr;
     rte_mempool_cache* const cache = rte_mempool_default_cache(pool, rte_lcore_id());
     if (cache != nullptr && cache->len != 0) [[likely]] {

@@ -12,6 +12,7 @@
 #include "application/application.h"
 #include "base/counters.h"
 #include "base/delay_line.h"
+#include "base/inline.h"
 #include "base/prng.h"
 #include "base/result.h"
 #include "base/ring.h"
@@ -312,8 +313,8 @@ class Pipeline {
   std::size_t join_followers(Arrival& head, std::span<const Arrival> behind) const noexcept;
   [[gnu::noinline]] std::size_t run_arrives(std::size_t first) noexcept;
   template <bool run>
-  [[gnu::always_inline]] Drop connection_arrives(Connection& c, Arrival& arrival,
-                                                 std::span<Arrival> followers) noexcept;
+  POLLUX_INLINE Drop connection_arrives(Connection& c, Arrival& arrival,
+                                        std::span<Arrival> followers) noexcept;
   bool has_room_for_text(const Connection& c, const tcp::Segment& segment) const noexcept;
   [[gnu::noinline]] void apply(Connection& c, const tcp::Verdict& verdict) noexcept;
   void apply_here(Connection& c, const tcp::Verdict& verdict) noexcept;
@@ -346,7 +347,7 @@ class Pipeline {
   // tcp_out_stage.h
   void make_ready(Connection& c, std::uint16_t news) noexcept;
   void tcp_out() noexcept;
-  [[gnu::always_inline]] bool send_all(Connection& c) noexcept;
+  POLLUX_INLINE bool send_all(Connection& c) noexcept;
   void withhold_push(const Connection& c, tcp::Segment& segment) noexcept;
   void send_more_acks(Connection& c, tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(Connection& c) noexcept;
@@ -368,10 +369,10 @@ class Pipeline {
   [[gnu::noinline]] bool send_uncut(const tcp::Config& config, const wire::FourTuple& tuple,
                                     std::uint32_t ts_offset, const tcp::Segment& segment,
                                     SendQueue<Packet>& queue) noexcept;
-  [[gnu::always_inline]] bool finish_segment(Packet& packet, std::span<std::byte> headers,
-                                             bool timestamps_alone, const tcp::Config& config,
-                                             const wire::FourTuple& tuple, std::uint32_t ts_offset,
-                                             const tcp::Segment& segment, wire::Sum text) noexcept;
+  POLLUX_INLINE bool finish_segment(Packet& packet, std::span<std::byte> headers,
+                                    bool timestamps_alone, const tcp::Config& config,
+                                    const wire::FourTuple& tuple, std::uint32_t ts_offset,
+                                    const tcp::Segment& segment, wire::Sum text) noexcept;
   // application_stage.h
   void application_in() noexcept;
   bool set_timer(Duration delay, const AppTimer& timer) noexcept;

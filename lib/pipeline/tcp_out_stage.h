@@ -220,9 +220,11 @@ bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTup
 
 /// The same, for the one that is called for nearly each segment.
 template <link::Device D, application::Application A>
-[[gnu::always_inline]] inline bool Pipeline<D, A>::send_segment_here(
-    const tcp::Config& config, const wire::FourTuple& tuple, std::uint32_t ts_offset,
-    const tcp::Segment& segment, SendQueue<Packet>* queue) noexcept {
+POLLUX_INLINE inline bool Pipeline<D, A>::send_segment_here(const tcp::Config& config,
+                                                            const wire::FourTuple& tuple,
+                                                            std::uint32_t ts_offset,
+                                                            const tcp::Segment& segment,
+                                                            SendQueue<Packet>* queue) noexcept {
   if (segment.cut != 0) [[unlikely]]
     return send_uncut(config, tuple, ts_offset, segment, *queue);
   Packet packet = device_.allocate();

@@ -275,8 +275,8 @@ void Pipeline<D, A>::apply(Connection& c, const tcp::Verdict& verdict) noexcept 
 
 /// The same, for the one that is called for each segment.
 template <link::Device D, application::Application A>
-[[gnu::always_inline]] inline void Pipeline<D, A>::apply_here(
-    Connection& c, const tcp::Verdict& verdict) noexcept {
+POLLUX_INLINE inline void Pipeline<D, A>::apply_here(Connection& c,
+                                                     const tcp::Verdict& verdict) noexcept {
   std::uint16_t news = verdict.bits() & pending::said;
   if (verdict.established) {
     counters_.count(Event::tcp_established);

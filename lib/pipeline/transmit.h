@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/counters.h"
+#include "base/inline.h"
 #include "base/time.h"
 #include "internet/fragment.h"
 #include "internet/path_mtu.h"
@@ -106,8 +107,7 @@ class Transmitter {
 
   /// Sends one whole datagram that the path takes, its IPv4 header behind room for the link's.
   /// False when nobody answers for the next hop, or there is none: it is dropped, counted.
-  [[gnu::always_inline]] bool send(Packet& packet, wire::Ipv4Address destination,
-                                   Instant now) noexcept {
+  POLLUX_INLINE bool send(Packet& packet, wire::Ipv4Address destination, Instant now) noexcept {
     return route(packet, destination, now) != Sent::unreachable;
   }
 
@@ -205,8 +205,8 @@ class Transmitter {
   }
 
   /// Of a packet with its IPv4 header behind room for the link's; taken over unless it is dropped.
-  [[gnu::always_inline]] Sent route(Packet& packet, wire::Ipv4Address destination, Instant now,
-                                    std::uint32_t datagram = 0) noexcept {
+  POLLUX_INLINE Sent route(Packet& packet, wire::Ipv4Address destination, Instant now,
+                           std::uint32_t datagram = 0) noexcept {
     Hop& hop = hop_to(destination);
     if (hop.next.is_any()) {
       counters_.count(SendDrop::no_route);
@@ -242,8 +242,8 @@ class Transmitter {
   }
 
   /// Writes the link's header in the room for it.
-  [[gnu::always_inline]] bool frame(Packet& packet, wire::MacAddress destination,
-                                    std::uint16_t type) noexcept {
+  POLLUX_INLINE bool frame(Packet& packet, wire::MacAddress destination,
+                           std::uint16_t type) noexcept {
     const auto header = packet.mutable_bytes().first(link_header_);
     if (vlan_) [[unlikely]] {
       wire::VlanFields{.id = *vlan_, .type = type}.write(

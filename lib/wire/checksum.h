@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/assert.h"
+#include "base/inline.h"
 #include "wire/address.h"
 #include "wire/field.h"
 
@@ -27,11 +28,11 @@ namespace pollux::wire {
 class Sum {
  public:
   constexpr Sum() noexcept = default;
-  [[gnu::always_inline]] explicit Sum(std::span<const std::byte> bytes) noexcept { add(bytes); }
+  POLLUX_INLINE explicit Sum(std::span<const std::byte> bytes) noexcept { add(bytes); }
 
   /// Of N bytes, a multiple of 4, without a loop.
   template <std::size_t N>
-  [[gnu::always_inline]] static Sum of_fixed(const std::byte* at) noexcept {
+  POLLUX_INLINE static Sum of_fixed(const std::byte* at) noexcept {
     static_assert(N % 4 == 0);
     Sum sum;
     for (std::size_t i = 0; i + 8 <= N; i += 8) sum.carry_in_word<std::uint64_t>(at + i);
@@ -47,7 +48,7 @@ class Sum {
 
   /// Appends bytes. Headers are summed in place, in words of 64 bits; for more than that a call to
   /// a loop that uses all the lanes of the machine is soon paid for.
-  [[gnu::always_inline]] Sum& add(std::span<const std::byte> bytes) noexcept {
+  POLLUX_INLINE Sum& add(std::span<const std::byte> bytes) noexcept {
     const Sum next = bytes.size() <= inline_limit ? of_few(bytes) : of_many(bytes);
     return add(next);
   }

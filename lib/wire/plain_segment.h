@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/inline.h"
 #include "wire/address.h"
 #include "wire/checksum.h"
 #include "wire/ethernet.h"
@@ -23,8 +24,7 @@ class PlainSegment {
   /// False, and `out` is unchanged, for any other frame and for one whose lengths are not right:
   /// EthernetView, Ipv4View and TcpView tell what it is. Neither addresses, ports nor checksums are
   /// looked at.
-  [[gnu::always_inline]] static bool parse(std::span<const std::byte> frame,
-                                           PlainSegment& out) noexcept {
+  POLLUX_INLINE static bool parse(std::span<const std::byte> frame, PlainSegment& out) noexcept {
     if (frame.size() < text_at_least) return false;
     const std::byte* const at = frame.data();
     // The Ethernet type, then version and header length: 0x45; any TOS; total length, number.
@@ -76,11 +76,11 @@ class PlainSegment {
   std::uint32_t text_at() const noexcept { return text_at_; }
   std::uint32_t text() const noexcept { return end_ - text_at_; }
 
-  [[gnu::always_inline]] bool header_checksum_ok() const noexcept {
+  POLLUX_INLINE bool header_checksum_ok() const noexcept {
     return Sum::of_fixed<tcp - ip>(frame_ + ip).is_whole();
   }
   /// Of the segment, with its pseudo-header (RFC 9293 s.3.1): the addresses lie in front of it.
-  [[gnu::always_inline]] bool checksum_ok() const noexcept {
+  POLLUX_INLINE bool checksum_ok() const noexcept {
     const auto length = static_cast<std::uint16_t>(end_ - tcp);
     const std::byte* const from = frame_ + addresses;
     // An ACK with timestamps, and all the others.

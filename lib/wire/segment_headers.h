@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/assert.h"
+#include "base/inline.h"
 #include "wire/address.h"
 #include "wire/checksum.h"
 #include "wire/field.h"
@@ -39,7 +40,7 @@ struct SegmentHeaders {
   };
 
   /// Writes `size` bytes.
-  [[gnu::always_inline]] void write(std::byte* to, Left left) const noexcept {
+  POLLUX_INLINE void write(std::byte* to, Left left) const noexcept {
     POLLUX_ASSERT(options_length % 4 == 0 && options_length <= 40);
     constexpr std::uint32_t tcp_header = 20;
     const std::uint32_t length = tcp_header + options_length + text;  // of the segment

@@ -32,3 +32,6 @@ inline pipeline::Config config_of(wire::Ipv4Address own) {
 }
 
 }  // namespace pollux::world
+
+// Compiled once, in stack_setup.cc: it takes half a minute with sanitizers.
+extern template class pollux::pipeline::Pipeline<pollux::sim::Device, pollux::world::ProbeApp>;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/inline.h"
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/congestion.h"
 #include "transport/tcp/ecn.h"
@@ -33,7 +34,7 @@ inline bool duplicate_ack(const Tcb& tcb, const Segment& segment) noexcept {
 void sample_echo(Tcb& tcb, const Segment& segment, Instant now) noexcept;
 
 /// SND.UNA < SEG.ACK =< SND.NXT. Returns how many bytes of text it acknowledges.
-[[gnu::always_inline]] inline std::uint32_t advance(Arrival& a) noexcept {
+POLLUX_INLINE inline std::uint32_t advance(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const SeqNum ack = a.segment.ack;
   auto text = static_cast<std::uint32_t>(ack - tcb.snd_una);
@@ -57,7 +58,7 @@ void sample_echo(Tcb& tcb, const Segment& segment, Instant now) noexcept;
 
 /// What a new ACK ends, once recovery has made of it what it can.
 template <Kind kind = Kind::any>
-[[gnu::always_inline]] inline void settle(Arrival& a, Restart restart) noexcept {
+POLLUX_INLINE inline void settle(Arrival& a, Restart restart) noexcept {
   Tcb& tcb = a.tcb;
   tcb.retries = 0;
   tcb.soft_cause = Cause::none;
@@ -80,8 +81,8 @@ void recover_and_wait(Arrival& a, Sending& sending, SeqNum before) noexcept;
 
 /// Without one: SND.UNA has moved over `acked` bytes of text, of which `told` were known not to be
 /// in flight any more; it is not fast recovery.
-[[gnu::always_inline]] inline void grow(Arrival& a, Sending* sending, std::uint32_t acked,
-                                        std::uint32_t told) noexcept {
+POLLUX_INLINE inline void grow(Arrival& a, Sending* sending, std::uint32_t acked,
+                               std::uint32_t told) noexcept {
   Tcb& tcb = a.tcb;
   const std::uint32_t flight = tcb.in_flight() + acked;
   if (sending != nullptr || !stays_unused(tcb, flight)) {
@@ -98,8 +99,8 @@ void recover_and_wait(Arrival& a, Sending& sending, SeqNum before) noexcept;
 
 /// Without one: SND.UNA has moved from `before`, over `text` bytes.
 template <Kind kind>
-[[gnu::always_inline]] inline void recover_without_scoreboard(Arrival& a, SeqNum before,
-                                                              std::uint32_t text) noexcept {
+POLLUX_INLINE inline void recover_without_scoreboard(Arrival& a, SeqNum before,
+                                                     std::uint32_t text) noexcept {
   Sending* const sending = kind == Kind::plain ? nullptr : sending_of(a.tcb, a.flights);
   if (sending != nullptr) a.verdict.recovery_undone = undo_if_spurious(a, *sending, before);
   Tcb& tcb = a.tcb;
@@ -117,8 +118,7 @@ template <Kind kind>
 
 /// SND.WND, SND.WL1 and MAX.SND.WND.
 template <Kind kind>
-[[gnu::always_inline]] inline void take_window(Arrival& a, SeqNum seq,
-                                               std::uint32_t window) noexcept {
+POLLUX_INLINE inline void take_window(Arrival& a, SeqNum seq, std::uint32_t window) noexcept {
   Tcb& tcb = a.tcb;
   if (kind == Kind::any && tcb.snd_wnd == 0 && window != 0 && tcb.syn_acked) {
     // What the probes of a closed window have added says nothing about the path, and what goes out
@@ -135,7 +135,7 @@ template <Kind kind>
 
 /// The handshake is complete.
 template <Kind kind>
-[[gnu::always_inline]] inline void enter_established(Arrival& a) noexcept {
+POLLUX_INLINE inline void enter_established(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   // A FIN that was queued before goes out as soon as there is a connection. A fast open has its
   // state already.
@@ -150,7 +150,7 @@ template <Kind kind>
 /// The processing of an acceptable ACK in ESTABLISHED, which other states add to; its window is
 /// `window` bytes.
 template <Kind kind>
-[[gnu::always_inline]] inline void take_ack(Arrival& a, std::uint32_t window) noexcept {
+POLLUX_INLINE inline void take_ack(Arrival& a, std::uint32_t window) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   if (kind == Kind::any && tcb.keepalive) {  // the peer is there
@@ -196,7 +196,7 @@ template <Kind kind>
 
 /// Fifth, check the ACK field.
 template <Kind kind>
-[[gnu::always_inline]] inline bool check_ack(Arrival& a) noexcept {
+POLLUX_INLINE inline bool check_ack(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   if (kind == Kind::any && !segment.has(control::ack)) return discard(a, Drop::tcp_no_ack);

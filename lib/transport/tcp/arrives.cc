@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/inline.h"
 #include "transport/tcp/acknowledge.h"
 #include "transport/tcp/challenge.h"
 #include "transport/tcp/ecn.h"
@@ -137,8 +138,8 @@ bool check_syn(Arrival& a) noexcept {
 /// acknowledged (RFC 7323 s.4.3 (2)). What has come since then is counted in ack_pending: while
 /// there is some, the next in order begins later.
 template <Kind kind>
-[[gnu::always_inline]] inline void note_timestamp(Tcb& tcb, const Segment& segment,
-                                                  const Now& now) noexcept {
+POLLUX_INLINE inline void note_timestamp(Tcb& tcb, const Segment& segment,
+                                         const Now& now) noexcept {
   if (!tcb.timestamps || !segment.options.timestamps) return;
   if (kind == Kind::any && tcb.rcv_nxt < segment.seq) return;
   const bool next = kind == Kind::plain || segment.seq == tcb.rcv_nxt;
@@ -148,7 +149,7 @@ template <Kind kind>
 
 /// From the fifth step on.
 template <Kind kind>
-[[gnu::always_inline]] inline void last_steps(Arrival& a) noexcept {
+POLLUX_INLINE inline void last_steps(Arrival& a) noexcept {
   if (!check_ack<kind>(a)) return;
   note_timestamp<kind>(a.tcb, a.segment, a.now);
   if (kind == Kind::any) note_mark(a.tcb, a.segment);
@@ -162,9 +163,8 @@ void other_states(Arrival& a) noexcept {
 // --- 3.10.7.3 ---
 
 /// Both sides' options are known: what holds for the connection from here on.
-[[gnu::always_inline]] inline void take_options(Tcb& tcb, const Config& config,
-                                                const wire::TcpOptions& options,
-                                                const Now& now) noexcept {
+POLLUX_INLINE inline void take_options(Tcb& tcb, const Config& config,
+                                       const wire::TcpOptions& options, const Now& now) noexcept {
   const std::uint16_t peer = options.mss.value_or(default_mss);  // MUST-15
   tcb.mss = std::max(std::min(peer, config.mss), min_mss);       // MUST-16
   tcb.sack = config.sack && options.sack_permitted;
@@ -179,7 +179,7 @@ void other_states(Arrival& a) noexcept {
 /// Fourth, check the SYN bit: the peer's SYN is here. A plain one has our SYN's ACK, and nothing
 /// else.
 template <Kind kind>
-[[gnu::always_inline]] inline void take_peer_syn(Arrival& a) noexcept {
+POLLUX_INLINE inline void take_peer_syn(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   const Segment& segment = a.segment;
   tcb.irs = segment.seq;
@@ -303,10 +303,9 @@ Verdict any_segment_arrives(Tcb& tcb, const Config& config, const Segment& segme
 namespace {
 
 /// The short way of what is_plain() lets through.
-[[gnu::always_inline]] inline Verdict plain_segment_arrives(Tcb& tcb, const Config& config,
-                                                            const Segment& segment,
-                                                            FlightPool& flights,
-                                                            const Now& now) noexcept {
+POLLUX_INLINE inline Verdict plain_segment_arrives(Tcb& tcb, const Config& config,
+                                                   const Segment& segment, FlightPool& flights,
+                                                   const Now& now) noexcept {
   Verdict verdict;
   keep_in_memory(verdict);
   Arrival a{.tcb = tcb,

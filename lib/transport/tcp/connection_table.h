@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/inline.h"
 #include "base/memory.h"
 #include "base/result.h"
 #include "base/siphash.h"
@@ -68,8 +69,8 @@ struct TupleKey {
 /// tuples that were chosen without the key, every part of the value is as by chance, so nobody can
 /// aim connections at one bucket; but it must not be told to anybody, for a few of them give the
 /// key away (docs/decisions/0035).
-[[gnu::always_inline]] constexpr std::uint64_t hash(const wire::FourTuple& tuple,
-                                                    const TupleKey& key) noexcept {
+POLLUX_INLINE constexpr std::uint64_t hash(const wire::FourTuple& tuple,
+                                           const TupleKey& key) noexcept {
   const std::uint64_t local = tuple.local.value();
   const std::uint64_t remote = tuple.remote.value();
   const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;

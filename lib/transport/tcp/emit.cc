@@ -2,6 +2,7 @@
 #include <array>
 
 #include "base/assert.h"
+#include "base/inline.h"
 #include "transport/tcp/congestion.h"
 #include "transport/tcp/ecn.h"
 #include "transport/tcp/fast_open.h"
@@ -111,8 +112,7 @@ bool worth_sending(const Tcb& tcb, const Plan& plan, std::uint32_t usable) noexc
 
 /// What cwnd takes from snd_pos on. With a scoreboard, and nothing to go back to, it is what is
 /// believed to be in the network that counts.
-[[gnu::always_inline]] inline std::uint32_t congestion_room(const Tcb& tcb,
-                                                            const Sending* board) noexcept {
+POLLUX_INLINE inline std::uint32_t congestion_room(const Tcb& tcb, const Sending* board) noexcept {
   const bool by_board = board != nullptr && tcb.snd_pos == tcb.snd_nxt;
   // A SYN is no text: what follows one has all of the window.
   const SeqNum first = tcb.syn_acked ? tcb.snd_una : tcb.snd_una + 1;
@@ -157,8 +157,8 @@ std::uint32_t longest_text(const Tcb& tcb, const Config& config) noexcept {
 
 /// What comes next from the queue at snd_pos, and the FIN behind it. More than a segment is a whole
 /// number of full ones.
-[[gnu::always_inline]] inline Plan plan_stream(const Tcb& tcb, const Config& config,
-                                               std::uint32_t congestion_room) noexcept {
+POLLUX_INLINE inline Plan plan_stream(const Tcb& tcb, const Config& config,
+                                      std::uint32_t congestion_room) noexcept {
   if (tcb.snd_pos == tcb.stream_end()) return {};
   const std::uint32_t usable = peer_room(tcb);
   const auto queued = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
@@ -237,7 +237,7 @@ Plan hold_back(const Tcb& tcb, const Sending& sending, const Plan& plan, const N
 
 /// The window field, and the right edge that the peer learns by it (SHLD-14: it never retreats; the
 /// field may say up to 2^rcv_shift - 1 less than the edge as RCV.NXT moves, RFC 7323 s.2.4).
-[[gnu::always_inline]] inline std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
+POLLUX_INLINE inline std::uint16_t advertise(Tcb& tcb, const Config& config) noexcept {
   if (tcb.may_receive()) {
     const std::uint32_t advance = right_edge_advance(tcb, config);
     tcb.rcv_adv += advance;
@@ -247,8 +247,8 @@ Plan hold_back(const Tcb& tcb, const Sending& sending, const Plan& plan, const N
 }
 
 template <Kind kind>
-[[gnu::always_inline]] inline void write_syn(const Tcb& tcb, const Config& config,
-                                             const FlightPool& flights, Segment& out) noexcept {
+POLLUX_INLINE inline void write_syn(const Tcb& tcb, const Config& config, const FlightPool& flights,
+                                    Segment& out) noexcept {
   const bool first = kind == Kind::plain || tcb.state == State::syn_sent;
   out.control = control::syn;
   // What has come with the peer's SYN counts.
@@ -332,8 +332,8 @@ void move_tail_probe(Tcb& tcb, const Config& config, const FlightPool& flights,
 
 /// Accounts for sequence numbers that leave.
 template <Kind kind>
-[[gnu::always_inline]] inline void sent(Tcb& tcb, const Config& config, FlightPool& flights,
-                                        const Plan& plan, const Now& now, bool may_probe) noexcept {
+POLLUX_INLINE inline void sent(Tcb& tcb, const Config& config, FlightPool& flights,
+                               const Plan& plan, const Now& now, bool may_probe) noexcept {
   const SeqNum end = plan.seq + plan.len();
   const bool again = kind == Kind::any && plan.seq < tcb.snd_nxt;
   const bool closed_window_probe = plan.what == Plan::What::probe && tcb.snd_wnd == 0;
@@ -415,8 +415,8 @@ void put_sack(Tcb& tcb, FlightPool& flights, Segment& out) noexcept {
 }
 
 template <Kind kind>
-[[gnu::always_inline]] inline void write(Tcb& tcb, const Config& config, FlightPool& flights,
-                                         const Plan& plan, const Now& now, Segment& out) noexcept {
+POLLUX_INLINE inline void write(Tcb& tcb, const Config& config, FlightPool& flights,
+                                const Plan& plan, const Now& now, Segment& out) noexcept {
   // Asked before any of its bits is written.
   const bool may_probe =
       kind == Kind::plain && plan.what == Plan::What::stream && may_probe_tail<Kind::plain>(tcb);
@@ -449,9 +449,8 @@ template <Kind kind>
 }
 
 /// The short way of what the functions of plain.h say is to be sent: it, and then nothing.
-[[gnu::always_inline]] inline Emit write_plain(Tcb& tcb, const Config& config, FlightPool& flights,
-                                               const Plan& plan, const Now& now,
-                                               Segment& out) noexcept {
+POLLUX_INLINE inline Emit write_plain(Tcb& tcb, const Config& config, FlightPool& flights,
+                                      const Plan& plan, const Now& now, Segment& out) noexcept {
   write<Kind::plain>(tcb, config, flights, plan, now, out);
   if (plan.what == Plan::What::ack && tcb.state == State::time_wait) return Emit::last;
   tcb.cwnd_limited = plan.what == Plan::What::syn;
@@ -460,9 +459,8 @@ template <Kind kind>
   return Emit::last;
 }
 
-[[gnu::always_inline]] inline Emit write_plain_text(Tcb& tcb, const Config& config,
-                                                    FlightPool& flights, const Now& now,
-                                                    Segment& out) noexcept {
+POLLUX_INLINE inline Emit write_plain_text(Tcb& tcb, const Config& config, FlightPool& flights,
+                                           const Now& now, Segment& out) noexcept {
   Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
   plan.text = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
   plan.fin = tcb.fin_queued;

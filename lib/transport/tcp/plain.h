@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "base/inline.h"
 #include "transport/tcp/pacing.h"
 #include "transport/tcp/segment.h"
 #include "transport/tcp/tcb.h"
@@ -20,7 +21,7 @@ enum class Kind : std::uint8_t { any, plain };
 /// Nothing is lost, probed for or past a gap, and neither keep-alive nor ECN is in use: what an
 /// event does is told by few of the variables. (Most are bits of the same bytes, tested together;
 /// `mend` is never set without a Flight.)
-[[gnu::always_inline]] inline bool undisturbed(const Tcb& tcb) noexcept {
+POLLUX_INLINE inline bool undisturbed(const Tcb& tcb) noexcept {
   return !tcb.resend_first && !tcb.probe && !tcb.keepalive_due && !tcb.recovering &&
          !tcb.keepalive && !tcb.ecn && tcb.dup_acks == 0 && tcb.flight == no_flight;
 }
@@ -29,7 +30,7 @@ enum class Kind : std::uint8_t { any, plain };
 /// those of a bulk transfer: also those that end the handshake, and those with the FIN of either
 /// side. All that is in one is acceptable (RFC 9293 s.3.10.7.4, first), and it is neither old (RFC
 /// 7323 s.5.3) nor a duplicate ACK (RFC 5681 s.2), nor does it open or close a window.
-[[gnu::always_inline]] inline bool is_plain(const Tcb& tcb, const Segment& segment) noexcept {
+POLLUX_INLINE inline bool is_plain(const Tcb& tcb, const Segment& segment) noexcept {
   constexpr std::uint8_t steps_2_to_5 = control::rst | control::syn | control::ack;
   if ((segment.control & steps_2_to_5) != control::ack || segment.seq != tcb.rcv_nxt) return false;
   if (!undisturbed(tcb) || tcb.snd_wnd == 0) return false;
@@ -47,8 +48,7 @@ enum class Kind : std::uint8_t { any, plain };
 }
 
 /// In SYN-SENT: the answer to our SYN, which had no text, by our peer's, which has none either.
-[[gnu::always_inline]] inline bool is_plain_syn_ack(const Tcb& tcb,
-                                                    const Segment& segment) noexcept {
+POLLUX_INLINE inline bool is_plain_syn_ack(const Tcb& tcb, const Segment& segment) noexcept {
   constexpr std::uint8_t syn_ack = control::syn | control::ack;
   if ((segment.control & (syn_ack | control::rst | control::fin)) != syn_ack) return false;
   if (segment.ack != tcb.iss + 1 || segment.ack != tcb.snd_nxt || segment.text != 0) return false;
@@ -58,7 +58,7 @@ enum class Kind : std::uint8_t { any, plain };
 
 /// Nothing is in flight, and what is to be sent never was: the timer starts anew with it, and there
 /// is nothing that it could be too much beside.
-[[gnu::always_inline]] inline bool is_plain_sender(const Tcb& tcb) noexcept {
+POLLUX_INLINE inline bool is_plain_sender(const Tcb& tcb) noexcept {
   return undisturbed(tcb) && tcb.snd_una == tcb.snd_nxt;
 }
 
@@ -89,9 +89,7 @@ inline bool sends_plain_ack(const Tcb& tcb, const Config& config) noexcept {
 
 /// In memory a bit of a Verdict costs one instruction. The compiler would rather have each in a
 /// register, and put them together in the end.
-[[gnu::always_inline]] inline void keep_in_memory(Verdict& verdict) noexcept {
-  asm("" : "+m"(verdict));
-}
+POLLUX_INLINE inline void keep_in_memory(Verdict& verdict) noexcept { asm("" : "+m"(verdict)); }
 
 /// segment_arrives() and next_segment() the long way, which is right for all.
 [[gnu::noinline]] Verdict any_segment_arrives(Tcb& tcb, const Config& config,

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/cause.h"
+#include "base/inline.h"
 #include "base/time.h"
 #include "wire/seq_num.h"
 
@@ -48,7 +49,7 @@ enum class Timer : std::uint8_t {
 struct alignas(64) Tcb {
   /// Not constexpr: a constant would be cleared by a string instruction, which takes longer to
   /// begin than a store for each 16 bytes does to end.
-  [[gnu::always_inline]] Tcb() noexcept {}
+  POLLUX_INLINE Tcb() noexcept {}
 
   // Line 0: all that an in-order segment touches.
   SeqNum rcv_nxt;

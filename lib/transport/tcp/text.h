@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/inline.h"
 #include "transport/tcp/arrival.h"
 #include "transport/tcp/timers.h"
 
@@ -27,7 +28,7 @@ bool take_held_fin(Arrival& a, bool fin) noexcept;
 
 /// Seventh, process the segment text (the sixth step's urgent data is read like any other).
 template <Kind kind>
-[[gnu::always_inline]] inline bool process_text(Arrival& a) noexcept {
+POLLUX_INLINE inline bool process_text(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   if (!tcb.may_receive()) {
     a.text = 0;
@@ -66,7 +67,7 @@ template <Kind kind>
 
 /// Eighth, check the FIN bit.
 template <Kind kind>
-[[gnu::always_inline]] inline void check_fin(Arrival& a) noexcept {
+POLLUX_INLINE inline void check_fin(Arrival& a) noexcept {
   Tcb& tcb = a.tcb;
   bool fin = a.fin && (kind == Kind::plain || a.seq + a.text == tcb.rcv_nxt);
   if (kind == Kind::any && holds_text(tcb, a.flights)) fin = take_held_fin(a, fin);
@@ -98,7 +99,7 @@ template <Kind kind>
 }
 
 template <Kind kind>
-[[gnu::always_inline]] inline void text_and_fin(Arrival& a) noexcept {
+POLLUX_INLINE inline void text_and_fin(Arrival& a) noexcept {
   if (process_text<kind>(a)) check_fin<kind>(a);
 }
 

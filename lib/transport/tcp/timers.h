@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/inline.h"
 #include "base/time.h"
 #include "transport/tcp/config.h"
 #include "transport/tcp/plain.h"
@@ -48,7 +49,7 @@ inline Duration tail_probe_timeout(const Tcb& tcb) noexcept {
 
 /// Whether such a probe could help.
 template <Kind kind = Kind::any>
-[[gnu::always_inline]] inline bool may_probe_tail(const Tcb& tcb) noexcept {
+POLLUX_INLINE inline bool may_probe_tail(const Tcb& tcb) noexcept {
   const bool possible = tcb.sack && tcb.syn_acked && !tcb.no_tail_probe && tcb.srtt_8 != 0 &&
                         tcb.retries == 0 && !tcb.in_episode();
   if (kind == Kind::plain) return possible;

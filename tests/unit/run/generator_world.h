@@ -124,3 +124,7 @@ class GeneratorTest : public testing::Test {
 };
 
 }  // namespace pollux::load
+
+// Compiled once, in generator_world.cc: it takes half a minute with sanitizers.
+extern template class pollux::pipeline::Pipeline<pollux::sim::Device, pollux::load::Responder>;
+extern template class pollux::pipeline::Pipeline<pollux::sim::Device, pollux::load::Generator>;
