@@ -57,9 +57,9 @@ template <link::Device D, application::Application A>
 void Pipeline<D, A>::dispatch(Connection& c) noexcept {
   if (c.finished || (c.pending & ~pending::send) == 0) return;
   Stream stream{*this, c};
-  const auto take = [&c](std::uint16_t bit) noexcept {
+  const auto take = [&c](std::uint8_t bit) noexcept {
     if ((c.pending & bit) == 0) return false;
-    c.pending = static_cast<std::uint16_t>(c.pending & ~bit);
+    c.pending = static_cast<std::uint8_t>(c.pending & ~bit);
     return true;
   };
   if (take(pending::accepted)) {
@@ -97,7 +97,7 @@ bool Pipeline<D, A>::awaits_reader(Connection& c) noexcept {
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::finish(Connection& c) noexcept {
   if (awaits_reader(c)) return;
-  c.pending = static_cast<std::uint16_t>(c.pending & pending::send);
+  c.pending = static_cast<std::uint8_t>(c.pending & pending::send);
   c.finished = true;
   counters_.count(c.cause == Cause::aborted ? Event::tcp_aborted : Event::tcp_closed);
   if constexpr (requires { application_.on_closed(*this, stream_id(c), c.session, c.cause); }) {
@@ -126,7 +126,7 @@ void Pipeline<D, A>::consume(Connection& c, std::size_t n) noexcept {
   if (c.at_peer_end && readable(c).empty()) {
     const bool over = (c.pending & pending::closed) != 0;
     if (!c.end_told || over) {
-      make_ready(c, c.end_told ? std::uint16_t{0} : pending::peer_closed);
+      make_ready(c, c.end_told ? std::uint8_t{0} : pending::peer_closed);
     }
   }
 }
@@ -214,7 +214,7 @@ bool Pipeline<D, A>::send(Connection& c, application::StaticSpan bytes) noexcept
     c.wants_room = true;
     return false;
   }
-  if (!c.send.push(send_pieces_, bytes)) {
+  if (!c.send.push(send_pieces_, c.tcb.snd_end + c.held, bytes)) {
     starve(c);
     return false;
   }
@@ -240,8 +240,9 @@ std::span<std::byte> Pipeline<D, A>::reserve(Connection& c, std::size_t n) noexc
   }
   // Send queues leave packets in the pool: without any, nothing could be sent that frees them.
   const std::uint32_t free = config_.owned_packets - owned_packets_;
-  if (free != 0 && c.owned != 0 &&
-      c.owned > std::min(share_of(free, config_.owned_packets), most_owned)) {
+  const std::uint32_t owned = c.send.owned(send_pieces_);
+  if (free != 0 && owned != 0 &&
+      owned > std::min(share_of(free, config_.owned_packets), most_owned)) {
     c.wants_room = true;  // the peer's next ACK frees some of its own
     return {};
   }
@@ -265,21 +266,14 @@ void Pipeline<D, A>::commit(Connection& c, std::size_t n) noexcept {
   if (reserved_.fresh) {
     const auto bytes = reserved_.fresh.append(n);
     ++owned_packets_;
-    ++c.owned;
-    c.send.push(send_pieces_, std::move(reserved_.fresh), bytes.data(), size);
+    c.send.push(send_pieces_, c.tcb.snd_end + c.held, std::move(reserved_.fresh), bytes.data(),
+                size);
   } else {
     c.send.tail_owner(send_pieces_)->append(n);
     c.send.grow_tail(send_pieces_, size);
   }
   reserved_ = {};
   queued(c, size);
-}
-
-/// Packets that a send queue owned are the device's again.
-template <link::Device D, application::Application A>
-void Pipeline<D, A>::give_back(Connection& c, std::uint32_t packets) noexcept {
-  owned_packets_ -= packets;
-  c.owned = static_cast<std::uint16_t>(c.owned - packets);
 }
 
 /// Memory that all connections share is used up: the application is asked again in the next poll.

@@ -42,7 +42,7 @@ bool Pipeline<D, A>::open_fast(Arrival& arrival, tcp::SeqNum iss,
   c.fast_open = true;
   fast_open_backlog_.begin();
   counters_.count(Event::tcp_fast_opens_taken);
-  std::uint16_t news = pending::accepted | pending::send;
+  std::uint8_t news = pending::accepted | pending::send;
   const tcp::SeqNum first = c.tcb.irs + 1;
   c.receive.start_at(first);
   if (c.tcb.unread != 0) {

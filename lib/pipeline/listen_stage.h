@@ -206,7 +206,6 @@ auto Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
   note_change(hash);
   Connection& c = connections_[made];
   c.tuple = half.tuple;
-  c.hash = hash;
   c.ts_offset = half.ts_offset;
   c.profile = half.profile;
   profiles_.join(c.profile);
@@ -219,7 +218,7 @@ void Pipeline<D, A>::start_accepted(Connection& c, const tcp::HalfOpen& half) no
   if (!listeners_[half.listener - 1u].nagle) {
     tcp::begin_without_nagle(c.tcb);
   }
-  start_queues(c);
+  fit_path(c);
   watch(c);
   counters_.count(Event::tcp_passive_opens);
 }

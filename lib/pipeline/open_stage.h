@@ -49,7 +49,6 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   note_change(hash);
   Connection& c = connections_[index];
   c.tuple = tuple;
-  c.hash = hash;
   c.active = true;
   c.profile = *profile;
   const auto secret = tcp::tuple_secret(tuple, isn_key_);
@@ -59,7 +58,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   ::new (&c.tcb) tcp::Tcb(  // in its place, not a copy
       tcp::open_active(tcp_config(c), iss, now_,
                        before ? std::optional{before->rcv_nxt} : std::nullopt));
-  start_queues(c);
+  fit_path(c);
   if (tcp_config(c).fast_open) {
     const auto offer = fast_open_cache_.offer(tuple, now_);
     c.fast_open = offer && tcp::begin_fast_open(c.tcb, flights_, *offer);

@@ -345,14 +345,13 @@ class Pipeline {
   void fast_open_established(Connection& c, const tcp::Segment& segment) noexcept;
   void fast_open_over(Connection& c) noexcept;
   // tcp_out_stage.h
-  void make_ready(Connection& c, std::uint16_t news) noexcept;
+  void make_ready(Connection& c, std::uint8_t news) noexcept;
   void tcp_out() noexcept;
   POLLUX_INLINE bool send_all(Connection& c) noexcept;
   void withhold_push(const Connection& c, tcp::Segment& segment) noexcept;
   void send_more_acks(Connection& c, tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(Connection& c) noexcept;
   void leave_table(Connection& c) noexcept;
-  void start_queues(Connection& c) noexcept;
   void fit_path(Connection& c) noexcept;
   void ask_path(Connection& c) noexcept;
   void take_path_news(const Connection& c, const tcp::Verdict& verdict) noexcept;
@@ -396,7 +395,6 @@ class Pipeline {
   void uncork(Connection& c) noexcept;
   void time_cork(Connection& c) noexcept;
   void release_held(Connection& c) noexcept;
-  void give_back(Connection& c, std::uint32_t packets) noexcept;
   void starve(Connection& c) noexcept;
   void shutdown_send(Connection& c) noexcept;
   void close(Connection& c) noexcept;

@@ -23,11 +23,17 @@ struct ReceivePiece {
   std::uint16_t offset = 0;
   std::uint16_t length = 0;
   std::uint32_t next = 0xFFFF'FFFF;
+
+  // Of a queue's first piece alone: what the queue has to know while there is any.
+  std::uint32_t tail = 0;            // the last piece
+  std::uint32_t edge = 0xFFFF'FFFF;  // the piece that the text before the first gap ends with
+  std::uint16_t count = 1;           // of pieces
 };
 
 /// One connection's received text that is not consumed yet, in order or past a gap, in the packets
 /// that it came in: a list sorted by sequence number. Pieces may overlap; reading skips what was
-/// read already. What is before rcv_nxt can be read.
+/// read already. What is before rcv_nxt can be read. An empty one is two words: all else lies in
+/// the first piece.
 template <packet::Packet P>
 class ReceiveQueue {
  public:
@@ -41,16 +47,20 @@ class ReceiveQueue {
   void start_at(SeqNum seq) noexcept { read_ = seq; }
   /// The number of the next byte to read.
   SeqNum read_seq() const noexcept { return read_; }
-  std::uint16_t pieces() const noexcept { return count_; }
+  std::uint16_t count(const Pieces& pieces) const noexcept {
+    return head_ == none ? std::uint16_t{0} : pieces[head_].count;
+  }
 
   /// Keeps the `length` bytes at `offset` of the packet; false when the slab is full. `in_order`:
   /// there is no gap before them, and some of them are new.
   bool insert(Pieces& pieces, P packet, SeqNum seq, std::uint16_t offset, std::uint16_t length,
               bool in_order) noexcept {
-    const std::uint32_t before = in_order ? edge_ : tail_;
-    if (before != none && append_copy(pieces[before], packet, seq, offset, length)) {
-      if (in_order) move_edge(pieces, before);
-      return true;
+    if (head_ != none) {
+      const std::uint32_t before = in_order ? pieces[head_].edge : pieces[head_].tail;
+      if (before != none && append_copy(pieces[before], packet, seq, offset, length)) {
+        if (in_order) move_edge(pieces, before);
+        return true;
+      }
     }
     const std::uint32_t index = pieces.acquire();
     if (index == Pieces::none) return false;
@@ -59,7 +69,6 @@ class ReceiveQueue {
     piece.seq = seq;
     piece.offset = offset;
     piece.length = length;
-    ++count_;
     link(pieces, index);
     if (in_order) move_edge(pieces, index);
     return true;
@@ -114,43 +123,60 @@ class ReceiveQueue {
   /// bound.
   void link(Pieces& pieces, std::uint32_t index) noexcept {
     ReceivePiece<P>& piece = pieces[index];
-    if (tail_ == none) {
-      head_ = tail_ = index;
-    } else if (pieces[tail_].seq <= piece.seq) {
-      pieces[tail_].next = index;
-      tail_ = index;
-    } else if (piece.seq < pieces[head_].seq) {
+    if (head_ == none) {
+      head_ = piece.tail = index;
+      return;
+    }
+    ReceivePiece<P>& head = pieces[head_];
+    if (piece.seq < head.seq) {
       piece.next = head_;
-      head_ = index;
+      be_head(pieces, index, head);
+    } else if (pieces[head.tail].seq <= piece.seq) {
+      pieces[head.tail].next = index;
+      head.tail = index;
     } else {
-      std::uint32_t before = edge_ != none && pieces[edge_].seq <= piece.seq ? edge_ : head_;
+      std::uint32_t before =
+          head.edge != none && pieces[head.edge].seq <= piece.seq ? head.edge : head_;
       while (pieces[pieces[before].next].seq <= piece.seq) before = pieces[before].next;
       piece.next = pieces[before].next;
       pieces[before].next = index;
     }
+    ++pieces[head_].count;
+  }
+  /// A queue's first piece is another from now on, and knows what the last one did.
+  void be_head(Pieces& pieces, std::uint32_t index, const ReceivePiece<P>& last) noexcept {
+    pieces[index].tail = last.tail;
+    pieces[index].edge = last.edge;
+    pieces[index].count = last.count;
+    head_ = index;
   }
 
   /// The text before the gap goes on to the end of `edge`, or of those behind it that it has
   /// reached.
   void move_edge(Pieces& pieces, std::uint32_t edge) noexcept {
-    edge_ = edge;
+    std::uint32_t last = edge;
     SeqNum end = pieces[edge].seq + pieces[edge].length;
     for (std::uint32_t i = pieces[edge].next; i != none && pieces[i].seq <= end;
          i = pieces[i].next) {
       const SeqNum its_end = pieces[i].seq + pieces[i].length;
       if (its_end < end) continue;
-      edge_ = i;
+      last = i;
       end = its_end;
     }
+    pieces[head_].edge = last;
   }
 
   void pop(Pieces& pieces) noexcept {
-    const std::uint32_t next = pieces[head_].next;
-    if (head_ == edge_) edge_ = none;
-    pieces.release(head_);
-    head_ = next;
-    if (head_ == none) tail_ = none;
-    --count_;
+    const std::uint32_t first = head_;
+    ReceivePiece<P>& piece = pieces[first];
+    if (piece.next == none) {
+      head_ = none;
+    } else {
+      if (piece.edge == first) piece.edge = none;
+      --piece.count;
+      be_head(pieces, piece.next, piece);
+    }
+    pieces.release(first);
   }
 
   /// The packet's text is small, follows that of `last` directly, and fits behind it.
@@ -169,10 +195,7 @@ class ReceiveQueue {
   }
 
   std::uint32_t head_ = none;
-  std::uint32_t tail_ = none;
-  std::uint32_t edge_ = none;  // the piece that the text before the first gap ends with
   SeqNum read_;
-  std::uint16_t count_ = 0;
 };
 
 }  // namespace pollux::pipeline

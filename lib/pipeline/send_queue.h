@@ -27,11 +27,19 @@ struct SendPiece {
   std::uint32_t next = 0xFFFF'FFFF;
   std::uint16_t sum = 0;  // of all of them
   bool summed = false;    // and it is known
+
+  // Of a queue's first piece alone: what the queue has to know while there is any.
+  std::uint16_t owned = 0;    // pieces with an owner
+  std::uint32_t tail = 0;     // the last piece
+  std::uint32_t cursor = 0;   // where the last copy ended, so that sending in order never walks
+  wire::SeqNum base{};        // of this piece's first byte
+  wire::SeqNum cursor_seq{};  // of the cursor's first byte
 };
 
 /// The bytes of one connection from the oldest unacknowledged one on, in the order of their
 /// sequence numbers: a list of pieces in a slab that the whole pipeline shares. Segments are cut
-/// out of it when they are sent, and cut anew when they are sent again.
+/// out of it when they are sent, and cut anew when they are sent again. An empty one, which most
+/// are, is a word: all else lies in the first piece.
 template <packet::Packet P>
 class SendQueue {
  public:
@@ -40,47 +48,46 @@ class SendQueue {
 
   bool empty() const noexcept { return head_ == none; }
 
-  /// The first byte that will be queued has this number (ISS + 1). Only while empty.
-  void start_at(SeqNum seq) noexcept { base_ = seq; }
-
-  /// Queues static bytes; false when the slab is full.
-  bool push(Pieces& pieces, application::StaticSpan bytes) noexcept {
-    if (!push(pieces, P{}, bytes.data, bytes.size)) return false;
-    pieces[tail_].sum = bytes.sum;
-    pieces[tail_].summed = bytes.summed;
+  /// Queues static bytes, the first numbered `seq`, which follows what is queued already; false
+  /// when the slab is full.
+  bool push(Pieces& pieces, SeqNum seq, application::StaticSpan bytes) noexcept {
+    SendPiece<P>* const piece = push_piece(pieces, seq, bytes.data, bytes.size);
+    if (piece == nullptr) return false;
+    piece->sum = bytes.sum;
+    piece->summed = bytes.summed;
     return true;
   }
   /// Queues bytes that lie in `owner`.
-  bool push(Pieces& pieces, P owner, const std::byte* data, std::uint32_t size) noexcept {
-    const std::uint32_t index = pieces.acquire();
-    if (index == Pieces::none) return false;
-    SendPiece<P>& piece = pieces[index];
-    piece.owner = std::move(owner);
-    piece.data = data;
-    piece.size = size;
-    if (tail_ != none) pieces[tail_].next = index;
-    tail_ = index;
-    if (head_ == none) {
-      head_ = cursor_ = index;
-      cursor_seq_ = base_;
-    }
+  bool push(Pieces& pieces, SeqNum seq, P owner, const std::byte* data,
+            std::uint32_t size) noexcept {
+    SendPiece<P>* const piece = push_piece(pieces, seq, data, size);
+    if (piece == nullptr) return false;
+    piece->owner = std::move(owner);
+    ++pieces[head_].owned;
     return true;
+  }
+
+  /// How many packets it owns.
+  std::uint16_t owned(const Pieces& pieces) const noexcept {
+    return head_ == none ? std::uint16_t{0} : pieces[head_].owned;
   }
 
   /// The packet that the last piece owns, for bytes to be added behind it, or null.
   P* tail_owner(Pieces& pieces) noexcept {
-    if (tail_ == none || !pieces[tail_].owner) return nullptr;
-    return &pieces[tail_].owner;
+    if (head_ == none) return nullptr;
+    P& owner = pieces[pieces[head_].tail].owner;
+    return owner ? &owner : nullptr;
   }
   /// n bytes more stand behind the last piece's.
-  void grow_tail(Pieces& pieces, std::uint32_t n) noexcept { pieces[tail_].size += n; }
+  void grow_tail(Pieces& pieces, std::uint32_t n) noexcept { pieces[pieces[head_].tail].size += n; }
 
   /// Copies the bytes from `seq` on to `to`, all of which are queued, and sums them.
   wire::Sum copy(Pieces& pieces, SeqNum seq, std::span<std::byte> to) noexcept {
     // Nearly always they lie in one piece.
-    POLLUX_ASSERT(cursor_ != none);
-    const SendPiece<P>& piece = pieces[cursor_];
-    const auto offset = static_cast<std::uint32_t>(seq - cursor_seq_);
+    POLLUX_ASSERT(head_ != none);
+    const SendPiece<P>& head = pieces[head_];
+    const SendPiece<P>& piece = pieces[head.cursor];
+    const auto offset = static_cast<std::uint32_t>(seq - head.cursor_seq);
     if (piece.summed && offset == 0 && to.size() == piece.size) {
       std::memcpy(to.data(), piece.data, piece.size);
       return wire::Sum::of_partial(piece.sum, piece.size);
@@ -95,50 +102,71 @@ class SendQueue {
     std::uint32_t owned = 0;
     while (head_ != none) {
       const SendPiece<P>& piece = pieces[head_];
-      const SeqNum end = base_ + piece.size;
+      const SeqNum end = piece.base + piece.size;
       if (end > una) break;
       const std::uint32_t next = piece.next;
-      if (cursor_ == head_) {
-        cursor_ = next;
-        cursor_seq_ = end;
+      const std::uint32_t its_own = piece.owner ? 1 : 0;
+      if (next != none) {
+        SendPiece<P>& heir = pieces[next];
+        heir.owned = static_cast<std::uint16_t>(piece.owned - its_own);
+        heir.tail = piece.tail;
+        heir.base = end;
+        heir.cursor = piece.cursor == head_ ? next : piece.cursor;
+        heir.cursor_seq = piece.cursor == head_ ? end : piece.cursor_seq;
       }
-      if (piece.owner) ++owned;
+      owned += its_own;
       pieces.release(head_);
-      base_ = end;
       head_ = next;
     }
-    if (head_ == none) tail_ = cursor_ = none;
     return owned;
   }
 
   /// Lets go of everything; returns how many packets there were.
   std::uint32_t clear(Pieces& pieces) noexcept {
-    std::uint32_t owned = 0;
+    const std::uint32_t had = owned(pieces);
     while (head_ != none) {
       const std::uint32_t next = pieces[head_].next;
-      if (pieces[head_].owner) ++owned;
       pieces.release(head_);
       head_ = next;
     }
-    tail_ = cursor_ = none;
-    return owned;
+    return had;
   }
 
  private:
+  /// A piece without an owner at the end, or null when the slab is full.
+  SendPiece<P>* push_piece(Pieces& pieces, SeqNum seq, const std::byte* data,
+                           std::uint32_t size) noexcept {
+    const std::uint32_t index = pieces.acquire();
+    if (index == Pieces::none) return nullptr;
+    SendPiece<P>& piece = pieces[index];
+    piece.data = data;
+    piece.size = size;
+    if (head_ == none) {
+      head_ = piece.tail = piece.cursor = index;
+      piece.base = piece.cursor_seq = seq;
+    } else {
+      SendPiece<P>& head = pieces[head_];
+      pieces[head.tail].next = index;
+      head.tail = index;
+    }
+    return &piece;
+  }
+
   [[gnu::noinline]] wire::Sum copy_pieces(Pieces& pieces, SeqNum seq,
                                           std::span<std::byte> to) noexcept {
-    if (seq < cursor_seq_) {
-      cursor_ = head_;
-      cursor_seq_ = base_;
+    SendPiece<P>& head = pieces[head_];
+    if (seq < head.cursor_seq) {
+      head.cursor = head_;
+      head.cursor_seq = head.base;
     }
     wire::Sum sum;
     while (!to.empty()) {
-      POLLUX_ASSERT(cursor_ != none);
-      const SendPiece<P>& piece = pieces[cursor_];
-      const std::uint32_t offset = static_cast<std::uint32_t>(seq - cursor_seq_);
+      POLLUX_ASSERT(head.cursor != none);
+      const SendPiece<P>& piece = pieces[head.cursor];
+      const std::uint32_t offset = static_cast<std::uint32_t>(seq - head.cursor_seq);
       if (offset >= piece.size) {
-        cursor_seq_ += piece.size;
-        cursor_ = piece.next;
+        head.cursor_seq += piece.size;
+        head.cursor = piece.next;
         continue;
       }
       const std::size_t n = std::min<std::size_t>(piece.size - offset, to.size());
@@ -150,10 +178,6 @@ class SendQueue {
   }
 
   std::uint32_t head_ = none;
-  std::uint32_t tail_ = none;
-  std::uint32_t cursor_ = none;  // where the last copy ended, so that sending in order never walks
-  SeqNum base_;                  // of the head's first byte
-  SeqNum cursor_seq_;            // of the cursor's first byte
 };
 
 }  // namespace pollux::pipeline

@@ -10,8 +10,8 @@ namespace pollux::pipeline {
 /// Puts a connection at the end of the ready list, which application_in() walks and tcp_out()
 /// empties, unless it is there.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::make_ready(Connection& c, std::uint16_t news) noexcept {
-  c.pending = static_cast<std::uint16_t>(c.pending | news);
+void Pipeline<D, A>::make_ready(Connection& c, std::uint8_t news) noexcept {
+  c.pending = static_cast<std::uint8_t>(c.pending | news);
   if (c.ready) return;
   c.ready = true;
   c.next_ready = none;
@@ -36,7 +36,7 @@ void Pipeline<D, A>::tcp_out() noexcept {
     c.ready = false;
     bool blocked = false;
     if ((c.pending & pending::send) != 0) {
-      c.pending = static_cast<std::uint16_t>(c.pending & ~pending::send);
+      c.pending = static_cast<std::uint8_t>(c.pending & ~pending::send);
       blocked = !send_all(c);
     }
     if (blocked) {
@@ -128,7 +128,7 @@ void Pipeline<D, A>::release(Connection& c) noexcept {
   if (c.in_wheel) wheel_.cancel(index);
   if (c.fast_open) fast_open_over(c);
   orphans_ -= c.closing;
-  give_back(c, c.send.clear(send_pieces_));
+  owned_packets_ -= c.send.clear(send_pieces_);
   c.receive.clear(receive_pieces_);
   tcp::release(c.tcb, flights_);
   profiles_.leave(c.profile);
@@ -137,7 +137,7 @@ void Pipeline<D, A>::release(Connection& c) noexcept {
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::leave_table(Connection& c) noexcept {
-  const std::uint64_t hash = c.hash;
+  const std::uint64_t hash = tcp::hash(c.tuple, table_key_);
   const tcp::EntryId id = entry_id(c);
   c.detached = true;
   note_change(hash);
@@ -313,13 +313,6 @@ inline bool Pipeline<D, A>::finish_segment(Packet& packet, std::span<std::byte> 
   }
   counters_.count(Event::tcp_segments_sent);
   return transmit_.send(packet, tuple.remote, now_);
-}
-
-/// A connection's queues begin where its numbers do, and its segments fit the path.
-template <link::Device D, application::Application A>
-void Pipeline<D, A>::start_queues(Connection& c) noexcept {
-  c.send.start_at(c.tcb.iss + 1);
-  fit_path(c);
 }
 
 /// Its MSS is what both ends have said: segments are to be no longer than the path takes, either.

@@ -260,11 +260,11 @@ bool Pipeline<D, A>::has_room_for_text(const Connection& c,
   // Text past a gap has a bound, and leaves a quarter to those who wait for what comes next: were
   // it all taken by text past gaps, no gap could be filled.
   if (c.tcb.rcv_nxt < segment.seq) {
-    return c.receive.pieces() < max_pieces_past_gap && free > all / 4;
+    return c.receive.count(receive_pieces_) < max_pieces_past_gap && free > all / 4;
   }
   // The next expected byte is always welcome to a reader who has read all before it. One who has
   // not has a share, as long as memory is short.
-  return c.tcb.unread == 0 || c.receive.pieces() <= share_of(free, all);
+  return c.tcb.unread == 0 || c.receive.count(receive_pieces_) <= share_of(free, all);
 }
 
 /// Carries out what a call of the state machine has said.
@@ -277,7 +277,7 @@ void Pipeline<D, A>::apply(Connection& c, const tcp::Verdict& verdict) noexcept 
 template <link::Device D, application::Application A>
 POLLUX_INLINE inline void Pipeline<D, A>::apply_here(Connection& c,
                                                      const tcp::Verdict& verdict) noexcept {
-  std::uint16_t news = verdict.bits() & pending::said;
+  auto news = static_cast<std::uint8_t>(verdict.bits() & pending::said);
   if (verdict.established) {
     counters_.count(Event::tcp_established);
     if (c.active) fit_path(c);  // the peer's MSS is known only now
@@ -289,7 +289,7 @@ POLLUX_INLINE inline void Pipeline<D, A>::apply_here(Connection& c,
     }
   }
   if (verdict.acknowledged) {
-    give_back(c, c.send.release(send_pieces_, c.tcb.snd_una));
+    owned_packets_ -= c.send.release(send_pieces_, c.tcb.snd_una);
     if (c.wants_room && room_in_send_queue(c) >= tcp_config(c).send_buffer / 4) {
       // Forgotten here, not when it is told: an earlier callback may use the room up again first.
       c.wants_room = false;
