@@ -1,8 +1,9 @@
 """HTTP as the tests speak it: one connection, one request, one reply."""
 
 import hashlib
+import os
 
-from lab import in_threads
+import lab
 
 
 def receive_reply(connection):
@@ -60,8 +61,35 @@ def fetch(namespace, address, count, workers=10, port=80):
                 wrong.append(f"{type(error).__name__}: {error}")
 
     shares = [count // workers + (i < count % workers) for i in range(workers)]
-    in_threads([lambda share=share: work(share) for share in shares])
+    lab.in_threads([lambda share=share: work(share) for share in shares])
     return wrong
+
+
+def curl_many(namespace, url, count, *options):
+    """One curl, `count` requests with a connection each; what went wrong, if anything did."""
+    line = "%{http_code} %{num_connects} %{size_download}\n"
+    code, out, err = namespace.run(lab.tool("curl"), "-sS", "--no-progress-meter",
+                                   "-H", "Connection: close", "-m", "60", "-o", "/dev/null",
+                                   "-w", line, *options, f"{url}/[1-{count}]", within=90)
+    wrong = [said for said in out.splitlines() if said != "200 1 128"]
+    if code != 0 or len(out.splitlines()) != count:
+        wrong.append(f"curl: exit code {code}, {len(out.splitlines())} replies of {count}")
+    return wrong + err.splitlines()
+
+
+def curl_large(namespace, url, size, path):
+    """GET /bytes/`size`, kept in the file for a moment; what went wrong, if anything did."""
+    code, _, err = namespace.run(lab.tool("curl"), "-sS", "-m", "90", "-o", path,
+                                 f"{url}/bytes/{size}", within=95)
+    if code != 0:
+        return f"curl: exit code {code}: {err}"
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    got = os.path.getsize(path)
+    os.unlink(path)
+    return "" if digest.hexdigest() == pattern_hash(size) else f"{got} bytes are not those of {size}"
 
 
 def pattern_hash(size):

@@ -382,9 +382,9 @@ def answers(namespace, address, port=80):
         return False
 
 
-def premade_tap(namespace, name, address):
-    """A tap with an address before anybody opens it."""
-    namespace.must("ip", "tuntap", "add", "dev", name, "mode", "tap", "multi_queue")
+def premade_tap(namespace, name, address, queues=("multi_queue",)):
+    """A tap with an address before anybody opens it, who must want `queues`, too."""
+    namespace.must("ip", "tuntap", "add", "dev", name, "mode", "tap", *queues)
     namespace.must("ip", "addr", "add", address, "dev", name)
     namespace.must("ip", "link", "set", name, "up")
 

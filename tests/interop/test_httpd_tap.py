@@ -35,14 +35,7 @@ class Curl(Httpd):
         self.curl = lab.tool("curl")
 
     def many(self, count, *options):
-        """One curl process, `count` requests, a connection each."""
-        line = "%{http_code} %{num_connects} %{size_download}\n"
-        code, out, err = self.ns.run(self.curl, "-sS", "--no-progress-meter",
-                                     "-H", "Connection: close", "-m", "60",
-                                     "-o", "/dev/null", "-w", line, *options,
-                                     f"{URL}/[1-{count}]", within=90)
-        self.assertEqual((code, err), (0, ""))
-        self.assertEqual(out.splitlines(), ["200 1 128"] * count)
+        self.assertEqual(exchange.curl_many(self.ns, URL, count, *options), [])
 
     def test_a_thousand_requests_in_sequence(self):
         self.many(1000)
@@ -72,16 +65,7 @@ class Curl(Httpd):
 
     def test_large_body_arrives_whole(self):
         size = 100 * MIB
-        curl = self.process(self.curl, "-sS", "-m", "90", "-o", self.path("large"),
-                            f"{URL}/bytes/{size}", namespace=self.ns)
-        self.assertEqual(curl.wait(95), 0, curl.story())
-        self.addCleanup(os.unlink, self.path("large"))
-        self.assertEqual(os.path.getsize(self.path("large")), size)
-        digest = hashlib.sha256()
-        with open(self.path("large"), "rb") as file:
-            while block := file.read(MIB):
-                digest.update(block)
-        self.assertEqual(digest.hexdigest(), exchange.pattern_hash(size))
+        self.assertEqual(exchange.curl_large(self.ns, URL, size, self.path("large")), "")
 
     def test_large_echo_comes_back_identical(self):
         content = os.urandom(64 * MIB)
@@ -104,15 +88,10 @@ class Segmentation(lab.Case):
 
     def test_what_is_cut_arrives_whole_and_was_cut(self):
         ns = self.namespace()
-        curl = lab.tool("curl")
         httpd = lab.start_httpd_on_tap(self, ns, "--tso", "on", "--json", self.path("summary"))
         self.assertIn("TCP segmentation", httpd.out)
         size = 50 * MIB
-        code, _, err = ns.run(curl, "-sS", "-m", "90", "-o", self.path("cut"),
-                              f"{URL}/bytes/{size}", within=95)
-        self.assertEqual((code, err), (0, ""))
-        with open(self.path("cut"), "rb") as file:
-            self.assertEqual(hashlib.sha256(file.read()).hexdigest(), exchange.pattern_hash(size))
+        self.assertEqual(exchange.curl_large(ns, URL, size, self.path("cut")), "")
         httpd.stop()
         summary = lab.json_of(self.path("summary"))
         self.assertIn("TCP segmentation", summary["environment"]["offloads"])
