@@ -89,7 +89,9 @@ def curl_large(namespace, url, size, path):
             digest.update(block)
     got = os.path.getsize(path)
     os.unlink(path)
-    return "" if digest.hexdigest() == pattern_hash(size) else f"{got} bytes are not those of {size}"
+    if digest.hexdigest() != pattern_hash(size):
+        return f"{got} bytes came, which are not the {size} that were asked for"
+    return ""
 
 
 def pattern_hash(size):

@@ -1,0 +1,150 @@
+"""A virtual machine that a test boots, and speaks to over a serial line as to a shell."""
+
+import json
+import re
+import shlex
+import socket
+import time
+
+import image
+import lab
+
+# QEMU translates the guest's instructions; what takes longer than this hangs.
+PATIENCE = 60.0
+# The second line saves half of the time that booting takes.
+KERNEL = ("console=ttyS0 quiet panic=-1 hugepages=160 "
+          "init_on_alloc=0 cryptomgr.notests mitigations=off")
+
+
+class Guest:
+    """Runs until power_off(), or until the test ends; `devices` are QEMU's words for what it has.
+
+    The processor is QEMU's translator, which is the same everywhere: KVM is not, and where machines
+    are nested it may be there and boot no kernel.
+    """
+
+    def __init__(self, case, devices, name="guest", namespace=None, cores=2, iommu=False):
+        files = image.make()
+        self._console = case.path(f"{name}.console")
+        line = case.path(f"{name}.serial")
+        machine, words, extra = "q35", KERNEL, []
+        if iommu:
+            machine += ",kernel-irqchip=split"
+            words += " intel_iommu=on"
+            extra = ["-device", "intel-iommu,intremap=on"]
+        begun = time.monotonic()
+        self._qemu = case.process(
+            lab.tool("qemu-system-x86_64", "qemu-system-x86"), "-nodefaults", "-no-user-config",
+            "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi", "-cpu", "max",
+            "-M", machine, "-smp", str(cores), "-m", "768", *extra,
+            "-serial", f"file:{self._console}",
+            "-chardev", f"socket,id=line,path={line},server=on,wait=off", "-serial", "chardev:line",
+            "-kernel", files.kernel, "-initrd", files.initramfs, "-append", words, *devices,
+            namespace=namespace)
+        self._line = socket.socket(socket.AF_UNIX)
+        case.addCleanup(self._line.close)
+        self._qemu.until(lambda: self._line.connect_ex(line) == 0, "QEMU's socket")
+        self._line.settimeout(1.0)
+        self._heard = b""
+        self._hear(rb"booted\n", "the guest boots", PATIENCE)
+        print(f"{name}: booted in {time.monotonic() - begun:.1f} s", flush=True)
+
+    def story(self):
+        try:
+            with open(self._console, encoding="utf-8", errors="replace") as file:
+                console = file.read()
+        except OSError:
+            console = ""
+        return f"{self._qemu.story()}\nconsole:\n{console}\nsaid last: {self._heard[-2000:]!r}"
+
+    def _hear(self, pattern, what, within):
+        """What the guest says up to the pattern; the match."""
+        end = time.monotonic() + within
+        while True:
+            found = re.search(pattern, self._heard)
+            if found:
+                self._heard = self._heard[found.end():]
+                return found
+            if time.monotonic() > end or not self._qemu.alive():
+                raise AssertionError(f"not within {within:.0f} s: {what}\n{self.story()}")
+            try:
+                self._heard += self._line.recv(1 << 16)
+            except TimeoutError:
+                pass
+
+    def run(self, command, within=PATIENCE):
+        """A command of the shell: its exit code and what it says."""
+        text = f"{{ {command}\n}} </dev/null 2>&1; printf '\\n@@%d\\n' $?\n"
+        self._line.sendall(text.encode())
+        found = self._hear(rb"(?s)\A(.*?)\n@@(\d+)\n", command, within)
+        return int(found.group(2)), found.group(1).decode(errors="replace")
+
+    def must(self, command, **kwargs):
+        code, out = self.run(command, **kwargs)
+        if code != 0:
+            raise AssertionError(f"{command}: exit code {code}\n{out}\n{self.story()}")
+        return out
+
+    def start(self, *argv):
+        """A program that runs beside what is asked."""
+        return GuestProcess(self, argv)
+
+    def json(self, path):
+        return json.loads(self.must(f"cat {path}"))
+
+    def give_to(self, driver, card):
+        """Takes the card from the guest's kernel, as a user does."""
+        self.must(f"modprobe {driver}")
+        said = self.must(f"pollux-doctor bind {card} --driver {driver}")
+        if f"-> {driver}" not in said:
+            raise AssertionError(said)
+
+    def power_off(self):
+        """As an administrator does; an error where the guest does not end so."""
+        self._line.sendall(b"poweroff -f\n")
+        code = self._qemu.wait(PATIENCE)
+        if code != 0 or "Power down" not in self.story():
+            raise AssertionError(f"no clean power-off\n{self.story()}")
+
+
+class GuestProcess:
+    """A program in a guest; what it prints can be read while it runs."""
+
+    def __init__(self, guest, argv):
+        self._guest = guest
+        self._argv = argv
+        self._file = guest.must("mktemp -u /tmp/out.XXXXXX").strip()
+        words = " ".join(shlex.quote(word) for word in argv)
+        self._pid = int(guest.must(f"{words} >{self._file} 2>{self._file}.err & echo $!"))
+
+    @property
+    def out(self):
+        return self._guest.must(f"cat {self._file}")
+
+    @property
+    def err(self):
+        return self._guest.must(f"cat {self._file}.err")
+
+    def story(self):
+        return f"{' '.join(self._argv)}\n{self.out}{self.err}\n{self._guest.story()}"
+
+    def alive(self):
+        return self._guest.run(f"kill -0 {self._pid}")[0] == 0
+
+    def until(self, condition, what, within=PATIENCE):
+        """Like eventually(), but does not wait for a program that has gone."""
+        def look():
+            value = condition()
+            if not value and not self.alive():
+                raise AssertionError(f"it ended before: {what}\n{self.story()}")
+            return value
+        return lab.eventually(look, what, within)
+
+    def stop(self, within=PATIENCE):
+        """Asks it to end; its exit code."""
+        self._guest.run(f"kill {self._pid}")
+        return self.wait(within)
+
+    def wait(self, within=PATIENCE):
+        """Its exit code, when it ends by itself."""
+        return self._guest.run(f"wait {self._pid}", within)[0]

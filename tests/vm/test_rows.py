@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""The programs in virtual machines, on DPDK's drivers for PCI devices: a test a row.
+
+A row boots once, since booting takes longer than all that it looks at.
+"""
+
+import exchange
+import guest
+import image
+import lab
+import runner
+
+SERVER = "10.0.0.1"
+URL = f"http://{SERVER}"
+CARD = "0000:00:04.0"
+CONNECTIONS = 2_000
+LARGE = 20 << 20
+# A start takes as long as the memory that it fills.
+SMALL = ("--connections", "5000", "--stats-interval", "0")
+
+
+class Kernel(lab.Case):
+    """pollux-httpd in a guest; the host's kernel is its peer, over a tap."""
+
+    def boot(self, device):
+        self.ns = self.namespace()
+        lab.premade_tap(self.ns, "vm0", "10.0.0.2/24", queues=())
+        return guest.Guest(self, ["-netdev", "tap,id=n0,ifname=vm0,script=no,downscript=no",
+                                  "-device", f"{device},netdev=n0,addr=04.0"], namespace=self.ns)
+
+    def exchange(self, machine, driver):
+        """All that a row looks at; the responder's summary."""
+        machine.give_to(driver, CARD)
+        report = machine.must("pollux-doctor")
+        self.assertRegex(report, rf"OK +card {CARD}: .* by {driver}: --device pci:{CARD}")
+        httpd = machine.start("pollux-httpd", "--device", f"pci:{CARD}", "--address",
+                              f"{SERVER}/24", "--cores", "1", "--json", "/tmp/summary", *SMALL)
+        httpd.until(lambda: "memory:" in httpd.out, "the banner of pollux-httpd")
+        print(httpd.out)
+        httpd.until(lambda: lab.answers(self.ns, SERVER), "an answer")
+        self.assertEqual(exchange.curl_many(self.ns, URL, CONNECTIONS, "--parallel",
+                                            "--parallel-max", "20"), [])
+        self.assertEqual(exchange.curl_large(self.ns, URL, LARGE, self.path("large")), "")
+        self.assertIn(" 5 received", self.ns.must("ping", "-c", "5", "-i", "0.1", SERVER))
+        self.assertEqual((httpd.stop(), httpd.err), (0, ""), httpd.story())
+        summary = machine.json("/tmp/summary")
+        self.assert_sums(summary)
+        self.assertEqual(summary["connections"]["failed"], 0, summary["connections"])
+        self.assertGreater(summary["connections"]["completed"], CONNECTIONS)
+        self.assertTrue(summary["memory"]["huge_pages"])
+        machine.power_off()
+        return summary
+
+    def test_virtio(self):
+        machine = self.boot("virtio-net-pci,disable-legacy=on")
+        machine.must("modprobe virtio_pci && modprobe virtio_net")
+        self.exchange(machine, "uio_pci_generic")
+
+
+def needs():
+    lab.tool("qemu-system-x86_64", "qemu-system-x86")
+    lab.need_tun()
+    image.make()
+
+
+if __name__ == "__main__":
+    runner.main(needs)
