@@ -95,6 +95,8 @@ class Guest:
     def give_to(self, driver, card):
         """Takes the card from the guest's kernel, as a user does."""
         self.must(f"modprobe {driver}")
+        if driver == "vfio-pci":
+            self.must("modprobe vfio_iommu_type1")  # as other modprobes do by themselves
         said = self.must(f"pollux-doctor bind {card} --driver {driver}")
         if f"-> {driver}" not in said:
             raise AssertionError(said)

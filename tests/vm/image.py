@@ -157,11 +157,11 @@ def _drivers():
 
 def _fill(root, modules):
     """The guest's files."""
-    for name in ("dev", "proc", "sys", "tmp", "run", "etc", "usr/bin", "usr/sbin", "usr/lib",
-                 "usr/lib64"):
+    for name in ("dev", "proc", "sys", "tmp", "run", "usr/bin", "usr/lib", "usr/lib64"):
         os.makedirs(os.path.join(root, name))
-    for name in ("bin", "sbin", "lib", "lib64"):
-        os.symlink(os.path.join("usr", name), os.path.join(root, name))
+    # The kernel calls /sbin/modprobe, the loader looks into /lib64.
+    for name, target in (("bin", "bin"), ("sbin", "bin"), ("lib", "lib"), ("lib64", "lib64")):
+        os.symlink(os.path.join("usr", target), os.path.join(root, name))
     busybox = lab.tool("busybox")
     shutil.copy(busybox, os.path.join(root, "bin", "busybox"))
     for name in lab.must(busybox, "--list").split():

@@ -22,11 +22,12 @@ SMALL = ("--connections", "5000", "--stats-interval", "0")
 class Kernel(lab.Case):
     """pollux-httpd in a guest; the host's kernel is its peer, over a tap."""
 
-    def boot(self, device):
+    def boot(self, device, **kwargs):
         self.ns = self.namespace()
         lab.premade_tap(self.ns, "vm0", "10.0.0.2/24", queues=())
         return guest.Guest(self, ["-netdev", "tap,id=n0,ifname=vm0,script=no,downscript=no",
-                                  "-device", f"{device},netdev=n0,addr=04.0"], namespace=self.ns)
+                                  "-device", f"{device},netdev=n0,addr=04.0"],
+                           namespace=self.ns, **kwargs)
 
     def exchange(self, machine, driver):
         """All that a row looks at; the responder's summary."""
@@ -48,13 +49,44 @@ class Kernel(lab.Case):
         self.assertEqual(summary["connections"]["failed"], 0, summary["connections"])
         self.assertGreater(summary["connections"]["completed"], CONNECTIONS)
         self.assertTrue(summary["memory"]["huge_pages"])
+        return summary
+
+    def row(self, device, driver, **kwargs):
+        machine = self.boot(device, **kwargs)
+        summary = self.exchange(machine, driver)
         machine.power_off()
         return summary
 
     def test_virtio(self):
+        """The guest's kernel has the card before and after."""
         machine = self.boot("virtio-net-pci,disable-legacy=on")
-        machine.must("modprobe virtio_pci && modprobe virtio_net")
+        machine.must("modprobe virtio_pci && modprobe virtio_net && ip link show eth0")
         self.exchange(machine, "uio_pci_generic")
+        self.assertIn("uio_pci_generic -> virtio-pci",
+                      machine.must(f"pollux-doctor unbind {CARD}"))
+        machine.must("ip addr add 10.0.0.3/24 dev eth0 && ip link set eth0 up")
+        machine.must("ping -c 1 -W 10 10.0.0.2")
+        machine.power_off()
+
+    def test_virtio_vfio(self):
+        self.row("virtio-net-pci,disable-legacy=on,iommu_platform=on", "vfio-pci", iommu=True)
+
+    def test_virtio_legacy(self):
+        self.row("virtio-net-pci,disable-modern=on", "uio_pci_generic")
+
+    def test_e1000(self):
+        self.row("e1000", "uio_pci_generic")
+
+    def test_e1000e(self):
+        self.row("e1000e", "uio_pci_generic")
+
+    def test_e1000e_vfio(self):
+        self.row("e1000e", "vfio-pci", iommu=True)
+
+    def test_vmxnet3(self):
+        summary = self.row("vmxnet3", "uio_pci_generic")
+        self.assertIn("TCP segmentation", summary["environment"]["offloads"])
+        self.assertGreater(summary["events"]["tcp_uncut_sent"], 100)
 
 
 def needs():
