@@ -219,37 +219,41 @@ Status check_tap(const DeviceSpec& spec) {
   return std::monostate{};
 }
 
+std::string pci_folder(const DeviceSpec& spec) { return "/sys/bus/pci/devices/" + spec.target; }
+
+/// The last part of what a link of sysfs leads to; empty where there is none.
+std::string name_of_link(const std::string& path) {
+  std::array<char, PATH_MAX> link;
+  const ssize_t size = readlink(path.c_str(), link.data(), link.size());
+  if (size <= 0) return {};
+  const std::string_view target(link.data(), static_cast<std::size_t>(size));
+  return std::string(target.substr(target.rfind('/') + 1));
+}
+
 /// vfio lends a card to who may open the file of its IOMMU group.
 Status check_vfio(const DeviceSpec& spec, const std::string& device) {
-  std::array<char, PATH_MAX> link;
-  const ssize_t size = readlink((device + "/iommu_group").c_str(), link.data(), link.size());
-  if (size <= 0) return std::monostate{};  // the driver will say
-  const std::string_view group(link.data(), static_cast<std::size_t>(size));
-  const std::string file = "/dev/vfio/" + std::string(group.substr(group.rfind('/') + 1));
+  const std::string group = name_of_link(device + "/iommu_group");
+  if (group.empty()) return std::monostate{};  // the driver will say
+  const std::string file = "/dev/vfio/" + group;
   if (access(file.c_str(), R_OK | W_OK) == 0 || errno != EACCES) return std::monostate{};
   return lacking(spec, file + " cannot be opened (" + std::strerror(EACCES) + ")",
                  "as root: chown " + std::to_string(geteuid()) + " " + file);
 }
 
 Status check_pci(const DeviceSpec& spec) {
-  const std::string device = "/sys/bus/pci/devices/" + spec.target;
+  const std::string device = pci_folder(spec);
   if (access(device.c_str(), F_OK) != 0) {
     return lacking(spec, "there is no such PCI device", "an address that `lspci -D` lists");
   }
-  std::array<char, PATH_MAX> link;
-  const ssize_t size = readlink((device + "/driver").c_str(), link.data(), link.size());
-  std::string_view driver;
-  if (size > 0) driver = {link.data(), static_cast<std::size_t>(size)};
-  driver.remove_prefix(driver.rfind('/') == std::string_view::npos ? 0 : driver.rfind('/') + 1);
+  const std::string driver = name_of_link(device + "/driver");
   // Mellanox's stay with the kernel's driver; all others must have been handed to user space.
   constexpr std::array<std::string_view, 6> fit{"vfio-pci",  "igb_uio",   "uio_pci_generic",
                                                 "mlx4_core", "mlx5_core", "mana"};
   if (driver == "vfio-pci") return check_vfio(spec, device);
   if (std::find(fit.begin(), fit.end(), driver) != fit.end()) return std::monostate{};
   return lacking(spec,
-                 driver.empty()
-                     ? "no driver is bound to it"
-                     : "it is in the hands of the kernel's driver " + std::string(driver),
+                 driver.empty() ? "no driver is bound to it"
+                                : "it is in the hands of the kernel's driver " + driver,
                  "pollux-doctor bind " + spec.target);
 }
 
@@ -349,6 +353,19 @@ Status check_machine(const DeviceSpec& spec) {
       return std::monostate{};
   }
   return std::monostate{};
+}
+
+Status check_memory(const DeviceSpec& spec, bool huge_pages, std::string_view reason) {
+  if (spec.kind != Kind::pci || huge_pages) return std::monostate{};
+  const std::string driver = name_of_link(pci_folder(spec) + "/driver");
+  if (driver != "uio_pci_generic" && driver != "igb_uio") return std::monostate{};
+  constexpr std::string_view remedy = "; try: ";
+  const std::size_t end = reason.find(remedy);
+  return lacking(
+      spec,
+      driver + " gives it physical addresses, which only huge pages have (" +
+          std::string(reason.substr(0, end)) + ")",
+      end == reason.npos ? "without --no-huge" : std::string(reason.substr(end + remedy.size())));
 }
 
 Role resolved_role(const DeviceSpec& spec) {

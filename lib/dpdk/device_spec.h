@@ -43,6 +43,11 @@ std::string other_side(const DeviceSpec& spec);
 /// interface, the bus address. Removes the socket file of a server that is no more.
 Status check_machine(const DeviceSpec& spec);
 
+/// Whether the device can do with the memory that EAL was started with; `reason` is why that is in
+/// huge pages or not. A card that no IOMMU translates for gets physical addresses, and ordinary
+/// pages have none that stay.
+Status check_memory(const DeviceSpec& spec, bool huge_pages, std::string_view reason);
+
 /// What DPDK has to know of a device besides its name.
 struct DevargsOptions {
   /// Makes the device's name unique in the process: net_tap0, net_tap1, ...

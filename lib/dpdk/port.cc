@@ -148,6 +148,9 @@ Status Port::State::open() {
 Status Port::State::attach() {
   eal->log().forget();
   if (const Status present = check_machine(spec); !present) return present.error();
+  if (const Status fits = check_memory(spec, eal->huge_pages(), eal->memory_reason()); !fits) {
+    return fits.error();
+  }
   if (spec.kind == Kind::vdev) {
     if (const Status readable = check_devargs(*eal, spec); !readable) return readable.error();
   }

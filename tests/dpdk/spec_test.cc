@@ -50,6 +50,12 @@ TEST(DeviceSpec, EveryFormIsUnderstood) {
   }
 }
 
+TEST(DeviceSpec, OnlyWhatNeedsPhysicalAddressesMindsOrdinaryPages) {
+  for (const char* const text : {"tap:x0", "memif:/run/m.sock", "pci:0000:ff:1f.7"}) {
+    EXPECT_TRUE(check_memory(*DeviceSpec::parse(text), false, "--no-huge")) << text;
+  }
+}
+
 TEST(DeviceSpec, ErrorsNameTheWrongPart) {
   const struct {
     std::string text;

@@ -12,7 +12,7 @@ import lab
 # QEMU translates the guest's instructions; what takes longer than this hangs.
 PATIENCE = 60.0
 # The second line saves half of the time that booting takes.
-KERNEL = ("console=ttyS0 quiet panic=-1 hugepages=160 "
+KERNEL = ("console=ttyS0 quiet panic=-1 "
           "init_on_alloc=0 cryptomgr.notests mitigations=off")
 
 
@@ -23,11 +23,12 @@ class Guest:
     are nested it may be there and boot no kernel.
     """
 
-    def __init__(self, case, devices, name="guest", namespace=None, cores=2, iommu=False):
+    def __init__(self, case, devices, name="guest", namespace=None, cores=2, pages=160,
+                 iommu=False):
         files = image.make()
         self._console = case.path(f"{name}.console")
         line = case.path(f"{name}.serial")
-        machine, words, extra = "q35", KERNEL, []
+        machine, words, extra = "q35", f"{KERNEL} hugepages={pages}", []
         if iommu:
             machine += ",kernel-irqchip=split"
             words += " intel_iommu=on"
@@ -36,7 +37,7 @@ class Guest:
         self._qemu = case.process(
             lab.tool("qemu-system-x86_64", "qemu-system-x86"), "-nodefaults", "-no-user-config",
             "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi", "-cpu", "max",
-            "-M", machine, "-smp", str(cores), "-m", "768", *extra,
+            "-M", machine, "-smp", str(cores), "-m", str(448 + 2 * pages), *extra,
             "-serial", f"file:{self._console}",
             "-chardev", f"socket,id=line,path={line},server=on,wait=off", "-serial", "chardev:line",
             "-kernel", files.kernel, "-initrd", files.initramfs, "-append", words, *devices,

@@ -51,6 +51,18 @@ class Kernel(lab.Case):
         self.assertTrue(summary["memory"]["huge_pages"])
         return summary
 
+    def without_huge_pages(self, machine):
+        """A driver of the kernel's that does not translate addresses; too few pages, and none."""
+        httpd = f"pollux-httpd --device pci:{CARD} --address {SERVER}/24"
+        machine.must("pollux-doctor hugepages release --node 0 --size 2M --count 150")
+        code, said = machine.run(httpd)
+        self.assertEqual(code, 3)
+        self.assertRegex(said, r"\Aerror: .*physical addresses.* 20 MiB .* are needed\); try: "
+                         r"pollux-doctor hugepages reserve .* --count \d+\n\Z")
+        code, said = machine.run(f"{httpd} --no-huge")
+        self.assertEqual(code, 3)
+        self.assertRegex(said, r"physical addresses.*\(--no-huge\); try: without --no-huge\n\Z")
+
     def row(self, device, driver, **kwargs):
         machine = self.boot(device, **kwargs)
         summary = self.exchange(machine, driver)
@@ -62,6 +74,7 @@ class Kernel(lab.Case):
         machine = self.boot("virtio-net-pci,disable-legacy=on")
         machine.must("modprobe virtio_pci && modprobe virtio_net && ip link show eth0")
         self.exchange(machine, "uio_pci_generic")
+        self.without_huge_pages(machine)
         self.assertIn("uio_pci_generic -> virtio-pci",
                       machine.must(f"pollux-doctor unbind {CARD}"))
         machine.must("ip addr add 10.0.0.3/24 dev eth0 && ip link set eth0 up")
