@@ -23,6 +23,10 @@ bool believed(std::string_view driver) {
          believed_drivers.end();
 }
 
+/// A virtio card's checksums are its host's affair, which leaves them out; how it spreads flows is
+/// as of a card.
+bool spreads(std::string_view driver) { return believed(driver) || driver == "net_virtio"; }
+
 constexpr std::uint64_t spread_types =
     RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
 
@@ -127,7 +131,7 @@ Offloads choose_offloads(const rte_eth_dev_info& info, DeviceSpec::Kind kind,
   }
   if (options.segmentation.value_or(card)) choose_segmentation(info, buffer_bytes, out, conf);
   if (options.merging) choose_merging(info, kind, out, conf);
-  if (card) choose_spreading(info, options, out, conf);
+  if (options.believing || spreads(info.driver_name)) choose_spreading(info, options, out, conf);
   return out;
 }
 

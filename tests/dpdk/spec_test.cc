@@ -176,6 +176,20 @@ TEST(Offloads, OfOthersOnlyWhatIsAskedFor) {
   EXPECT_EQ(chosen(told_by("net_tap"), {.segmentation = true}, conf).mtu_margin, 18u);
 }
 
+TEST(Offloads, AVirtioCardSpreadsFlowsWhereItsHostDoes) {
+  rte_eth_conf conf{};
+  rte_eth_dev_info info = told_by("net_virtio");
+  const PortOptions four{.queues = 4, .spread_flows = true};
+  EXPECT_EQ(chosen(info, four, conf).to_string(), "none");
+  EXPECT_EQ(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_NONE);
+  info.flow_type_rss_offloads = RTE_ETH_RSS_NONFRAG_IPV4_TCP;
+  info.hash_key_size = 40;
+  const Offloads spread = chosen(info, four, conf);
+  EXPECT_EQ(spread.to_string(), "flow spreading") << "its checksums are its host's affair";
+  EXPECT_EQ(spread.spreading_key, rss_key(40));
+  EXPECT_EQ(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_RSS);
+}
+
 TEST(Offloads, ALongPacketHasNoMoreBuffersThanTheDeviceTakes) {
   rte_eth_conf conf{};
   rte_eth_dev_info info = told_by("net_ixgbe");

@@ -22,25 +22,26 @@ SMALL = ("--connections", "5000", "--stats-interval", "0")
 class Kernel(lab.Case):
     """pollux-httpd in a guest; the host's kernel is its peer, over a tap."""
 
-    def boot(self, device, **kwargs):
+    def boot(self, device, queues=1, **kwargs):
         self.ns = self.namespace()
-        lab.premade_tap(self.ns, "vm0", "10.0.0.2/24", queues=())
-        return guest.Guest(self, ["-netdev", "tap,id=n0,ifname=vm0,script=no,downscript=no",
-                                  "-device", f"{device},netdev=n0,addr=04.0"],
+        lab.premade_tap(self.ns, "vm0", "10.0.0.2/24", () if queues == 1 else ("multi_queue",))
+        tap = "tap,id=n0,ifname=vm0,script=no,downscript=no"
+        if queues != 1:
+            tap += f",queues={queues}"
+        return guest.Guest(self, ["-netdev", tap, "-device", f"{device},netdev=n0,addr=04.0"],
                            namespace=self.ns, **kwargs)
 
-    def exchange(self, machine, driver):
+    def exchange(self, machine, driver, cores="1"):
         """All that a row looks at; the responder's summary."""
         machine.give_to(driver, CARD)
         report = machine.must("pollux-doctor")
         self.assertRegex(report, rf"OK +card {CARD}: .* by {driver}: --device pci:{CARD}")
         httpd = machine.start("pollux-httpd", "--device", f"pci:{CARD}", "--address",
-                              f"{SERVER}/24", "--cores", "1", "--json", "/tmp/summary", *SMALL)
+                              f"{SERVER}/24", "--cores", cores, "--json", "/tmp/summary", *SMALL)
         httpd.until(lambda: "memory:" in httpd.out, "the banner of pollux-httpd")
         print(httpd.out)
         httpd.until(lambda: lab.answers(self.ns, SERVER), "an answer")
-        self.assertEqual(exchange.curl_many(self.ns, URL, CONNECTIONS, "--parallel",
-                                            "--parallel-max", "20"), [])
+        self.assertEqual(exchange.curls_many(self.ns, URL, CONNECTIONS), [])
         self.assertEqual(exchange.curl_large(self.ns, URL, LARGE, self.path("large")), "")
         self.assertIn(" 5 received", self.ns.must("ping", "-c", "5", "-i", "0.1", SERVER))
         self.assertEqual((httpd.stop(), httpd.err), (0, ""), httpd.story())
@@ -83,6 +84,21 @@ class Kernel(lab.Case):
 
     def test_virtio_vfio(self):
         self.row("virtio-net-pci,disable-legacy=on,iommu_platform=on", "vfio-pci", iommu=True)
+
+    def test_virtio_rss(self):
+        """The card's Toeplitz sums are ours: each of four cores gets flows, and all of them."""
+        machine = self.boot("virtio-net-pci,disable-legacy=on,mq=on,vectors=10,rss=on,hash=on",
+                            queues=4, cores=5, pages=256)
+        summary = self.exchange(machine, "uio_pci_generic", cores="1-4")
+        environment = summary["environment"]
+        self.assertRegex(environment["steering"], r"\Arss \(net_virtio spreads flows")
+        self.assertEqual(environment["handed_over"], 0, environment)
+        self.assertEqual(environment["lost_between_cores"], 0, environment)
+        self.assertEqual(len(summary["cores"]), 4)
+        for core in summary["cores"]:
+            self.assertGreater(core["cycles_per_connection"], 0, summary["cores"])
+        self.assertEqual(summary["drops"].get("tcp_wrong_core", 0), 0, summary["drops"])
+        machine.power_off()
 
     def test_virtio_legacy(self):
         self.row("virtio-net-pci,disable-modern=on", "uio_pci_generic")
