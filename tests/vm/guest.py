@@ -26,7 +26,7 @@ class Guest:
     """
 
     def __init__(self, case, devices, name="guest", namespace=None, cores=2, pages=160,
-                 iommu=False):
+                 iommu=False, shared=False):
         files = image.make()
         self._console = case.path(f"{name}.console")
         line = case.path(f"{name}.serial")
@@ -35,11 +35,15 @@ class Guest:
             machine += ",kernel-irqchip=split"
             words += " intel_iommu=on"
             extra = ["-device", "intel-iommu,intremap=on"]
+        memory = 448 + 2 * pages
+        if shared:  # with who is at the other end of a vhost-user
+            machine += ",memory-backend=memory"
+            extra = ["-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on"]
         begun = time.monotonic()
         self._qemu = case.process(
             lab.tool("qemu-system-x86_64", "qemu-system-x86"), "-nodefaults", "-no-user-config",
             "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR,
-            "-M", machine, "-smp", str(cores), "-m", str(448 + 2 * pages), *extra,
+            "-M", machine, "-smp", str(cores), "-m", str(memory), *extra,
             "-serial", f"file:{self._console}",
             "-chardev", f"socket,id=line,path={line},server=on,wait=off", "-serial", "chardev:line",
             "-kernel", files.kernel, "-initrd", files.initramfs, "-append", words, *devices,

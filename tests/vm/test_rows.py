@@ -4,6 +4,8 @@
 A row boots once, since booting takes longer than all that it looks at.
 """
 
+import os
+
 import exchange
 import guest
 import image
@@ -19,8 +21,41 @@ LARGE = 20 << 20
 SMALL = ("--connections", "5000", "--stats-interval", "0")
 
 
-class Kernel(lab.Case):
-    """pollux-httpd in a guest; the host's kernel is its peer, over a tap."""
+class Row(lab.Case):
+    """pollux-httpd in a guest; who asks it is the rows' own affair."""
+
+    def serve(self, machine, driver, cores="1"):
+        """Gives the card to DPDK, and starts the responder on it."""
+        machine.give_to(driver, CARD)
+        report = machine.must("pollux-doctor")
+        self.assertRegex(report, rf"OK +card {CARD}: .* by {driver}: --device pci:{CARD}")
+        httpd = machine.start("pollux-httpd", "--device", f"pci:{CARD}", "--address",
+                              f"{SERVER}/24", "--cores", cores, "--json", "/tmp/summary", *SMALL)
+        httpd.until(lambda: "memory:" in httpd.out, "the banner of pollux-httpd")
+        print(httpd.out, flush=True)
+        return httpd
+
+    def ask(self, namespace, connections):
+        """By everyday tools of the host."""
+        lab.eventually(lambda: lab.answers(namespace, SERVER), "an answer")
+        if connections:
+            self.assertEqual(exchange.curls_many(namespace, URL, connections), [])
+        self.assertEqual(exchange.curl_large(namespace, URL, LARGE, self.path("large")), "")
+        self.assertIn(" 5 received", namespace.must("ping", "-c", "5", "-i", "0.1", SERVER))
+
+    def finish(self, machine, httpd):
+        """Ends the responder, whose summary it gives."""
+        self.assertEqual((httpd.stop(), httpd.err), (0, ""), httpd.story())
+        summary = machine.json("/tmp/summary")
+        self.assert_sums(summary)
+        self.assertEqual(summary["connections"]["failed"], 0, summary["connections"])
+        self.assertGreaterEqual(summary["connections"]["completed"], CONNECTIONS)
+        self.assertTrue(summary["memory"]["huge_pages"])
+        return summary
+
+
+class Kernel(Row):
+    """The host's kernel is the peer, over a tap."""
 
     def boot(self, device, queues=1, **kwargs):
         self.ns = self.namespace()
@@ -32,24 +67,14 @@ class Kernel(lab.Case):
                            namespace=self.ns, **kwargs)
 
     def exchange(self, machine, driver, cores="1"):
-        """All that a row looks at; the responder's summary."""
-        machine.give_to(driver, CARD)
-        report = machine.must("pollux-doctor")
-        self.assertRegex(report, rf"OK +card {CARD}: .* by {driver}: --device pci:{CARD}")
-        httpd = machine.start("pollux-httpd", "--device", f"pci:{CARD}", "--address",
-                              f"{SERVER}/24", "--cores", cores, "--json", "/tmp/summary", *SMALL)
-        httpd.until(lambda: "memory:" in httpd.out, "the banner of pollux-httpd")
-        print(httpd.out)
-        httpd.until(lambda: lab.answers(self.ns, SERVER), "an answer")
-        self.assertEqual(exchange.curls_many(self.ns, URL, CONNECTIONS), [])
-        self.assertEqual(exchange.curl_large(self.ns, URL, LARGE, self.path("large")), "")
-        self.assertIn(" 5 received", self.ns.must("ping", "-c", "5", "-i", "0.1", SERVER))
-        self.assertEqual((httpd.stop(), httpd.err), (0, ""), httpd.story())
-        summary = machine.json("/tmp/summary")
-        self.assert_sums(summary)
-        self.assertEqual(summary["connections"]["failed"], 0, summary["connections"])
-        self.assertGreater(summary["connections"]["completed"], CONNECTIONS)
-        self.assertTrue(summary["memory"]["huge_pages"])
+        httpd = self.serve(machine, driver, cores)
+        self.ask(self.ns, CONNECTIONS)
+        return self.finish(machine, httpd)
+
+    def row(self, device, driver, **kwargs):
+        machine = self.boot(device, **kwargs)
+        summary = self.exchange(machine, driver)
+        machine.power_off()
         return summary
 
     def without_huge_pages(self, machine):
@@ -63,12 +88,6 @@ class Kernel(lab.Case):
         code, said = machine.run(f"{httpd} --no-huge")
         self.assertEqual(code, 3)
         self.assertRegex(said, r"physical addresses.*\(--no-huge\); try: without --no-huge\n\Z")
-
-    def row(self, device, driver, **kwargs):
-        machine = self.boot(device, **kwargs)
-        summary = self.exchange(machine, driver)
-        machine.power_off()
-        return summary
 
     def test_virtio(self):
         """The guest's kernel has the card before and after."""
@@ -116,6 +135,39 @@ class Kernel(lab.Case):
         summary = self.row("vmxnet3", "uio_pci_generic")
         self.assertIn("TCP segmentation", summary["environment"]["offloads"])
         self.assertGreater(summary["events"]["tcp_uncut_sent"], 100)
+
+
+class Vhost(Row):
+    """pollux-load on the host is the peer, over vhost-user."""
+
+    def test_virtio(self):
+        path = self.path("vhost.sock")
+        report = self.path("load.json")
+        load = self.process(lab.program("pollux-load"), "--device", f"vhost:{path}", "--address",
+                            "10.0.0.2/24", "--target", f"{SERVER}:80",
+                            "--cores", f"{lab.CPUS[0]},{lab.CPUS[-1]}", "--steering", "software",
+                            "--concurrency", "64", "--warmup", "2", "--duration", "5",
+                            "--wait", "60", "--json", report, *SMALL)
+        load.until(lambda: os.path.exists(path), "the socket")
+        machine = guest.Guest(
+            self, ["-chardev", f"socket,id=peer,path={path},reconnect=1",
+                   "-netdev", "vhost-user,id=n0,chardev=peer,queues=2", "-device",
+                   "virtio-net-pci,disable-legacy=on,mq=on,vectors=6,netdev=n0,addr=04.0"],
+            shared=True, cores=3, pages=224)
+        httpd = self.serve(machine, "uio_pci_generic", "1,2")
+        self.assertEqual(load.wait(), 0, load.story())
+        summary = lab.json_of(report)
+        self.assert_faultless(summary)
+        self.assertGreaterEqual(summary["connections"]["completed"], CONNECTIONS)
+        # The card's other end goes and another comes, by which the kernel's tools reach the guest.
+        namespace = self.namespace()
+        lab.need_tun()
+        lab.premade_tap(namespace, "px0", "10.0.0.2/24")
+        join = self.process(lab.helper("join"), f"vhost:{path}", "tap:px0", namespace=namespace)
+        join.until(lambda: "ready" in join.out, "the helper")
+        self.ask(namespace, connections=0)
+        self.finish(machine, httpd)
+        machine.power_off()
 
 
 def needs():
