@@ -39,7 +39,9 @@ class Guest:
         if shared:  # with who is at the other end of a vhost-user
             machine += ",memory-backend=memory"
             extra = ["-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on"]
-        begun = time.monotonic()
+        self._name = name
+        self._begun = time.monotonic()
+        self._booted = False
         self._qemu = case.process(
             lab.tool("qemu-system-x86_64", "qemu-system-x86"), "-nodefaults", "-no-user-config",
             "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR,
@@ -53,8 +55,6 @@ class Guest:
         self._qemu.until(lambda: self._line.connect_ex(line) == 0, "QEMU's socket")
         self._line.settimeout(1.0)
         self._heard = b""
-        self._hear(rb"booted\n", "the guest boots", PATIENCE)
-        print(f"{name}: booted in {time.monotonic() - begun:.1f} s", flush=True)
 
     def story(self):
         try:
@@ -79,8 +79,17 @@ class Guest:
             except TimeoutError:
                 pass
 
+    def wait_for_boot(self):
+        """Others may boot meanwhile."""
+        if self._booted:
+            return
+        self._hear(rb"booted\n", "the guest boots", PATIENCE)
+        self._booted = True
+        print(f"{self._name}: booted in {time.monotonic() - self._begun:.1f} s", flush=True)
+
     def run(self, command, within=PATIENCE):
         """A command of the shell: its exit code and what it says."""
+        self.wait_for_boot()
         text = f"{{ {command}\n}} </dev/null 2>&1; printf '\\n@@%d\\n' $?\n"
         self._line.sendall(text.encode())
         found = self._hear(rb"(?s)\A(.*?)\n@@(\d+)\n", command, within)

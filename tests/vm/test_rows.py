@@ -5,6 +5,7 @@ A row boots once, since booting takes longer than all that it looks at.
 """
 
 import os
+import unittest
 
 import exchange
 import guest
@@ -141,6 +142,8 @@ class Vhost(Row):
     """pollux-load on the host is the peer, over vhost-user."""
 
     def test_virtio(self):
+        if len(lab.CPUS) < 2:
+            raise unittest.SkipTest("one CPU, and the peer has two queues")
         path = self.path("vhost.sock")
         report = self.path("load.json")
         load = self.process(lab.program("pollux-load"), "--device", f"vhost:{path}", "--address",
@@ -168,6 +171,38 @@ class Vhost(Row):
         self.ask(namespace, connections=0)
         self.finish(machine, httpd)
         machine.power_off()
+
+
+class Guests(Row):
+    """Another guest is the peer, at the other end of a socket: its kernel, then pollux-load."""
+
+    def boot(self, name, side):
+        return guest.Guest(self, [
+            "-netdev", f"stream,id=n0,server={side},addr.type=unix,addr.path={self.path('wire')}",
+            "-device", "virtio-net-pci,disable-legacy=on,netdev=n0,addr=04.0,"
+            f"mac=52:54:00:00:00:{'01' if side == 'on' else '02'}"], name=name)
+
+    def test_virtio(self):
+        server = self.boot("server", "on")
+        lab.eventually(lambda: os.path.exists(self.path("wire")), "the socket")
+        client = self.boot("client", "off")
+        httpd = self.serve(server, "uio_pci_generic")
+        client.must("modprobe virtio_pci && modprobe virtio_net")
+        client.must("ip addr add 10.0.0.2/24 dev eth0 && ip link set eth0 up")
+        self.assertIn(" 5 packets received", client.must(f"ping -c 5 -i 0.2 {SERVER}"))
+        self.assertEqual(client.must(f"wget -q -O - {URL}/bytes/{LARGE} | sha256sum").split()[0],
+                         exchange.pattern_hash(LARGE))
+        client.give_to("uio_pci_generic", CARD)
+        load = client.start("pollux-load", "--device", f"pci:{CARD}", "--address", "10.0.0.2/24",
+                            "--target", f"{SERVER}:80", "--cores", "1", "--concurrency", "64",
+                            "--warmup", "2", "--duration", "5", "--json", "/tmp/summary", *SMALL)
+        self.assertEqual((load.wait(), load.err), (0, ""), load.story())
+        summary = client.json("/tmp/summary")
+        self.assert_faultless(summary)
+        self.assertGreaterEqual(summary["connections"]["completed"], CONNECTIONS)
+        self.finish(server, httpd)
+        client.power_off()
+        server.power_off()
 
 
 def needs():
