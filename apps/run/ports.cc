@@ -79,13 +79,25 @@ Result<Devices> Devices::open(const cli::SharedOptions& options) {
   }
   const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options.wait);
   if (Status up = opened->wait_for_links(limit); !up) return up.error();
-  Devices out{std::move(*opened), {}};
+  Devices out{std::move(*opened)};
   for (const dpdk::Port& port : out.ports) {
     auto steering = PortSteering::create(options.steering, port, cores.size());
     if (!steering) return steering.error();
     out.steerings.push_back(std::move(*steering));
   }
   return out;
+}
+
+Devices::~Devices() {
+  steerings.clear();  // what is on its way between cores goes back
+  for (dpdk::Port& port : ports) {
+    // The driver of this one keeps what was in its rings until the process ends.
+    if (port.spec().kind == dpdk::DeviceSpec::Kind::af_xdp) continue;
+    const std::string device = port.spec().to_string();
+    if (const std::size_t lost = port.close(); lost != 0) {
+      fmt::print(stderr, "warning: {}: {} packet buffers were never given back\n", device, lost);
+    }
+  }
 }
 
 void Devices::print_banner(const cli::SharedOptions& options) const {

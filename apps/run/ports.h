@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -25,7 +26,14 @@ struct Devices : host::Devices {
   /// Packets that each pipeline has for itself.
   static constexpr std::uint32_t stack_buffers = 32'768;
 
-  std::vector<PortSteering> steerings;  // of each port
+  std::vector<PortSteering> steerings = {};  // of each port
+
+  explicit Devices(host::Devices opened) noexcept : host::Devices(std::move(opened)) {}
+  Devices(Devices&&) noexcept = default;
+  Devices& operator=(Devices&&) = delete;
+  /// Closes the ports. Warns of buffers that have not come back: the stack, which is gone by then,
+  /// or the driver has lost them.
+  ~Devices();
 
   /// Checks every spec, starts EAL with memory for all of them, opens the ports and waits for
   /// their peers.
