@@ -9,9 +9,6 @@ namespace pollux::doctor {
 namespace {
 
 constexpr std::string_view bus = "/sys/bus/pci";
-constexpr std::string_view no_iommu_switch =
-    "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
-
 Error lacking(std::string what, std::string why, std::string remedy) {
   return {Error::Kind::machine, std::move(what), std::move(why), std::move(remedy)};
 }
@@ -62,11 +59,11 @@ Status check_group(const Root& root, const std::string& what, const BindRequest&
 Status check_vfio(const Root& root, const std::string& what, const BindRequest& request) {
   if (request.driver != "vfio-pci") return std::monostate{};
   if (!root.list("/sys/kernel/iommu_groups").empty()) return std::monostate{};
-  const auto mode = root.text(no_iommu_switch);
-  if (mode == "Y") return std::monostate{};
+  if (does_without_iommu(root)) return std::monostate{};
   return lacking(what, "there is no IOMMU, without which vfio-pci drives nothing",
-                 mode ? fmt::format("echo 1 > {}", root.path(no_iommu_switch))
-                      : "modprobe vfio enable_unsafe_noiommu_mode=1");
+                 leave_without_iommu(
+                     root, fmt::format("pollux-doctor bind {} --driver uio_pci_generic{}",
+                                       request.address, request.force == 0 ? "" : " --force")));
 }
 
 /// Takes the device from whom it is with and lets the bus look again. An empty driver lets it

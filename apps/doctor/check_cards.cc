@@ -7,9 +7,6 @@
 namespace pollux::doctor {
 namespace {
 
-constexpr std::string_view no_iommu_switch =
-    "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
-
 bool vfio_card(const Card& card) { return card.driver == "vfio-pci"; }
 /// One that could be handed over.
 bool candidate(const Card& card) { return !card.default_route && !card.given(); }
@@ -21,7 +18,7 @@ Finding check_iommu(const Machine& machine) {
   const bool wanted = std::any_of(machine.cards.begin(), machine.cards.end(), candidate);
   if (groups != 0) {
     finding.text = fmt::format("on, {} groups", groups);
-  } else if (machine.root.text(no_iommu_switch) == "Y") {
+  } else if (does_without_iommu(machine.root)) {
     finding.level = Level::warn;
     finding.text = "none, and vfio does without: a card can write to all memory";
     finding.advice = "intel_iommu=on iommu=pt on the kernel's command line, and a restart";
@@ -32,10 +29,8 @@ Finding check_iommu(const Machine& machine) {
     finding.text = "none: vfio-pci drives no card";
     finding.advice =
         "intel_iommu=on iommu=pt on the kernel's command line, and a restart; where "
-        "there is none, let vfio do without";
-    finding.command = machine.root.exists(no_iommu_switch)
-                          ? fmt::format("echo 1 > {}", machine.root.path(no_iommu_switch))
-                          : "modprobe vfio enable_unsafe_noiommu_mode=1";
+        "there is none, let vfio do without, or bind cards to uio_pci_generic";
+    finding.command = leave_without_iommu(machine.root, "modprobe uio_pci_generic");
   }
   return finding;
 }

@@ -11,6 +11,8 @@ namespace pollux::doctor {
 namespace {
 
 constexpr std::string_view node_root = "/sys/devices/system/node";
+constexpr std::string_view no_iommu_switch =
+    "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
 constexpr std::string_view pages_of_all = "/sys/kernel/mm/hugepages";
 
 bool contains(const std::vector<std::string>& list, const std::string& value) {
@@ -175,6 +177,16 @@ User user(const Root& root) {
     }
   }
   return out;
+}
+
+bool does_without_iommu(const Root& root) { return root.text(std::string{no_iommu_switch}) == "Y"; }
+
+std::string leave_without_iommu(const Root& root, std::string_view otherwise) {
+  if (root.exists(std::string{no_iommu_switch})) {
+    return fmt::format("echo 1 > {}", root.path(std::string{no_iommu_switch}));
+  }
+  if (root.exists("/sys/module/vfio")) return std::string{otherwise};
+  return "modprobe vfio enable_unsafe_noiommu_mode=1";
 }
 
 std::string size_name(std::uint64_t page_bytes) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "doctor/root.h"
@@ -54,6 +55,10 @@ std::vector<Card> cards(const Root& root);
 /// The interfaces that a default route goes out by.
 std::vector<std::string> default_interfaces(const Root& root);
 User user(const Root& root);
+/// Whether vfio has leave to drive cards where there is no IOMMU.
+bool does_without_iommu(const Root& root);
+/// What gives it that leave; `otherwise` where the kernel's vfio, as Debian's, was built without.
+std::string leave_without_iommu(const Root& root, std::string_view otherwise);
 /// "2M", "1G"; in KiB where it is neither.
 std::string size_name(std::uint64_t page_bytes);
 

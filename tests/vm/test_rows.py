@@ -94,6 +94,10 @@ class Kernel(Row):
         """The guest's kernel has the card before and after."""
         machine = self.boot("virtio-net-pci,disable-legacy=on")
         machine.must("modprobe virtio_pci && modprobe virtio_net && ip link show eth0")
+        # Without an IOMMU, by a kernel that does not let vfio do without.
+        code, said = machine.run(f"modprobe vfio-pci; pollux-doctor bind {CARD}")
+        self.assertEqual(code, 3, said)
+        self.assertIn(f"try: pollux-doctor bind {CARD} --driver uio_pci_generic\n", said + "\n")
         self.exchange(machine, "uio_pci_generic")
         self.without_huge_pages(machine)
         self.assertIn("uio_pci_generic -> virtio-pci",

@@ -203,6 +203,8 @@ TEST(Iommu, OffMattersWhereACardNeedsIt) {
   Finding finding = find(check_vfio(tree.machine()), "IOMMU");
   EXPECT_EQ(finding.level, Level::warn);
   EXPECT_EQ(finding.command, "modprobe vfio enable_unsafe_noiommu_mode=1");
+  tree.folder("/sys/module/vfio");  // built without that
+  EXPECT_EQ(find(check_vfio(tree.machine()), "IOMMU").command, "modprobe uio_pci_generic");
   tree.card("0000:03:00.0", "vfio-pci", "");
   EXPECT_EQ(find(check_vfio(tree.machine()), "IOMMU").level, Level::fail);
   const std::string knob = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";

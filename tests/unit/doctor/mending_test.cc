@@ -179,6 +179,9 @@ TEST(Bind, WantsAnIommuOrLeaveToDoWithout) {
   const Root root{tree.path(), std::ref(kernel)};
   const BindRequest request{.address = address, .driver = {}};
   EXPECT_EQ(bind_card(root, request).error().remedy, "modprobe vfio enable_unsafe_noiommu_mode=1");
+  tree.folder("/sys/module/vfio");  // built without that
+  EXPECT_EQ(bind_card(root, request).error().remedy,
+            std::string("pollux-doctor bind ") + address + " --driver uio_pci_generic");
   const std::string knob = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
   tree.file(knob, "N\n");
   EXPECT_EQ(bind_card(root, request).error().remedy, "echo 1 > " + tree.at(knob));
