@@ -83,6 +83,9 @@ class Recorded {
     return sent;
   }
   Packet allocate() noexcept { return device_.allocate(); }
+  std::uint32_t spare_buffers() const noexcept requires link::Pooled<D> {
+    return device_.spare_buffers();
+  }
   wire::MacAddress mac() const noexcept { return device_.mac(); }
   std::uint16_t mtu() const noexcept { return device_.mtu(); }
   link::Capabilities capabilities() const noexcept { return device_.capabilities(); }

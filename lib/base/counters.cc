@@ -53,6 +53,7 @@ constexpr std::array<std::string_view, drop_count> drop_names = {
     "tcp_paws",
     "tcp_half_open_full",
     "tcp_connections_full",
+    "tcp_syn_shed",
     "tcp_no_buffer",
     "tcp_wrong_core",
     "no_buffer",

@@ -63,6 +63,7 @@ enum class Drop : std::uint8_t {
   tcp_paws,
   tcp_half_open_full,
   tcp_connections_full,
+  tcp_syn_shed,  // packet buffers are few: who is here already comes first
   tcp_no_buffer,
   tcp_wrong_core,
   // the machine

@@ -58,6 +58,13 @@ class Mbuf {
     return Mbuf{mbuf};
   }
 
+  /// How many allocate() would still give on this core, other cores' caches left out.
+  static std::uint32_t spare(rte_mempool* pool) noexcept {
+    const rte_mempool_cache* const cache = rte_mempool_default_cache(pool, rte_lcore_id());
+    return rte_mempool_get_ops(pool->ops_index)->get_count(pool) +
+           (cache == nullptr ? 0 : cache->len);
+  }
+
   explicit operator bool() const noexcept { return mbuf_ != nullptr; }
   std::span<const std::byte> bytes() const noexcept { return {start(), mbuf_->data_len}; }
   std::span<std::byte> mutable_bytes() noexcept { return {start(), mbuf_->data_len}; }

@@ -138,6 +138,7 @@ class Queue {
   }
 
   Mbuf allocate() noexcept { return Mbuf::allocate(pool_); }
+  std::uint32_t spare_buffers() const noexcept { return Mbuf::spare(pool_); }
   wire::MacAddress mac() const noexcept { return mac_; }
   std::uint16_t mtu() const noexcept { return mtu_; }
   link::Capabilities capabilities() const noexcept { return capabilities_; }
@@ -162,7 +163,7 @@ class Queue {
   bool scribbles_;
   link::Capabilities capabilities_;
 };
-static_assert(link::Device<Queue> && link::Relinked<Queue>);
+static_assert(link::Device<Queue> && link::Relinked<Queue> && link::Pooled<Queue>);
 
 /// One DPDK port, opened, started and owned.
 class Port {

@@ -60,6 +60,7 @@ class RingQueue {
   }
 
   Mbuf allocate() noexcept { return Mbuf::allocate(pool_); }
+  std::uint32_t spare_buffers() const noexcept { return Mbuf::spare(pool_); }
   wire::MacAddress mac() const noexcept { return mac_; }
   std::uint16_t mtu() const noexcept { return mtu_; }
   /// None: both ends compute and check real sums, as over a wire.
@@ -72,7 +73,7 @@ class RingQueue {
   wire::MacAddress mac_;
   std::uint16_t mtu_;
 };
-static_assert(link::Device<RingQueue>);
+static_assert(link::Device<RingQueue> && link::Pooled<RingQueue>);
 
 /// What a link of rings is made with.
 struct RingLinkOptions {

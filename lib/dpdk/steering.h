@@ -133,6 +133,7 @@ class SteeredQueue {
     return steering_->send_through(core_, burst);
   }
   Mbuf allocate() noexcept { return queue_.allocate(); }
+  std::uint32_t spare_buffers() const noexcept { return queue_.spare_buffers(); }
   wire::MacAddress mac() const noexcept { return queue_.mac(); }
   std::uint16_t mtu() const noexcept { return queue_.mtu(); }
   link::Capabilities capabilities() const noexcept { return queue_.capabilities(); }
@@ -153,6 +154,6 @@ class SteeredQueue {
   Burst others_;  // what this core sends for others
 };
 static_assert(link::Device<SteeredQueue> && link::Relinked<SteeredQueue> &&
-              link::Steered<SteeredQueue>);
+              link::Steered<SteeredQueue> && link::Pooled<SteeredQueue>);
 
 }  // namespace pollux::dpdk

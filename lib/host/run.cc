@@ -38,6 +38,7 @@ pipeline::Config stack_config(std::uint32_t connections, std::uint32_t pool) {
   pipeline::Config config;
   config.owned_packets = pool / 4;
   config.receive_pieces = pool / 4;
+  config.few_buffers = pool / 8;
   config.connections = connections;
   // Whoever is refused gets some time to stop sending.
   config.app_timers = connections;

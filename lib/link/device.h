@@ -56,6 +56,15 @@ concept Relinked = requires(const D d) {
   noexcept->std::same_as<std::uint32_t>;
 };
 
+/// A device whose packets come from a pool of a fixed size also has
+///   std::uint32_t spare_buffers() const noexcept
+/// which says how many allocate() would still give, and what arrives may still take.
+template <class D>
+concept Pooled = requires(const D d) {
+  { d.spare_buffers() }
+  noexcept->std::same_as<std::uint32_t>;
+};
+
 /// A device that brings the flows of one address to several stacks also has
 ///   bool comes_home(const wire::FourTuple&) const noexcept
 /// which says whether what the peer sends of that flow comes to this one.

@@ -246,7 +246,11 @@ std::span<std::byte> Pipeline<D, A>::reserve(Connection& c, std::size_t n) noexc
     c.wants_room = true;  // the peer's next ACK frees some of its own
     return {};
   }
-  if (free != 0 && send_pieces_.available() != 0) reserved_.fresh = device_.allocate();
+  const bool room = free != 0 && send_pieces_.available() != 0;
+  if (room && (!buffers_.scarce() || (owned == 0 && !buffers_.last()))) {
+    reserved_.fresh = device_.allocate();
+    buffers_.took_one();
+  }
   if (!reserved_.fresh) {
     starve(c);
     return {};

@@ -46,6 +46,10 @@ struct Config {
   /// Packets that hold bytes queued to send. This many, and one for each receive piece, are to be
   /// fewer than the device's pool has, by what is on its way.
   std::uint32_t owned_packets = 65'536;
+  /// With fewer free in the device's pool than this, new SYNs are dropped; with fewer than half of
+  /// it, text and writes of who holds some already are refused; and a quarter, which is to be more
+  /// than a burst, is for what is neither kept nor queued: acknowledgments, ARP, ICMP. 0: no bound.
+  std::uint32_t few_buffers = 0;
   /// Timers of after(), those of corks and of close_within() among them.
   std::uint32_t app_timers = 4'096;
   std::uint32_t neighbors = 1'024;

@@ -70,6 +70,8 @@ Drop Pipeline<D, A>::unconnected_arrives(Arrival& arrival, Connection*& made) no
         counters_.count(Event::tcp_syn_cookies_refused);
         break;
       case tcp::ListenAction::half_open: {
+        if (buffers_.few()) [[unlikely]]
+          return Drop::tcp_syn_shed;
         if (answers_with_cookie()) return answer_with_cookie(arrival);
         const auto secret = tcp::tuple_secret(arrival.tuple, isn_key_);
         return open_passive(arrival, tcp::initial_sequence_number(secret, now_), secret.timestamps);
@@ -281,6 +283,7 @@ Drop Pipeline<D, A>::time_wait_arrives(Arrival& arrival) noexcept {
     reset(arrival.tuple, arrival.segment);
     return Drop::tcp_no_connection;
   }
+  if (buffers_.few()) return Drop::tcp_syn_shed;  // and it waits on
   // The number that a cookie is may lie anywhere: only timestamps then tell old text from new.
   const Listener& listener = listeners_[listener_at_[arrival.tuple.local_port] - 1u];
   const bool cookie = answers_with_cookie() && entry.ts_recent != 0 &&

@@ -28,6 +28,7 @@
 #include "internet/route.h"
 #include "link/arp.h"
 #include "link/device.h"
+#include "pipeline/buffer_marks.h"
 #include "pipeline/config.h"
 #include "pipeline/connection.h"
 #include "pipeline/profiles.h"
@@ -87,6 +88,7 @@ class Pipeline {
   void poll(Instant now) noexcept {
     now_ = now;
     device_.receive(frames_);  // rx burst
+    buffers_.look(device_);
     const bool more = more_waits();
     ethernet_in();        // link:        -> ARP, datagrams_, plain TCP
     ipv4_in();            // internet:    -> ICMP, UDP, arrivals_
@@ -472,6 +474,7 @@ class Pipeline {
 
   packet::Burst<Packet, burst> frames_;
   std::uint32_t full_bursts_ = 0;  // in a row
+  BufferMarks buffers_{config_.few_buffers};
   packet::Burst<Packet, burst> datagrams_;
   std::array<bool, burst> group_{};  // of datagrams_: came to a group MAC address
   std::array<Arrival, burst> arrivals_{};

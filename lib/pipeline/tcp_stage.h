@@ -155,7 +155,7 @@ std::size_t Pipeline<D, A>::join_followers(Arrival& head,
   const auto says = [](const tcp::Segment& s) { return s.control & ~tcp::control::psh; };
   if (whole.text == 0 || head.frames != 1 || says(whole) != plain ||
       whole.options.sack_count != 0 || whole.seq != c.tcb.rcv_nxt || !c.tcb.may_receive() ||
-      !c.tcb.syn_acked || receive_pieces_.available() < burst) {
+      !c.tcb.syn_acked || receive_pieces_.available() < burst || buffers_.scarce()) {
     return 0;
   }
   const std::uint32_t most = std::min<std::uint32_t>(c.tcb.rcv_wnd(), 0xFFFF);
@@ -257,6 +257,8 @@ bool Pipeline<D, A>::has_room_for_text(const Connection& c,
   const std::uint32_t free = receive_pieces_.available();
   const std::uint32_t all = receive_pieces_.capacity();
   if (free == 0) return false;
+  if (buffers_.scarce()) [[unlikely]]
+    return !buffers_.last() && c.tcb.unread == 0 && segment.seq <= c.tcb.rcv_nxt;
   // Text past a gap has a bound, and leaves a quarter to those who wait for what comes next: were
   // it all taken by text past gaps, no gap could be filled.
   if (c.tcb.rcv_nxt < segment.seq) {

@@ -230,6 +230,11 @@ Frame Device::allocate() noexcept {
   return frame;
 }
 
+std::uint32_t Device::spare_buffers() const noexcept {
+  const std::size_t spare = options_.frames - std::min(options_.frames, account_.live);
+  return static_cast<std::uint32_t>(std::min<std::size_t>(spare, 0xFFFF'FFFF));
+}
+
 link::Capabilities Device::capabilities() const noexcept {
   const bool sends =
       options_.offload == Offload::honest || options_.offload == Offload::lies_on_send;

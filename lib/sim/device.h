@@ -75,6 +75,7 @@ class Device {
   void receive(Burst& burst) noexcept;
   std::size_t transmit(Burst& burst) noexcept;
   Frame allocate() noexcept;
+  std::uint32_t spare_buffers() const noexcept;
   wire::MacAddress mac() const noexcept { return options_.mac; }
   std::uint16_t mtu() const noexcept { return options_.mtu; }
   link::Capabilities capabilities() const noexcept;
@@ -119,6 +120,6 @@ class Device {
   std::size_t receive_count_ = 0;
 };
 
-static_assert(link::Device<Device> && link::Relinked<Device>);
+static_assert(link::Device<Device> && link::Relinked<Device> && link::Pooled<Device>);
 
 }  // namespace pollux::sim

@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "raw_tcp_fixture.h"
+#include "wire/icmp.h"
 
 /// What happens when the memory that all connections share runs short.
 namespace pollux::world {
@@ -176,6 +177,100 @@ TEST_F(Pressure, AGapIsFilledThoughItsOwnerHoldsMuch) {
   run_for(10ms);
   EXPECT_EQ(app.received, 41u * size);
   EXPECT_EQ(app.wrong, 0u);
+}
+
+/// The same where it is the device's pool that runs short: it has 256 buffers, and too few of them
+/// are left below 128.
+class FewBuffers : public Pressure {
+ protected:
+  void start_with_few(std::uint32_t bytes_to_send = 0) {
+    device.options().frames = 256;
+    config.few_buffers = 128;
+    config.owned_packets = 4'096;
+    app.send_bytes = bytes_to_send;
+    app.send_copies = true;
+    start_with(4'096);
+  }
+  void establish_greedy(int count) {
+    for (int i = 0; i < count; ++i) establish(another());
+  }
+  std::size_t spare() const { return device.spare_buffers(); }
+  /// Whether a SYN is answered.
+  bool welcomes(RawTcp& newcomer) {
+    newcomer.seq = raw_iss;
+    newcomer.send({.seq = newcomer.seq, .control = control::syn, .mss = std::uint16_t{1460}});
+    run_for(10ms);
+    return !newcomer.heard().empty();
+  }
+  /// Whether the stack answers a ping within 100 ms; on this cable the way and back take two.
+  bool answers_ping() {
+    std::vector<std::byte> message(wire::IcmpView::header_size + 56);
+    wire::IcmpFields::echo_request(1, 1).write(message);
+    wire::Ipv4Fields ip;
+    ip.protocol = wire::protocol::icmp;
+    ip.destination = right_address;
+    raw.send(right_mac, ip, message);
+    const std::uint64_t before = stack->counters()[Event::icmp_echoes_answered];
+    raw.datagrams.clear();
+    run_for(100ms);
+    const auto echo = std::find_if(raw.datagrams.begin(), raw.datagrams.end(), [](const auto& d) {
+      return d.size() >= 20 && d[9] == std::byte{wire::protocol::icmp};
+    });
+    return stack->counters()[Event::icmp_echoes_answered] == before + 1 &&
+           echo != raw.datagrams.end();
+  }
+};
+
+TEST_F(FewBuffers, SynsAreShedAndTheEstablishedGoOn) {
+  start_with_few();
+  establish();
+  establish_greedy(4);
+  for (RawTcp& each : greedy) say(each, 40);
+  ASSERT_LT(spare(), 128u);
+
+  RawTcp& newcomer = another();
+  EXPECT_FALSE(welcomes(newcomer));
+  EXPECT_EQ(stack->counters()[Drop::tcp_syn_shed], 1u);
+  app.read_at_most = 0;  // of those who have not begun to read
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(say(peer, 4), 4u);
+  EXPECT_TRUE(answers_ping());
+
+  greedy[0].send_next(control::rst);
+  greedy[1].send_next(control::rst);
+  run_for(10ms);
+  EXPECT_TRUE(welcomes(newcomer));
+}
+
+TEST_F(FewBuffers, CookiesAreNoWayAround) {
+  config.tcp.syn_cookies = tcp::SynCookieUse::always;
+  start_with_few();
+  establish_greedy(4);
+  for (RawTcp& each : greedy) say(each, 40);
+  EXPECT_FALSE(welcomes(another()));
+  EXPECT_EQ(stack->counters()[Drop::tcp_syn_shed], 1u);
+}
+
+TEST_F(FewBuffers, TextLeavesSomeForTheControlSide) {
+  start_with_few();
+  establish_greedy(60);
+  for (std::size_t i = 0; i < greedy.size(); ++i) say(greedy[i], i < 4 ? 45 : 2);
+  EXPECT_GT(stack->counters()[Drop::tcp_no_buffer], 0u);
+  EXPECT_LT(spare(), 64u) << "each who had nothing could say something";
+  EXPECT_GE(spare(), 30u);
+  EXPECT_EQ(device.counts().receive_no_frame, 0u);
+  EXPECT_EQ(device.counts().allocate_failed, 0u);
+  EXPECT_TRUE(answers_ping());
+  EXPECT_EQ(stack->counters()[Event::tcp_aborted], 0u);
+}
+
+TEST_F(FewBuffers, WritersLeaveSomeForTheControlSide) {
+  config.tcp.send_buffer = 1'000'000;
+  start_with_few(1'000'000);
+  establish_greedy(1);
+  EXPECT_LT(spare(), 128u);
+  EXPECT_GE(spare(), 60u);
+  EXPECT_EQ(device.counts().allocate_failed, 0u);
+  EXPECT_TRUE(answers_ping());
 }
 
 }  // namespace
