@@ -71,6 +71,8 @@ Result<GeneratorOptions> generator_options(const cli::ClientOptions& options, st
 }
 
 Result<std::unique_ptr<Generator>> Generator::make(GeneratorOptions options) {
+  auto talks = Slab<Talk>::make(options.streams);
+  if (!talks) return talks.error();
   HoldQueue held;
   if (options.hold) {
     auto made = HoldQueue::make(options.streams);
@@ -89,16 +91,18 @@ Result<std::unique_ptr<Generator>> Generator::make(GeneratorOptions options) {
     if (!made) return made.error();
     body = std::move(*made);
   }
-  return std::unique_ptr<Generator>{
-      new Generator(std::move(options), std::move(held), std::move(sent_at), std::move(body))};
+  return std::unique_ptr<Generator>{new Generator(
+      std::move(options), std::move(*talks), std::move(held), std::move(sent_at), std::move(body))};
 }
 
 /// As many replies may be half read as there are connections.
-Generator::Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at, BodyMeter body)
+Generator::Generator(GeneratorOptions options, Talks talks, HoldQueue held, SendTimes sent_at,
+                     BodyMeter body)
     : options_(std::move(options)),
       pace_(options_.rate, options_.ramp),
       beside_(options_.beside, Duration{0}),
       parser_(options_.prepared.front().method_is_head(), options_.streams),
+      talks_(std::move(talks)),
       held_(std::move(held)),
       sent_at_(std::move(sent_at)),
       body_(std::move(body)),

@@ -12,7 +12,9 @@
 
 #include "application/application.h"
 #include "application/http_client.h"
+#include "base/assert.h"
 #include "base/result.h"
+#include "base/slab.h"
 #include "base/time.h"
 #include "cli/options.h"
 #include "cli/profile.h"
@@ -95,15 +97,10 @@ class Generator {
   static constexpr std::uint32_t opening = 800;
 
   struct Session {
-    Instant due{};                // when it was to be opened; when held, to ask
-    Instant asked{};              // when the request was sent, where only one is under way at once
-    Instant closing{};            // when its close began
-    std::uint64_t begun = 0;      // requests of which something was sent
-    std::uint64_t answered = 0;   // of them
-    std::uint32_t half_sent = 0;  // bytes of the last one, while it is not out whole
-    std::uint32_t target = 0;     // which of the options'
-    std::uint16_t uncounted = 0;  // requests under way that began in the warm-up: the oldest
-    bool counted : 1 = false;     // the connection began in the measured time
+    std::uint32_t talk = 0xFFFF'FFFF;  // borrowed, or none
+    std::uint32_t target = 0;          // which of the options'
+    std::uint32_t answered = 0;        // while no talk is borrowed: requests so far
+    bool counted : 1 = false;          // the connection began in the measured time
     bool established : 1 = false;
     bool first_byte : 1 = false;  // of the reply under way
     bool done : 1 = false;        // every reply is there
@@ -113,9 +110,21 @@ class Generator {
     bool early : 1 = false;  // the server closed it between two answers
     bool apart : 1 = false;  // it is not of the load, but beside it
     bool kept : 1 = false;   // and is to stay open, with nothing said
+  };
+  static_assert(sizeof(Session) == 16);
+
+  /// What a connection borrows from when it is due until it is over; a held one only while it asks.
+  struct Talk {
+    Instant due{};                // when it was to be opened; when held, to ask
+    Instant asked{};              // when the request was sent, where only one is under way at once
+    Instant closing{};            // when its close began
+    std::uint64_t begun = 0;      // requests of which something was sent
+    std::uint64_t answered = 0;   // of them
+    std::uint32_t half_sent = 0;  // bytes of the last one, while it is not out whole
+    std::uint16_t uncounted = 0;  // requests under way that began in the warm-up: the oldest
     application::ReplyState reply;
   };
-  static_assert(sizeof(Session) == 72);
+  static_assert(sizeof(Talk) == 64);
 
   /// Fails where the address space cannot be had for what goes with each stream.
   static Result<std::unique_ptr<Generator>> make(GeneratorOptions options);
@@ -196,7 +205,7 @@ class Generator {
       ++tally_.established;
       ++tally_.open;
       if (tally_.open > tally_.peak_open) tally_.peak_open = std::uint64_t{tally_.open};
-      tally_.connect.record(elapsed(session.due, now));
+      tally_.connect.record(elapsed(talk_of(session).due, now));
     }
     if (options_.hold) give_turn(stream, now);
     ask(stream);
@@ -209,8 +218,8 @@ class Generator {
   void on_peer_closed(application::Stream auto& stream) noexcept {
     Session& session = stream.session();
     read(stream);
-    if (session.begun != session.answered) {
-      if (parser_.finish(session.reply)) {
+    if (Talk& talk = talk_of(session); talk.begun != talk.answered) {
+      if (parser_.finish(talk.reply)) {
         answer(stream);
       } else {
         spoil(session);
@@ -222,7 +231,11 @@ class Generator {
 
   void on_closed(auto& stack, application::StreamId id, Session& session, Cause cause) noexcept {
     heard_ = true;
-    parser_.release(session.reply);
+    Instant closing{};
+    if (session.talk != Talks::none) {
+      closing = talks_[session.talk].closing;
+      give_back(session);
+    }
     if (session.kept) return closed_held(session, cause, stack.now());
     if (session.apart) {
       --beside_live_;
@@ -268,7 +281,7 @@ class Generator {
     if (session.established) --tally_.open;
     if (completed) {
       ++tally_.completed;
-      tally_.close.record(elapsed(session.closing, stack.now()));
+      tally_.close.record(elapsed(closing, stack.now()));
     } else {
       if (orderly && session.early) {
         ++tally_.failed;
@@ -280,7 +293,28 @@ class Generator {
   }
 
  private:
-  Generator(GeneratorOptions options, HoldQueue held, SendTimes sent_at, BodyMeter body);
+  using Talks = Slab<Talk>;
+
+  Generator(GeneratorOptions options, Talks talks, HoldQueue held, SendTimes sent_at,
+            BodyMeter body);
+
+  /// The connection's, borrowed now where it has none: there is one for each stream.
+  Talk& talk_of(Session& session) noexcept {
+    if (session.talk == Talks::none) [[unlikely]] {
+      session.talk = talks_.acquire();
+      POLLUX_ASSERT(session.talk != Talks::none);
+      talks_[session.talk].begun = talks_[session.talk].answered = session.answered;
+    }
+    return talks_[session.talk];
+  }
+  /// Whoever asks so often that it does not fit has no last request.
+  void give_back(Session& session) noexcept {
+    Talk& talk = talks_[session.talk];
+    parser_.release(talk.reply);
+    session.answered =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(talk.answered, 0xFFFF'FFFF));
+    talks_.release(std::exchange(session.talk, Talks::none));
+  }
 
   static std::uint64_t elapsed(Instant from, Instant to) noexcept {
     return static_cast<std::uint64_t>(std::max<std::int64_t>((to - from).count(), 1));
@@ -309,7 +343,7 @@ class Generator {
   // Talking (generator_talk.h)
   void give_turn(application::Stream auto& stream, Instant due) noexcept;
   void ask_held(auto& stack) noexcept;
-  bool may_begin(const Session& session) const noexcept;
+  bool may_begin(const Session& session, const Talk& talk) const noexcept;
   void ask(application::Stream auto& stream) noexcept;
   void begin_request(application::Stream auto& stream) noexcept;
   void read(application::Stream auto& stream) noexcept;
@@ -321,13 +355,14 @@ class Generator {
 
   // RFC 9411 (generator_profile.h)
   void note_time(Instant now) noexcept;
-  void judge(const Session& session, std::uint64_t body) noexcept;
+  void judge(unsigned status, std::uint64_t body) noexcept;
   void close_held(auto& stack) noexcept;
 
   GeneratorOptions options_;
   Pace pace_;
   Pace beside_;
   application::ReplyParser parser_;
+  Talks talks_;
   HoldQueue held_;     // of those that wait for their turn to ask again
   SendTimes sent_at_;  // where several requests are under way at once
   BodyMeter body_;     // of replies whose size is asked for

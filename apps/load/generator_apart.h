@@ -76,7 +76,7 @@ void Generator::open_beside(auto& stack) noexcept {
     }
     ++beside_live_;
     Session& session = stack.stream(*id)->session();
-    session.due = due;
+    talk_of(session).due = due;
     session.target = target;
     session.apart = true;
     session.counted = measuring_;
@@ -90,7 +90,7 @@ void Generator::connected_apart(application::Stream auto& stream) noexcept {
     return;
   }
   if (session.counted) {
-    tally_.beside_connect.record(elapsed(session.due, stream.stack().now()));
+    tally_.beside_connect.record(elapsed(talk_of(session).due, stream.stack().now()));
   }
   ask(stream);
 }

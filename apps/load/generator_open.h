@@ -58,7 +58,7 @@ bool Generator::open(auto& stack) noexcept {
   if (!id) return not_opened(id.error(), target, now);
   auto stream = stack.stream(*id);
   Session& session = stream->session();
-  session.due = take_turn(now);
+  talk_of(session).due = take_turn(now);
   session.target = target;
   session.counted = measuring_;
   ++tally_.live;

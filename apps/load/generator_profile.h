@@ -42,10 +42,10 @@ inline void Generator::note_time(Instant now) noexcept {
 }
 
 /// A reply that is whole, of a request that counts.
-inline void Generator::judge(const Session& session, std::uint64_t body) noexcept {
+inline void Generator::judge(unsigned status, std::uint64_t body) noexcept {
   if (tally_.smallest == 0 || body + 1 < tally_.smallest) tally_.smallest = body + 1;
   if (body + 1 > tally_.largest) tally_.largest = body + 1;
-  if (session.reply.status() != 200) return;
+  if (status != 200) return;
   const bool right = !options_.object || body == *options_.object;
   ++(right ? tally_.transactions_ok : tally_.wrong_size);
 }
@@ -69,14 +69,15 @@ void Generator::close_held(auto& stack) noexcept {
       continue;
     }
     Session& session = stream->session();
-    if (session.begun != session.answered) {
+    if (session.talk != Talks::none &&
+        talks_[session.talk].begun != talks_[session.talk].answered) {
       held_.push(id, now);
       continue;
     }
     held_.remove(id.index);
     ++held_closed_;
     session.done = true;
-    session.due = now;
+    talk_of(session).due = now;
     begin_close(*stream);
   }
 }

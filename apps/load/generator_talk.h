@@ -10,7 +10,7 @@ namespace pollux::load {
 /// from when it was due: of a turn that comes while another waits for an answer, from that one's.
 void Generator::give_turn(application::Stream auto& stream, Instant due) noexcept {
   Session& session = stream.session();
-  if (!session.turn) session.due = due;
+  if (!session.turn) talk_of(session).due = due;
   session.turn = true;
   held_.push(stream.id(), stream.stack().now() + options_.hold_interval);
 }
@@ -29,26 +29,28 @@ void Generator::ask_held(auto& stack) noexcept {
   }
 }
 
-inline bool Generator::may_begin(const Session& session) const noexcept {
-  return session.begun < options_.requests && !session.said_close &&
-         session.begun - session.answered < options_.pipeline && (!options_.hold || session.turn);
+inline bool Generator::may_begin(const Session& session, const Talk& talk) const noexcept {
+  return talk.begun < options_.requests && !session.said_close &&
+         talk.begun - talk.answered < options_.pipeline && (!options_.hold || session.turn);
 }
 
 /// Sends what is left of the last request, and as many more as are wanted now and fit.
 void Generator::ask(application::Stream auto& stream) noexcept {
   Session& session = stream.session();
-  while (session.half_sent != 0 || may_begin(session)) {
-    const bool begins = session.half_sent == 0;
-    const bool last = session.begun + (begins ? 1 : 0) == options_.requests;
+  if (session.kept) return;
+  Talk& talk = talk_of(session);
+  while (talk.half_sent != 0 || may_begin(session, talk)) {
+    const bool begins = talk.half_sent == 0;
+    const bool last = talk.begun + (begins ? 1 : 0) == options_.requests;
     const bool closes = last && options_.close == Close::server && !options_.hold;
     const auto& request = options_.prepared[options_.targets[session.target].request];
     // A request that does not fit the send queue whole goes out in pieces.
-    const auto left = request.bytes(closes).size() - session.half_sent;
+    const auto left = request.bytes(closes).size() - talk.half_sent;
     const auto piece = static_cast<std::uint32_t>(std::min(left, stream.writable()));
-    if (piece == 0 || !stream.send(request.span(closes, session.half_sent, piece))) return;
+    if (piece == 0 || !stream.send(request.span(closes, talk.half_sent, piece))) return;
     if (begins) begin_request(stream);
-    session.half_sent = piece == left ? 0 : session.half_sent + piece;
-    if (session.half_sent != 0) continue;
+    talk.half_sent = piece == left ? 0 : talk.half_sent + piece;
+    if (talk.half_sent != 0) continue;
     // Its reply may have come before it was out.
     if (session.done && options_.close != Close::server) return begin_close(stream);
   }
@@ -57,32 +59,34 @@ void Generator::ask(application::Stream auto& stream) noexcept {
 /// The first bytes of a request are on their way.
 void Generator::begin_request(application::Stream auto& stream) noexcept {
   Session& session = stream.session();
-  const Instant from = options_.hold ? session.due : stream.stack().now();
+  Talk& talk = talk_of(session);
+  const Instant from = options_.hold ? talk.due : stream.stack().now();
   if (options_.pipeline == 1) {
-    session.asked = from;
+    talk.asked = from;
   } else {
-    sent_at_.at(stream.id().index, session.begun) = from;
+    sent_at_.at(stream.id().index, talk.begun) = from;
   }
-  ++session.begun;
+  ++talk.begun;
   session.turn = false;
   if (measuring_) {
     ++tally_.requests_sent;
   } else {
-    ++session.uncounted;
+    ++talk.uncounted;
   }
 }
 
 void Generator::read(application::Stream auto& stream) noexcept {
   Session& session = stream.session();
   for (auto bytes = stream.readable(); !bytes.empty(); bytes = stream.readable()) {
-    if (session.begun == session.answered) {
+    Talk& talk = talk_of(session);
+    if (talk.begun == talk.answered) {
       // Bytes that nobody has asked for.
       spoil(session);
       stream.consume(bytes.size());
       continue;
     }
     if (!session.first_byte) note_first_byte(stream);
-    const auto fed = parser_.feed(session.reply, bytes);
+    const auto fed = parser_.feed(talk.reply, bytes);
     if (options_.profile) body_.feed(stream.id().index, bytes.first(fed.consumed));
     stream.consume(fed.consumed);
     if (fed.outcome == application::ReplyOutcome::bad) {
@@ -96,42 +100,49 @@ void Generator::read(application::Stream auto& stream) noexcept {
 
 void Generator::note_first_byte(application::Stream auto& stream) noexcept {
   Session& session = stream.session();
+  const Talk& talk = talk_of(session);
   session.first_byte = true;
-  if (session.uncounted != 0) return;
+  if (talk.uncounted != 0) return;
   const Instant asked =
-      options_.pipeline == 1 ? session.asked : sent_at_.at(stream.id().index, session.answered);
+      options_.pipeline == 1 ? talk.asked : sent_at_.at(stream.id().index, talk.answered);
   tally_.first_byte.record(elapsed(asked, stream.stack().now()));
-  if (options_.profile && session.counted && session.answered == 0 && !options_.hold) {
-    tally_.syn_to_first_byte.record(elapsed(session.due, stream.stack().now()));
+  if (options_.profile && session.counted && talk.answered == 0 && !options_.hold) {
+    tally_.syn_to_first_byte.record(elapsed(talk.due, stream.stack().now()));
   }
 }
 
 /// One reply is there, whole.
 void Generator::answer(application::Stream auto& stream) noexcept {
   Session& session = stream.session();
-  const auto& reply = session.reply;
-  ++session.answered;
+  Talk& talk = talk_of(session);
+  const auto& reply = talk.reply;
+  ++talk.answered;
   ++tally_.live_answered;
   const std::uint64_t body = options_.profile ? body_.take(stream.id().index) : 0;
-  if (session.uncounted != 0) {
-    --session.uncounted;
+  if (talk.uncounted != 0) {
+    --talk.uncounted;
   } else {
     ++tally_.requests_answered;
-    if (options_.profile) judge(session, body);
+    if (options_.profile) judge(reply.status(), body);
     if (const unsigned code = reply.status(); code >= 100 && code < 1'000) {
       ++tally_.status[code - 100];
     }
   }
   session.first_byte = false;
-  session.done = session.answered == options_.requests;
+  session.done = talk.answered == options_.requests;
   if (!reply.keep_alive()) session.said_close = true;
-  if (!session.done && !session.said_close) return ask(stream);
-  if (!session.done) break_off(session);
-  session.closing = stream.stack().now();
-  if (options_.profile && session.counted && !session.bad) {
-    tally_.syn_to_last_byte.record(elapsed(session.due, session.closing));
+  if (!session.done && !session.said_close) {
+    ask(stream);
+    // Most of those that are held wait for their turn.
+    if (options_.hold && talk.begun == talk.answered && !session.turn) give_back(session);
+    return;
   }
-  const bool half = session.half_sent != 0;
+  if (!session.done) break_off(session);
+  talk.closing = stream.stack().now();
+  if (options_.profile && session.counted && !session.bad) {
+    tally_.syn_to_last_byte.record(elapsed(talk.due, talk.closing));
+  }
+  const bool half = talk.half_sent != 0;
   // The server wants no more of a request that it has answered before all of it was sent; the rest
   // of one that it will go on to read is sent first.
   if (half ? session.said_close : options_.close != Close::server) begin_close(stream);
@@ -139,8 +150,9 @@ void Generator::answer(application::Stream auto& stream) noexcept {
 
 void Generator::begin_close(application::Stream auto& stream) noexcept {
   Session& session = stream.session();
-  session.half_sent = 0;
-  if (session.closing == Instant{}) session.closing = stream.stack().now();
+  Talk& talk = talk_of(session);
+  talk.half_sent = 0;
+  if (talk.closing == Instant{}) talk.closing = stream.stack().now();
   if (options_.close == Close::reset && session.done) {
     stream.abort();
   } else {
@@ -151,7 +163,8 @@ void Generator::begin_close(application::Stream auto& stream) noexcept {
 /// The server closes before everything was asked. Between two answers it may (RFC 9112 s.9.5).
 inline void Generator::break_off(Session& session) noexcept {
   if (session.bad) return;
-  session.early = session.answered != 0 && session.begun == session.answered;
+  const Talk& talk = talk_of(session);
+  session.early = talk.answered != 0 && talk.begun == talk.answered;
   session.bad = true;
 }
 
@@ -159,7 +172,7 @@ inline void Generator::break_off(Session& session) noexcept {
 inline void Generator::spoil(Session& session) noexcept {
   if (session.bad) return;
   session.bad = true;
-  if (measuring_ && session.uncounted == 0) ++tally_.requests_bad;
+  if (measuring_ && talk_of(session).uncounted == 0) ++tally_.requests_bad;
 }
 
 }  // namespace pollux::load
