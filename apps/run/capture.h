@@ -90,6 +90,9 @@ class Recorded {
   std::uint16_t mtu() const noexcept { return device_.mtu(); }
   link::Capabilities capabilities() const noexcept { return device_.capabilities(); }
   std::uint32_t links() const noexcept requires link::Relinked<D> { return device_.links(); }
+  void begin_counting() noexcept {
+    if constexpr (requires { device_.begin_counting(); }) device_.begin_counting();
+  }
   bool pass_on() noexcept requires requires(D d) { d.pass_on(); }
   { return device_.pass_on(); }
   bool comes_home(const wire::FourTuple& tuple) const noexcept requires link::Steered<D> {

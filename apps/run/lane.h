@@ -57,6 +57,7 @@ class Lane {
   }
   void begin_measuring(Instant now) noexcept {
     application_->begin_measuring(now);
+    if constexpr (requires { device_.begin_counting(); }) device_.begin_counting();
     first_ = pipeline_->counters();
   }
   void wind_down(Instant now) noexcept { application_->wind_down(now); }

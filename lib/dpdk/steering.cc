@@ -192,6 +192,11 @@ void Steering::take_out(std::uint16_t core, Burst& burst) noexcept {
   burst.resize_after_fill(before + got);
 }
 
+void Steering::begin_counting(std::uint16_t core) noexcept {
+  cores_[core]->handed_over.store(0, std::memory_order_relaxed);
+  cores_[core]->dropped.store(0, std::memory_order_relaxed);
+}
+
 std::uint64_t Steering::handed_over() const noexcept {
   std::uint64_t total = 0;
   for (const auto& core : cores_) total += core->handed_over.load(std::memory_order_relaxed);

@@ -72,7 +72,10 @@ class Steering {
   /// Whether frames are looked at by us now: not those of a device that is believed.
   bool software(std::uint16_t core) const noexcept;
 
-  // From any thread, since the start.
+  /// handed_over() and dropped() leave out what it has done so far.
+  void begin_counting(std::uint16_t core) noexcept;
+
+  // From any thread, since begin_counting().
 
   /// Frames that came in on another core than theirs, and that were lost on the way to it.
   std::uint64_t handed_over() const noexcept;
@@ -138,6 +141,9 @@ class SteeredQueue {
   std::uint16_t mtu() const noexcept { return queue_.mtu(); }
   link::Capabilities capabilities() const noexcept { return queue_.capabilities(); }
   std::uint32_t links() const noexcept { return queue_.links(); }
+  void begin_counting() noexcept {
+    if (steering_ != nullptr) steering_->begin_counting(core_);
+  }
   /// Sends what cores without a queue want this one to send; whether there was something.
   bool pass_on() noexcept;
   bool comes_home(const wire::FourTuple& tuple) const noexcept {
