@@ -163,6 +163,7 @@ Json json_of(const Summary& s) {
                 {"orphans_reset", s.tcp.orphans_reset}};
   out["drops"] = json_of(s.drops);
   out["send_drops"] = json_of(s.send_drops);
+  out["device_drops"] = json_of(s.device_drops);
   out["events"] = json_of(s.events);
   out["memory"] = {{"bytes_per_connection", s.memory.bytes_per_connection},
                    {"connections_capacity", s.memory.connections_capacity},

@@ -124,6 +124,9 @@ struct Summary {
   Bytes bytes;
   Tcp tcp;
   Named drops, send_drops, events;  // those that are not zero
+  /// Of the devices themselves, and of frames that the stack has never seen, or has sent: dpdk's
+  /// PortStats.
+  Named device_drops;
   Memory memory;
   std::vector<Core> cores;
   std::optional<Generator> generator = std::nullopt;

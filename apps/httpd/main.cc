@@ -45,7 +45,8 @@ int serve(const cli::HttpdOptions& options) {
     }
   }
   cli::derive(summary);
-  return run::finish(options.shared, summary, recorder->get());
+  const int code = run::finish(options.shared, summary, recorder->get());
+  return code == 0 && !devices->losses().empty() ? 1 : code;
 }
 
 }  // namespace

@@ -96,7 +96,8 @@ int generate(const cli::LoadOptions& options) {
     fleet.stop(*devices->eal, clock);
     return std::move(found.back());
   }();
-  return run::finish(options.shared, options.client, summary, recorder->get());
+  const int code = run::finish(options.shared, options.client, summary, recorder->get());
+  return code == 0 && !devices->losses().empty() ? 1 : code;
 }
 
 }  // namespace

@@ -234,6 +234,7 @@ cli::Summary summarize(const Facts& facts, const End& end, const std::vector<dou
   out.cps.per_second = per_second;
   out.memory = {facts.bytes_per_connection, facts.connections_capacity * end.lanes.size(),
                 facts.huge_pages};
+  out.device_drops = facts.device_drops;
   out.environment.cpu = cli::cpu_model();
   out.environment.tsc_hz = clock.hz();
   out.environment.dpdk = dpdk::Eal::version();

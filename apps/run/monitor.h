@@ -89,6 +89,7 @@ struct Facts {
   /// Of a client: what was asked for beside its load.
   std::optional<cli::Summary::Held> held = std::nullopt;
   bool beside = false;
+  cli::Summary::Named device_drops = {};
   // Of several cores whose flows may have to be brought to one.
   bool steered = false;
   std::uint64_t handed_over = 0;  // frames that came in on another core than theirs

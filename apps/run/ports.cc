@@ -115,11 +115,26 @@ void Devices::print_banner(const cli::SharedOptions& options) const {
   std::fflush(out);
 }
 
+void Devices::tend() {
+  host::Devices::tend();
+  for (; told_ != losses().size(); ++told_) cli::print_error(losses()[told_]);
+}
+
 Facts Devices::facts(std::string program, const cli::SharedOptions& options,
                      std::size_t bytes_per_connection) const {
   Facts out{std::move(program),      options.devices.front().spec, steerings.front().text,
             eal->huge_pages(),       bytes_per_connection,         options.connections,
             ports.front().offloads()};
+  for (const dpdk::Port& port : ports) {
+    const dpdk::PortStats stats = port.stats();
+    const auto add = [&](const char* name, std::uint64_t count) {
+      if (count != 0) out.device_drops[name] += count;
+    };
+    add("rx_missed", stats.rx_missed);
+    add("rx_no_buffer", stats.rx_no_buffer);
+    add("rx_errors", stats.rx_errors);
+    add("tx_errors", stats.tx_errors);
+  }
   for (const PortSteering& each : steerings) {
     if (each.steering == nullptr) continue;
     out.steered = true;

@@ -40,9 +40,14 @@ struct Devices : host::Devices {
   static Result<Devices> open(const cli::SharedOptions& options);
   /// Prints the start-up banner, but for its line about memory (run/banner.h).
   void print_banner(const cli::SharedOptions& options) const;
+  /// The host's, and says at once what it has found out.
+  void tend();
   /// What the summary says of a run on them.
   Facts facts(std::string program, const cli::SharedOptions& options,
               std::size_t bytes_per_connection) const;
+
+ private:
+  std::size_t told_ = 0;  // of the losses
 };
 
 /// The recorder of --capture with an interface for each end, or null where nothing is captured.

@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "dpdk/unix_socket.h"
@@ -399,8 +400,6 @@ std::string device_name(const DeviceSpec& spec, unsigned index) {
 std::string devargs(const DeviceSpec& spec, const DevargsOptions& options) {
   const std::string queues = std::to_string(options.queues);
   const std::string device = device_name(spec, options.index);
-  // Room for Ethernet's header, two VLAN tags and what af_packet puts before a frame.
-  const std::uint32_t frame = std::bit_ceil(std::uint32_t{options.mtu} + 128u);
   switch (spec.kind) {
     case Kind::tap:
       return device + ",iface=" + spec.target;
@@ -408,7 +407,7 @@ std::string devargs(const DeviceSpec& spec, const DevargsOptions& options) {
       return device + ",socket=" + spec.target +
              ",socket-abstract=no,id=0,role=" + (spec.role == Role::client ? "client" : "server") +
              ",rsize=" + std::to_string(std::bit_width(options.ring_entries) - 1) +
-             ",bsize=" + std::to_string(std::max(frame, 2'048u));
+             ",bsize=" + std::to_string(std::bit_ceil(frame_room(options.mtu)));
     case Kind::vhost:
       // A guest may then leave its segments uncut.
       return device + ",iface=" + spec.target + ",queues=" + queues +
@@ -420,8 +419,9 @@ std::string devargs(const DeviceSpec& spec, const DevargsOptions& options) {
              ",queue_size=" + std::to_string(options.ring_entries) +
              ",packed_vq=1,mrg_rxbuf=" + (options.merging ? "1" : "0") + ",in_order=1";
     case Kind::af_packet: {
-      const std::uint32_t room = std::max(frame, 2'048u);
-      const std::uint32_t block = std::max(room, 4'096u);
+      // The driver wants frames without gaps between them, in blocks of whole pages.
+      const std::uint32_t room = frame_room(options.mtu);
+      const std::uint32_t block = std::lcm(room, 4'096u);
       return device + ",iface=" + spec.target + ",qpairs=" + queues +
              ",blocksz=" + std::to_string(block) + ",framesz=" + std::to_string(room) +
              ",framecnt=" + std::to_string(options.ring_entries);

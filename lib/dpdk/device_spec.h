@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -59,6 +60,13 @@ struct DevargsOptions {
   /// Frames of a memif's or virtio device's rings; a power of two, at most 16,384 for memif.
   std::uint16_t ring_entries = 1'024;
 };
+
+/// Bytes of a buffer for a frame of that MTU: Ethernet's header, two VLAN tags, and what drivers
+/// put before it or count to it. Whole KiB, so that af_packet's blocks need not be long.
+constexpr std::uint32_t frame_room(std::uint16_t mtu) noexcept {
+  constexpr std::uint32_t before = 14 + 2 * 4 + 66;
+  return std::max((mtu + before + 1'023) / 1'024 * 1'024, 2'048u);
+}
 
 /// DPDK's name of the device: "net_memif0", or the bus address.
 std::string device_name(const DeviceSpec& spec, unsigned index);

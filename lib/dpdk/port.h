@@ -185,8 +185,12 @@ class Port {
   Status wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() noexcept = nullptr);
   bool link_up() const noexcept;
   /// To be called some times a second by a thread that does not poll, while others do: finds a peer
-  /// again that was lost, where the driver does not by itself. True while the link is up.
+  /// again that was lost, where the driver does not by itself, and finds out whether the device is
+  /// gone. True while the link is up.
   bool tend();
+  /// Whether the device was taken away, for good: a card unplugged, an interface deleted. Its
+  /// queues then neither receive nor send. Peers that go are waited for, and are no such case.
+  bool gone() const noexcept;
 
   /// Borrows from the port; one for each index.
   Queue queue(std::uint16_t index) const noexcept;

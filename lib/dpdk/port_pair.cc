@@ -11,6 +11,11 @@ std::size_t PortPair::bytes_for(const PortOptions& options) noexcept {
 }
 
 Result<PortPair> PortPair::open(const Eal& eal, PairKind kind, const PortOptions& options) {
+  return open(eal, kind, options, options);
+}
+
+Result<PortPair> PortPair::open(const Eal& eal, PairKind kind, const PortOptions& of_near,
+                                const PortOptions& of_far) {
   if (eal.folder().empty()) {
     return Error{.kind = Error::Kind::machine,
                  .what = "the link between both ends",
@@ -25,9 +30,9 @@ Result<PortPair> PortPair::open(const Eal& eal, PairKind kind, const PortOptions
     near_spec = {DeviceSpec::Kind::memif, socket, DeviceSpec::Role::server};
     far_spec = {DeviceSpec::Kind::memif, socket, DeviceSpec::Role::client};
   }
-  Result<Port> near = Port::open(eal, near_spec, options);
+  Result<Port> near = Port::open(eal, near_spec, of_near);
   if (!near) return near.error();
-  Result<Port> far = Port::open(eal, far_spec, options);
+  Result<Port> far = Port::open(eal, far_spec, of_far);
   if (!far) return far.error();
   constexpr std::chrono::seconds limit{5};
   if (const Status up = near->wait_for_link(limit); !up) return up.error();

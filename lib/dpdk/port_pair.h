@@ -21,6 +21,9 @@ struct PortPair {
   /// virtio-user side), and waits until both are up. The socket between them lies in the folder of
   /// `eal`. `options.mac` must be empty: each end has an address of its own.
   static Result<PortPair> open(const Eal& eal, PairKind kind, const PortOptions& options);
+  /// The same with options of each end's own, as many queues on both.
+  static Result<PortPair> open(const Eal& eal, PairKind kind, const PortOptions& of_near,
+                               const PortOptions& of_far);
   /// For EalOptions::memory_bytes.
   static std::size_t bytes_for(const PortOptions& options) noexcept;
 };

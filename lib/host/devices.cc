@@ -37,7 +37,17 @@ Status Devices::wait_for_links(std::chrono::milliseconds limit) {
 }
 
 void Devices::tend() {
-  for (dpdk::Port& port : ports) port.tend();
+  gone_.resize(ports.size());
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    ports[i].tend();
+    if (!ports[i].gone() || gone_[i]) continue;
+    gone_[i] = true;
+    losses_.push_back({.kind = Error::Kind::machine,
+                       .what = "--device " + ports[i].spec().to_string(),
+                       .why = "it was taken away while it was in use",
+                       .remedy = "the same command again when it is back"});
+    if (losses_.size() == ports.size()) request_stop();
+  }
 }
 
 void Devices::rest_and_tend() {

@@ -30,8 +30,11 @@ struct Devices {
   static Result<Devices> open(dpdk::EalOptions eal, const std::vector<DeviceOptions>& wanted);
   /// Waits for every port's link or peer, up to `limit` each; stop_requested() ends it at once.
   Status wait_for_links(std::chrono::milliseconds limit);
-  /// To be called some times a second by a thread that does not poll: finds lost peers again.
+  /// To be called some times a second by a thread that does not poll: finds lost peers again, and
+  /// devices that were taken away; when none is left, request_stop().
   void tend();
+  /// A line for each device that was taken away while it was in use: the run has failed then.
+  const std::vector<Error>& losses() const noexcept { return losses_; }
 
   /// Calls job(i) on worker i for each i < n, and tends until every one has returned.
   template <class Job>
@@ -47,6 +50,9 @@ struct Devices {
 
  private:
   void rest_and_tend();
+
+  std::vector<bool> gone_;  // of each port: it is among the losses
+  std::vector<Error> losses_;
 };
 
 }  // namespace pollux::host

@@ -77,6 +77,7 @@ Status run(const Options& options, A& application) {
     while (!over()) (*stack)->poll(clock.now());
     (*stack)->stop(clock.now());
   });
+  if (outcome && !site->devices.losses().empty()) return site->devices.losses().front();
   return outcome;
 }
 

@@ -154,6 +154,34 @@ TEST_F(KernelPort, AnAddressOfManyIsRefused) {
   EXPECT_EQ(port.error().kind, Error::Kind::usage);
 }
 
+TEST_F(KernelPort, AnInterfaceThatIsDownIsNoticed) {
+  dpdk::Port port = open({.stack_buffers = 1'024});
+  EXPECT_TRUE(port.tend());
+  const std::uint32_t before = port.queue(0).links();
+  const std::string link = std::string("ip link set ") + device;
+  ASSERT_TRUE(test::run(link + " down"));
+  EXPECT_FALSE(port.tend()) << "it is noticed, whatever the driver says";
+  ASSERT_TRUE(test::run(link + " up"));
+  const test::Patience patience;
+  while (!port.tend() && patience) {
+  }
+  EXPECT_EQ(port.queue(0).links(), before + 1) << "the stack hears of it";
+  EXPECT_FALSE(port.gone());
+}
+
+TEST_F(KernelPort, AnInterfaceThatIsDeletedIsGone) {
+  dpdk::Port port = open({.stack_buffers = 1'024});
+  EXPECT_TRUE(port.tend());
+  ASSERT_TRUE(test::run(std::string("ip link delete ") + device));
+  EXPECT_FALSE(port.tend());
+  EXPECT_TRUE(port.gone());
+  dpdk::Queue queue = port.queue(0);
+  dpdk::Queue::Burst burst;
+  burst.push(queue.allocate());
+  EXPECT_EQ(queue.transmit(burst), 0u);
+  EXPECT_EQ(queue.receive(burst), 0u);
+}
+
 TEST_F(KernelPort, CanBeOpenedAgain) {
   if (kept_by_driver != 0) GTEST_SKIP() << "af_xdp's driver keeps the interface until the end";
   for (int i = 0; i < 3; ++i) {

@@ -128,6 +128,8 @@ TEST(Devargs, NameTheDeviceAndItsShape) {
             "net_virtio_user0,path=/v,queues=2,queue_size=512,packed_vq=1,mrg_rxbuf=0,in_order=1");
   EXPECT_EQ(text("af_packet:e"),
             "net_af_packet0,iface=e,qpairs=1,blocksz=4096,framesz=2048,framecnt=1024");
+  EXPECT_EQ(text("af_packet:e", {.mtu = 9'000}),
+            "net_af_packet0,iface=e,qpairs=1,blocksz=36864,framesz=9216,framecnt=1024");
   EXPECT_EQ(text("af_xdp:e", {.queues = 2}), "net_af_xdp0,iface=e,start_queue=0,queue_count=2");
   EXPECT_EQ(text("pci:00:04.0"), "0000:00:04.0");
   EXPECT_EQ(text("vdev:net_null9,copy=1"), "net_null9,copy=1");
