@@ -95,6 +95,8 @@ void packets(Out& out, const Summary& s) {
   line(out, "drops        {}", drops.empty() ? "none" : drops);
   const std::string send_drops = listed(s.send_drops);
   if (!send_drops.empty()) line(out, "not sent     {}", send_drops);
+  const std::string device_drops = listed(s.device_drops);
+  if (!device_drops.empty()) line(out, "by devices   {}", device_drops);
 }
 
 void latency(Out& out, std::string_view label, const Summary::Latency& l) {
@@ -212,6 +214,18 @@ std::string held_line(double elapsed_s, std::uint64_t open, std::uint64_t asked,
 
 std::string banner_line(std::string_view label, std::string_view text) {
   return fmt::format("{:<10} {}\n", fmt::format("{}:", label), text);
+}
+
+std::string taken_text(std::size_t taken, std::size_t huge, std::uint64_t connections,
+                       std::size_t pipelines) {
+  std::string text =
+      fmt::format("{} MiB taken for {} connections", taken >> 20, grouped(connections));
+  if (pipelines > 1) text += fmt::format(" on each of {} pipelines", pipelines);
+  if (huge >= taken / 4 * 3) return text;
+  return text + fmt::format(
+                    ", only {} MiB of it in huge pages; try: echo madvise > "
+                    "/sys/kernel/mm/transparent_hugepage/enabled",
+                    huge >> 20);
 }
 
 std::string live_line(const Live& live) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,6 +12,11 @@ namespace pollux::cli {
 
 /// One line of the start-up banner: "steering: software (net_tap cannot spread flows)".
 std::string banner_line(std::string_view label, std::string_view text);
+
+/// What was taken at the start, in bytes, for so many pipelines of so many connections each, and
+/// what to do where less than three quarters of it lie in the kernel's transparent huge pages.
+std::string taken_text(std::size_t taken, std::size_t huge, std::uint64_t connections,
+                       std::size_t pipelines);
 
 /// What the line of one interval shows. Rates are of that interval, counts since the start.
 struct Live {

@@ -10,7 +10,7 @@
 
 namespace pollux::run {
 
-OnCore::OnCore(unsigned core) noexcept {
+OnCore::OnCore(unsigned core) : memory_(dpdk::Topology::find().node_of(core)) {
   if (core >= CPU_SETSIZE || sched_getaffinity(0, sizeof before_, &before_) != 0) return;
   cpu_set_t one;
   CPU_ZERO(&one);
@@ -30,14 +30,22 @@ std::size_t resident_bytes() {
   return file ? resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
+std::size_t huge_bytes() {
+  // Linux 4.14 and later; what the kernel's pool has given is not in it.
+  std::ifstream file("/proc/self/smaps_rollup");
+  for (std::string word; file >> word;) {
+    std::size_t kib = 0;
+    if (word == "AnonHugePages:" && file >> kib) return kib << 10;
+  }
+  return 0;
+}
+
 void print_memory(std::FILE* out, const dpdk::Eal& eal, const Room& room) {
   std::string tables;
   if (eal.huge_pages()) {
     const std::size_t now = resident_bytes();
     const std::size_t taken = now > room.resident_before ? now - room.resident_before : 0;
-    tables =
-        fmt::format("{} MiB taken for {} connections", taken >> 20, cli::grouped(room.connections));
-    if (room.pipelines > 1) tables += fmt::format(" on each of {} pipelines", room.pipelines);
+    tables = cli::taken_text(taken, huge_bytes(), room.connections, room.pipelines);
   } else {
     tables =
         fmt::format("a connection takes {} bytes when it needs them", room.bytes_per_connection);

@@ -7,14 +7,15 @@
 #include <cstdio>
 
 #include "dpdk/eal.h"
+#include "dpdk/numa.h"
 
 namespace pollux::run {
 
-/// While it lives, the calling thread runs on one processor, so that memory that it takes comes
-/// from that one's node.
+/// While it lives, the calling thread runs on one processor, and memory that it takes comes from
+/// that one's node.
 class OnCore {
  public:
-  explicit OnCore(unsigned core) noexcept;
+  explicit OnCore(unsigned core);
   ~OnCore();
   OnCore(const OnCore&) = delete;
   OnCore& operator=(const OnCore&) = delete;
@@ -22,10 +23,14 @@ class OnCore {
  private:
   cpu_set_t before_{};
   bool moved_ = false;
+  dpdk::OnNode memory_;
 };
 
 /// What this process has in ordinary memory now, in bytes: all but the packets.
 std::size_t resident_bytes();
+
+/// How much of it lies in the kernel's transparent huge pages.
+std::size_t huge_bytes();
 
 /// What the pipelines are made for.
 struct Room {

@@ -8,6 +8,7 @@
 #include "cli/error.h"
 #include "cli/report.h"
 #include "dpdk/device_spec.h"
+#include "dpdk/numa.h"
 #include "run/steering.h"
 
 namespace pollux::run {
@@ -102,6 +103,7 @@ Devices::~Devices() {
 
 void Devices::print_banner(const cli::SharedOptions& options) const {
   std::FILE* const out = options.human();
+  const auto topology = dpdk::Topology::find();
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const dpdk::Port& port = ports[i];
     fmt::print(
@@ -111,6 +113,10 @@ void Devices::print_banner(const cli::SharedOptions& options) const {
                                                port.queues() == 1 ? "" : "s")));
     fmt::print(out, "{}", cli::banner_line("offloads", port.offloads()));
     fmt::print(out, "{}", cli::banner_line("steering", steerings[i].text));
+    for (const unsigned core : eal->cores()) {
+      const auto warning = dpdk::far_away(topology, core, port.numa_socket());
+      if (warning) fmt::print(out, "{}", cli::banner_line("warning", *warning));
+    }
   }
   std::fflush(out);
 }

@@ -17,8 +17,10 @@ class Reservation {
   /// Reserves at least `bytes` (rounded up to whole pages), aligned to a page; 0 gives an empty
   /// one. With `huge`, aligned to 2 MiB, and the kernel is asked for transparent huge pages, which
   /// it may decline, and for all of the memory now, unless that is more than half of what is free:
-  /// resident() says what came of it. On the processor that will use it, so that it comes from that
-  /// one's own node. Fails with Error::Kind::machine where the address space cannot be had.
+  /// resident() says what came of it. The memory keeps the calling thread's policy of which NUMA
+  /// node it comes from (set_mempolicy(2)); without one it comes from that of whoever touches it
+  /// first, with `huge` this thread. Fails with Error::Kind::machine where the address space cannot
+  /// be had.
   static Result<Reservation> make(std::size_t bytes, bool huge = false);
 
   Reservation(Reservation&& other) noexcept

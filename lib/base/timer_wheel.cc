@@ -20,9 +20,9 @@ unsigned first_set(const Words& words, unsigned from) noexcept {
 
 }  // namespace
 
-Result<TimerWheel> TimerWheel::make(std::uint32_t capacity, Instant now) {
+Result<TimerWheel> TimerWheel::make(std::uint32_t capacity, Instant now, bool huge) {
   POLLUX_ASSERT(capacity < first_of);
-  auto memory = Reservation::make(std::size_t{capacity} * sizeof(Link));
+  auto memory = Reservation::make(std::size_t{capacity} * sizeof(Link), huge);
   if (!memory) return memory.error();
   return TimerWheel{std::move(*memory), capacity, tick_at_or_before(now)};
 }

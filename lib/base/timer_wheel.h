@@ -34,7 +34,7 @@ class TimerWheel {
   TimerWheel() noexcept = default;
   /// A wheel with nothing armed, whose time is `now`; capacity < 2^31. Some 4 KiB, and 12 bytes of
   /// address space an id.
-  static Result<TimerWheel> make(std::uint32_t capacity, Instant now);
+  static Result<TimerWheel> make(std::uint32_t capacity, Instant now, bool huge = false);
 
   /// Arms the id's timer, or moves it if it is armed. One that lies in the past, or within a
   /// running advance() not after its `now`, fires at the next advance().

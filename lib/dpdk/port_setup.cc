@@ -13,6 +13,7 @@
 #include <string>
 
 #include "dpdk/drivers.h"
+#include "dpdk/numa.h"
 #include "dpdk/port_state.h"
 
 /// How a port comes up: attached, with buffers and queues, started.
@@ -161,10 +162,19 @@ Status Port::State::attach() {
 Status Port::State::create_pools() {
   if (!pools.empty()) return std::monostate{};
   PoolOptions wanted = pool_options(options);
-  wanted.numa_socket = rte_eth_dev_socket_id(number());
+  const Topology topology = Topology::find();
   for (std::uint16_t i = 0; i < options.queues; ++i) {
+    // Worker i polls queue i. Without huge pages DPDK's memory is of no node until it is touched.
+    const int node = i < eal->cores().size() ? topology.node_of(eal->cores()[i])
+                                             : rte_eth_dev_socket_id(number());
+    const OnNode here{node};
+    wanted.numa_socket = node;
     wanted.name = "pollux-p" + std::to_string(id) + "q" + std::to_string(i);
     Result<Pool> pool = Pool::create(wanted);
+    if (!pool && node >= 0) {
+      wanted.numa_socket = SOCKET_ID_ANY;  // far is better than none
+      pool = Pool::create(wanted);
+    }
     if (!pool) return pool.error();
     pools.push_back(*std::move(pool));
     if (!offloads.merges) continue;

@@ -69,13 +69,13 @@ Result<typename Pipeline<D, A>::Tables> Pipeline<D, A>::Tables::make(const Confi
   if (!send_pieces) return send_pieces.error();
   auto receive_pieces = ReceivePieces::make(config.receive_pieces, huge);
   if (!receive_pieces) return receive_pieces.error();
-  auto wheel = TimerWheel::make(config.connections, now);
+  auto wheel = TimerWheel::make(config.connections, now, huge);
   if (!wheel) return wheel.error();
-  auto half_open_wheel = TimerWheel::make(config.half_open, now);
+  auto half_open_wheel = TimerWheel::make(config.half_open, now, huge);
   if (!half_open_wheel) return half_open_wheel.error();
-  auto app_timers = Slab<AppTimer>::make(config.app_timers);
+  auto app_timers = Slab<AppTimer>::make(config.app_timers, huge);
   if (!app_timers) return app_timers.error();
-  auto app_timers_wheel = TimerWheel::make(config.app_timers, now);
+  auto app_timers_wheel = TimerWheel::make(config.app_timers, now, huge);
   if (!app_timers_wheel) return app_timers_wheel.error();
   return Tables{
       std::move(*table),          std::move(*connections),     std::move(*half_open),

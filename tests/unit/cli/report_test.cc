@@ -36,6 +36,17 @@ TEST(LiveLine, HasOneShape) {
 
 TEST(BannerLine, IsOne) { EXPECT_EQ(banner_line("steering", "software"), "steering:  software\n"); }
 
+TEST(TakenText, SaysWhatIsNotInHugePages) {
+  constexpr std::size_t mebibyte = 1 << 20;
+  EXPECT_EQ(taken_text(512 * mebibyte, 500 * mebibyte, 1'000'000, 1),
+            "512 MiB taken for 1,000,000 connections");
+  EXPECT_EQ(taken_text(100 * mebibyte, 75 * mebibyte, 1'000, 2),
+            "100 MiB taken for 1,000 connections on each of 2 pipelines");
+  EXPECT_EQ(taken_text(100 * mebibyte, 74 * mebibyte, 1'000, 1),
+            "100 MiB taken for 1,000 connections, only 74 MiB of it in huge pages; try: echo "
+            "madvise > /sys/kernel/mm/transparent_hugepage/enabled");
+}
+
 TEST(Table, ShowsWhatHappenedAndWhy) {
   Summary summary;
   summary.program = "pollux-load";
@@ -46,6 +57,7 @@ TEST(Table, ShowsWhatHappenedAndWhy) {
   summary.connect = {1000, 10, 50, 90, 99, 100, 5000.25};
   summary.packets = {3000, 3000, 2990, 3, 3};
   summary.drops = {{"no_buffer", 10}};
+  summary.device_drops = {{"rx_missed", 7}};
   summary.tcp.syn_cookies_sent = 12'000;
   summary.tcp.syn_cookies_accepted = 200;
   summary.tcp.fast_opens_tried = 1'500;
@@ -55,6 +67,7 @@ TEST(Table, ShowsWhatHappenedAndWhy) {
   EXPECT_THAT(text, HasSubstr("failed       5: no ARP answer 2, timeout 3\n"));
   EXPECT_THAT(text, HasSubstr("per connection: rx 3.00  tx 3.00\n"));
   EXPECT_THAT(text, HasSubstr("drops        no_buffer 10\n"));
+  EXPECT_THAT(text, HasSubstr("by devices   rx_missed 7\n"));
   EXPECT_THAT(text, HasSubstr("SYN cookies  12,000 sent, 200 of them came back\n"));
   EXPECT_THAT(text, HasSubstr("fast opens   1,500 tried, 1,400 of them taken\n"));
   EXPECT_THAT(text, HasSubstr("  connect          10.0      50.0      90.0      99.0     100.0"
