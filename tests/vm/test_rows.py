@@ -31,7 +31,8 @@ class Row(lab.Case):
         report = machine.must("pollux-doctor")
         self.assertRegex(report, rf"OK +card {CARD}: .* by {driver}: --device pci:{CARD}")
         httpd = machine.start("pollux-httpd", "--device", f"pci:{CARD}", "--address",
-                              f"{SERVER}/24", "--cores", cores, "--json", "/tmp/summary", *SMALL)
+                              f"{SERVER}/24", "--cores", cores, "--wait", "60",
+                              "--json", "/tmp/summary", *SMALL)
         httpd.until(lambda: "memory:" in httpd.out, "the banner of pollux-httpd")
         print(httpd.out, flush=True)
         return httpd
