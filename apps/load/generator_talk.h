@@ -134,7 +134,8 @@ void Generator::answer(application::Stream auto& stream) noexcept {
   if (!session.done && !session.said_close) {
     ask(stream);
     // Most of those that are held wait for their turn.
-    if (options_.hold && talk.begun == talk.answered && !session.turn) give_back(session);
+    const bool at_rest = talk.begun == talk.answered && talk.half_sent == 0 && !session.turn;
+    if (options_.hold && at_rest) give_back(session);
     return;
   }
   if (!session.done) break_off(session);

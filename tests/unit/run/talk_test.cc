@@ -280,7 +280,9 @@ class Hasty {
       session.read += bytes.size();
       stream.consume(bytes.size());
     }
-    if (session.read >= whole_) stream.close();
+    if (session.read < whole_) return;
+    ++whole_ones_;
+    stream.close();
   }
   void on_peer_closed(application::Stream auto& stream) noexcept {
     cut_off_ += stream.session().read < whole_ ? 1 : 0;
@@ -289,11 +291,14 @@ class Hasty {
   void on_closed(auto&, application::StreamId, Session&, Cause) noexcept {}
   /// Connections that ended before their requests were whole.
   std::uint64_t cut_off() const noexcept { return cut_off_; }
+  /// And those whose were.
+  std::uint64_t whole_ones() const noexcept { return whole_ones_; }
 
  private:
   std::string reply_;
   std::size_t whole_;
   std::uint64_t cut_off_ = 0;
+  std::uint64_t whole_ones_ = 0;
 };
 
 /// Connections one after the other that each post four megabytes to a hasty server.
@@ -345,6 +350,18 @@ TEST(EarlyAnswer, TheRestOfTheRequestIsSentWhereTheServerReadsOn) {
     EXPECT_GE(tally.requests_sent, tally.requests_answered);
     EXPECT_EQ(server.cut_off(), 0u);
   }
+}
+
+TEST(EarlyAnswer, AHeldConnectionSendsTheRestToo) {
+  Hasty server{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 4 << 20};
+  auto options = holding(1, 30s);
+  options.method = "POST";
+  options.data = std::string(4 << 20, 'x');
+  auto asked = std::move(*generator_options(options, 1, 0));
+  asked.streams = config_for(client_address, 2).connections;
+  const auto generator = std::move(*Generator::make(std::move(asked)));
+  post_to(server, *generator);
+  EXPECT_GE(server.whole_ones(), 1u);
 }
 
 TEST(EarlyAnswer, TheRestIsLeftOutWhereTheServerSaysClose) {
