@@ -242,12 +242,12 @@ std::span<std::byte> Pipeline<D, A>::reserve(Connection& c, std::size_t n) noexc
   const std::uint32_t free = config_.owned_packets - owned_packets_;
   const std::uint32_t owned = c.send.owned(send_pieces_);
   if (free != 0 && owned != 0 &&
-      owned > std::min(share_of(free, config_.owned_packets), most_owned)) {
+      (buffers_.scarce() || owned > std::min(share_of(free, config_.owned_packets), most_owned))) {
     c.wants_room = true;  // the peer's next ACK frees some of its own
     return {};
   }
   const bool room = free != 0 && send_pieces_.available() != 0;
-  if (room && (!buffers_.scarce() || (owned == 0 && !buffers_.last()))) {
+  if (room && !buffers_.last()) {
     reserved_.fresh = device_.allocate();
     buffers_.took_one();
   }

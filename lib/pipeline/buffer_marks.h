@@ -21,7 +21,7 @@ class BufferMarks {
   }
   /// One was taken since, to be kept.
   void took_one() noexcept {
-    if (spare_ != 0) --spare_;
+    if (spare_ != 0 && spare_ != unknown) --spare_;
   }
 
   /// New connections are none of those to be served.
@@ -32,8 +32,10 @@ class BufferMarks {
   bool last() const noexcept { return spare_ < few_ / 4; }
 
  private:
+  static constexpr std::uint32_t unknown = 0xFFFF'FFFF;  // of a device that does not tell
+
   std::uint32_t few_;
-  std::uint32_t spare_ = 0xFFFF'FFFF;
+  std::uint32_t spare_ = unknown;
 };
 
 }  // namespace pollux::pipeline
