@@ -48,8 +48,9 @@ struct Site {
 };
 
 /// Runs `application` on a core of its own, and returns when somebody asks for the end (SIGINT,
-/// SIGTERM) or application.done(), if it has that, says so; what is then still open is reset. The
-/// calling thread waits meanwhile. Once a process.
+/// SIGTERM) or application.done(), if it has that, says so, or with an error when the device is
+/// taken away; what is then still open is reset. The calling thread waits meanwhile. Once a
+/// process.
 template <application::Application A>
 Status run(const Options& options, A& application) {
   install_signal_handlers();
