@@ -33,6 +33,12 @@ std::vector<unsigned> cores_of(const cli::SharedOptions& options) {
   return {options.cores.begin(), options.cores.end()};
 }
 
+/// How the flows of a port have come to their cores in the end.
+std::string steering_of(const PortSteering& port) {
+  if (port.steering == nullptr || !port.steering->device_lied()) return port.text;
+  return "software (the device's queues were not those of its Toeplitz sum: rings between cores)";
+}
+
 }  // namespace
 
 dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsigned> cores,
@@ -128,7 +134,7 @@ void Devices::tend() {
 
 Facts Devices::facts(std::string program, const cli::SharedOptions& options,
                      std::size_t bytes_per_connection) const {
-  Facts out{std::move(program),      options.devices.front().spec, steerings.front().text,
+  Facts out{std::move(program),      options.devices.front().spec, steering_of(steerings.front()),
             eal->huge_pages(),       bytes_per_connection,         options.connections,
             ports.front().offloads()};
   for (const dpdk::Port& port : ports) {
