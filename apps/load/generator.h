@@ -125,6 +125,7 @@ class Generator {
     application::ReplyState reply;
   };
   static_assert(sizeof(Talk) == 64);
+  using Talks = Slab<Talk>;
 
   /// Fails where the address space cannot be had for what goes with each stream.
   static Result<std::unique_ptr<Generator>> make(GeneratorOptions options);
@@ -162,6 +163,12 @@ class Generator {
   bool ready() const noexcept { return tally_.held >= options_.held; }
   /// Why the last of them that could not be opened was not; "" where all were.
   std::string_view held_trouble() const noexcept { return held_trouble_; }
+  /// When the connection was to be opened or, of a held one, its request is due; nothing while it
+  /// waits for its turn.
+  std::optional<Instant> due_of(const Session& session) const noexcept {
+    if (session.talk == Talks::none) return std::nullopt;
+    return talks_[session.talk].due;
+  }
   /// Before a start or restart: how many connections a second all generators open together.
   void set_rate(double all) noexcept { pace_ = Pace{all * options_.part, options_.ramp}; }
 
@@ -293,8 +300,6 @@ class Generator {
   }
 
  private:
-  using Talks = Slab<Talk>;
-
   Generator(GeneratorOptions options, Talks talks, HoldQueue held, SendTimes sent_at,
             BodyMeter body);
 
