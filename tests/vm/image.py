@@ -59,9 +59,10 @@ def make():
     with _alone(os.path.join(where, "lock")):
         kernel, modules = _kernel(where)
         initramfs = os.path.join(where, "initramfs")
-        sources = [lab.program(name) for name in PROGRAMS] + _drivers() + [
-            lab.tool("busybox", "busybox-static"), modules, __file__]
-        stamp = _stamp(sources)
+        sources = [lab.program(name) for name in PROGRAMS] + _drivers()
+        # Not the folder of the modules, in which depmod writes.
+        others = [lab.tool("busybox", "busybox-static"), os.path.join(modules, "kernel"), __file__]
+        stamp = _stamp(sources + sorted(set().union(*map(_libraries, sources))) + others)
         stamp_file = initramfs + ".stamp"
         if not os.path.exists(initramfs) or _text(stamp_file) != stamp:
             root = os.path.join(where, "root")
@@ -72,6 +73,13 @@ def make():
             with open(stamp_file, "w", encoding="ascii") as file:
                 file.write(stamp)
     return Image(kernel, initramfs)
+
+
+def fetch():
+    """The kernel alone."""
+    where = folder()
+    with _alone(os.path.join(where, "lock")):
+        _kernel(where)
 
 
 @contextlib.contextmanager
