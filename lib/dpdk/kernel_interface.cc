@@ -6,27 +6,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
+#include <string_view>
 
 namespace pollux::dpdk {
 namespace {
 
-/// Whether a file of this process is a queue of that tap. The kernel says so in "iff:" (Linux,
-/// drivers/net/tun.c), which is empty once the interface was removed.
-bool holds_tap(const std::string& name) {
-  DIR* const files = opendir("/proc/self/fdinfo");
-  if (files == nullptr) return true;  // nobody can tell
-  bool found = false;
-  while (const dirent* entry = found ? nullptr : readdir(files)) {
-    if (entry->d_name[0] == '.') continue;
-    std::ifstream info(std::string("/proc/self/fdinfo/") + entry->d_name);
-    for (std::string word; !found && info >> word;) {
-      found = word == "iff:" && info >> word && word == name;
-    }
+/// The tap that a file of this process is a queue of, by the name that it has now. The kernel says
+/// so in "iff:" (Linux, drivers/net/tun.c), which is empty once the interface was removed, as it is
+/// of other files.
+std::string tap_of(const std::string& file) {
+  std::ifstream info("/proc/self/fdinfo/" + file);
+  constexpr std::string_view field = "iff:";
+  for (std::string line; std::getline(info, line);) {
+    if (!line.starts_with(field)) continue;
+    const std::size_t begin = line.find_first_not_of(" \t", field.size());
+    return begin == line.npos ? std::string{} : line.substr(begin);
   }
-  closedir(files);
-  return found;
+  return {};
 }
 
 /// Asks the kernel something of an interface; 0, or the reason as a negative number.
@@ -40,10 +40,26 @@ int ask(unsigned long what, ifreq& request) {
 
 }  // namespace
 
-InterfaceState interface_state(unsigned index, const std::string& tap) {
+std::vector<int> files_of_tap(const std::string& name) {
+  std::vector<int> out;
+  DIR* const files = opendir("/proc/self/fdinfo");
+  if (files == nullptr) return out;
+  while (const dirent* entry = readdir(files)) {
+    if (entry->d_name[0] != '.' && tap_of(entry->d_name) == name) {
+      out.push_back(std::atoi(entry->d_name));
+    }
+  }
+  closedir(files);
+  return out;
+}
+
+InterfaceState interface_state(unsigned index, std::span<const int> tap) {
   ifreq request{};
   if (if_indextoname(index, request.ifr_name) == nullptr) {
-    return !tap.empty() && holds_tap(tap) ? InterfaceState::up : InterfaceState::gone;
+    if (errno != ENXIO) return InterfaceState::up;  // nobody can tell: no file is left to ask by
+    const bool elsewhere = std::any_of(
+        tap.begin(), tap.end(), [](int file) { return !tap_of(std::to_string(file)).empty(); });
+    return elsewhere ? InterfaceState::up : InterfaceState::gone;
   }
   constexpr short both = IFF_UP | IFF_RUNNING;
   const bool told = ask(SIOCGIFFLAGS, request) == 0;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace pollux::dpdk {
 
@@ -12,9 +14,13 @@ enum class InterfaceState {
   gone   // removed, for good: another of its name would be another one
 };
 
+/// The files of this process that are queues of the tap of that name; none where nobody can tell.
+std::vector<int> files_of_tap(const std::string& name);
+
 /// Of the interface that had this index, in this process's network namespace. A tap of this
-/// process is not gone when it was moved to another one: `tap` is then its name, else empty.
-InterfaceState interface_state(unsigned index, const std::string& tap);
+/// process is not gone when it was moved to another one, whatever its name is there: `tap` are its
+/// files, or none of another kind of interface.
+InterfaceState interface_state(unsigned index, std::span<const int> tap);
 
 /// Bytes of a datagram; 0, or the reason of the kernel as a negative number.
 int set_interface_mtu(const std::string& name, std::uint16_t mtu);

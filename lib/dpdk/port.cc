@@ -39,6 +39,10 @@ void Port::State::watch_removal() noexcept {
   if (spec.kind == Kind::tap || spec.kind == Kind::af_packet || spec.kind == Kind::af_xdp) {
     interface = if_nametoindex(spec.target.c_str());
   }
+  if (spec.kind == Kind::tap) {
+    tap_files = files_of_tap(spec.target);
+    if (tap_files.empty()) interface = 0;  // whether it was moved or removed could not be told
+  }
   // Peers that go are waited for, whatever their drivers call it.
   if (spec.kind != Kind::pci && spec.kind != Kind::vdev) return;
   rte_eth_dev_callback_register(number(), RTE_ETH_EVENT_INTR_RMV, note_removal, &gone);
@@ -46,7 +50,7 @@ void Port::State::watch_removal() noexcept {
 
 InterfaceState Port::State::look_at_interface() const {
   if (interface == 0) return InterfaceState::up;
-  return interface_state(interface, spec.kind == Kind::tap ? spec.target : "");
+  return interface_state(interface, tap_files);
 }
 
 void Port::State::stop() noexcept {

@@ -54,6 +54,7 @@ struct Port::State {
   bool link_lost = false;  // seen by tend(), and not come back yet
   std::atomic<bool> gone = false;
   unsigned interface = 0;  // of the kernel, that this is a door to; 0: of none
+  std::vector<int> tap_files;
   std::chrono::steady_clock::time_point last_start{};
   rte_eth_dev_info info{};
   wire::MacAddress mac;

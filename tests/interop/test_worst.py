@@ -146,9 +146,10 @@ class Removed(Worst):
     def test_a_tap_that_moves_to_another_namespace_is_not_gone(self):
         ours, _, name, httpd, _ = self.on_tap()
         other = self.namespace()
-        ours.must("ip", "link", "set", name, "netns", other.path)
-        other.must("ip", "addr", "add", "10.0.0.2/24", "dev", name)
-        other.must("ip", "link", "set", name, "up")
+        moved = "moved0"  # as who gives a container its eth0 does
+        ours.must("ip", "link", "set", name, "netns", other.path, "name", moved)
+        other.must("ip", "addr", "add", "10.0.0.2/24", "dev", moved)
+        other.must("ip", "link", "set", moved, "up")
         httpd.until(lambda: lab.answers(other, SERVER), "an answer there")
         with other.connect(SERVER) as connection:
             for _ in range(5):
