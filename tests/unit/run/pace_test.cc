@@ -90,7 +90,7 @@ class OpenLoop : public testing::Test {
     auto asked = std::move(*generator_options(to_server(), 1, 0));
     asked.rate = rate;
     asked.syn_only = syn_only;
-    asked.streams = 10'000;
+    asked.streams = 1'000'000;  // none that is opened ever ends
     generator_ = std::move(*Generator::make(std::move(asked)));
     notes_ = {};
     generator_->on_start(notes_);
