@@ -205,7 +205,23 @@ def set_sysctl(namespace, name, value):
         raise unittest.SkipTest(f"net.ipv4.{name} cannot be set ({error.strerror})") from None
 
 
-class Process:
+class Watched:
+    """What a test waits for: it has alive(), and story(), which says what it did so far."""
+
+    def until(self, condition, what, within=PATIENCE):
+        """Like eventually(), but does not wait for a process that has gone."""
+        def look():
+            value = condition()
+            if not value and not self.alive():
+                raise AssertionError(f"it ended before: {what}\n{self.story()}")
+            return value
+        try:
+            return eventually(look, what, within)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\n{self.story()}") from None
+
+
+class Process(Watched):
     """A process of the test; what it prints can be read while it runs."""
 
     def __init__(self, *argv, namespace=None, cwd=None, env=None):
@@ -243,18 +259,6 @@ class Process:
 
     def alive(self):
         return self._process.poll() is None
-
-    def until(self, condition, what, within=PATIENCE):
-        """Like eventually(), but does not wait for a process that has gone."""
-        def look():
-            value = condition()
-            if not value and not self.alive():
-                raise AssertionError(f"it ended before: {what}\n{self.story()}")
-            return value
-        try:
-            return eventually(look, what, within)
-        except AssertionError as failure:
-            raise AssertionError(f"{failure}\n{self.story()}") from None
 
     def wait(self, within=PATIENCE):
         """Its exit code, when it ends by itself."""

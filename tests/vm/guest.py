@@ -125,7 +125,7 @@ class Guest:
             raise AssertionError(f"no clean power-off\n{self.story()}")
 
 
-class GuestProcess:
+class GuestProcess(lab.Watched):
     """A program in a guest; what it prints can be read while it runs."""
 
     def __init__(self, guest, argv):
@@ -148,15 +148,6 @@ class GuestProcess:
 
     def alive(self):
         return self._guest.run(f"kill -0 {self._pid}")[0] == 0
-
-    def until(self, condition, what, within=PATIENCE):
-        """Like eventually(), but does not wait for a program that has gone."""
-        def look():
-            value = condition()
-            if not value and not self.alive():
-                raise AssertionError(f"it ended before: {what}\n{self.story()}")
-            return value
-        return lab.eventually(look, what, within)
 
     def stop(self, within=PATIENCE):
         """Asks it to end; its exit code."""
