@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -11,15 +12,11 @@
 namespace pollux::run {
 
 /// Counts what becomes of the connections that `Inner`, a server, accepts. Inner does not know; it
-/// has counters() of its own.
+/// has counters() of its own, and a `mark` of two bits in its sessions that it leaves alone.
 template <class Inner>
 class Counted {
  public:
-  struct Session {
-    typename Inner::Session inner{};
-    bool counted = false;  // began in the measured time
-    bool accepted = false;
-  };
+  using Session = typename Inner::Session;
 
   template <class... Args>
   explicit Counted(Args&&... args) : inner_(std::forward<Args>(args)...) {}
@@ -59,12 +56,10 @@ class Counted {
 
   void on_start(auto& stack) noexcept { inner_.on_start(stack); }
   void on_timer(auto& stack, std::uint64_t token) noexcept {
-    UnwrappedStack<std::remove_reference_t<decltype(stack)>> view{stack};
-    if constexpr (requires { inner_.on_timer(view, token); }) inner_.on_timer(view, token);
+    if constexpr (requires { inner_.on_timer(stack, token); }) inner_.on_timer(stack, token);
   }
   void on_poll(auto& stack) noexcept {
-    UnwrappedStack<std::remove_reference_t<decltype(stack)>> view{stack};
-    if constexpr (requires { inner_.on_poll(view); }) inner_.on_poll(view);
+    if constexpr (requires { inner_.on_poll(stack); }) inner_.on_poll(stack);
     tally_.live_answered = inner_.counters().answered();
   }
   void on_datagram(auto& stack, const application::Datagram& datagram) noexcept {
@@ -75,40 +70,32 @@ class Counted {
 
   void on_accepted(application::Stream auto& stream) noexcept {
     Session& session = stream.session();
-    session.accepted = true;
+    session.mark = measuring_ ? counted : accepted;
     ++tally_.live;
     if (measuring_) {
-      session.counted = true;
       ++tally_.attempted;
       ++tally_.established;
       ++tally_.open;
       if (tally_.open > tally_.peak_open) tally_.peak_open = std::uint64_t{tally_.open};
     }
-    auto view = unwrapped(stream);
-    if constexpr (requires { inner_.on_accepted(view); }) inner_.on_accepted(view);
+    if constexpr (requires { inner_.on_accepted(stream); }) inner_.on_accepted(stream);
   }
-  void on_readable(application::Stream auto& stream) noexcept {
-    auto view = unwrapped(stream);
-    inner_.on_readable(view);
-  }
+  void on_readable(application::Stream auto& stream) noexcept { inner_.on_readable(stream); }
   void on_writable(application::Stream auto& stream) noexcept {
-    auto view = unwrapped(stream);
-    if constexpr (requires { inner_.on_writable(view); }) inner_.on_writable(view);
+    if constexpr (requires { inner_.on_writable(stream); }) inner_.on_writable(stream);
   }
   void on_peer_closed(application::Stream auto& stream) noexcept {
-    auto view = unwrapped(stream);
-    if constexpr (requires { inner_.on_peer_closed(view); }) inner_.on_peer_closed(view);
+    if constexpr (requires { inner_.on_peer_closed(stream); }) inner_.on_peer_closed(stream);
   }
   void on_closed(auto& stack, application::StreamId id, Session& session, Cause cause) noexcept {
-    inner_.on_closed(stack, id, session.inner, cause);
-    if (!session.accepted) return;
+    inner_.on_closed(stack, id, session, cause);
+    if (session.mark == none) return;
     --tally_.live;
     const bool reset = cause == Cause::reset || cause == Cause::reset_at_end;
     // What a client resets when the time is up was still open then; before, it may end so what it
     // has had in full.
     const bool cut_short = reset && winding_down_;
-    const bool had_all =
-        cause == Cause::reset_at_end && !winding_down_ && Inner::done(session.inner);
+    const bool had_all = cause == Cause::reset_at_end && !winding_down_ && Inner::done(session);
     const bool completed = cause == Cause::by_us || cause == Cause::by_peer || had_all;
     const bool left_over = cause == Cause::aborted && leftover_.has_value();
     if (completed) {
@@ -116,7 +103,7 @@ class Counted {
     } else if (!cut_short && !left_over) {
       ++tally_.live_failed;
     }
-    if (!session.counted) return;
+    if (session.mark != counted) return;
     if (cut_short) {
       ++cut_short_;
       return;
@@ -133,36 +120,10 @@ class Counted {
   }
 
  private:
-  /// The stream as Inner sees it: with Inner's part of the session.
-  template <class S>
-  struct Unwrapped : S {
-    explicit Unwrapped(const S& stream) noexcept : S(stream) {}
-    typename Inner::Session& session() noexcept { return S::session().inner; }
-    const typename Inner::Session& session() const noexcept { return S::session().inner; }
-  };
-  template <class S>
-  static Unwrapped<S> unwrapped(S& stream) noexcept {
-    return Unwrapped<S>{stream};
-  }
-  /// The stack as Inner sees it, for callbacks that are about no connection.
-  template <class Stack>
-  struct UnwrappedStack {
-    Stack& stack;
-    explicit UnwrappedStack(Stack& of) noexcept : stack(of) {}
-    Instant now() const noexcept { return stack.now(); }
-    bool after(Duration delay, std::uint64_t token) noexcept { return stack.after(delay, token); }
-    auto stream(application::StreamId id) noexcept {
-      auto found = stack.stream(id);
-      using View = Unwrapped<std::remove_cvref_t<decltype(*found)>>;
-      return found ? std::optional<View>{View{*found}} : std::nullopt;
-    }
-    std::uint32_t stream_places() const noexcept { return stack.stream_places(); }
-    auto stream_at(std::uint32_t place) noexcept {
-      auto found = stack.stream_at(place);
-      using View = Unwrapped<std::remove_cvref_t<decltype(*found)>>;
-      return found ? std::optional<View>{View{*found}} : std::nullopt;
-    }
-  };
+  // What a session's mark says.
+  static constexpr std::uint8_t none = 0;
+  static constexpr std::uint8_t accepted = 1;  // on_accepted() was called
+  static constexpr std::uint8_t counted = 2;   // and it was in the measured time
 
   Inner inner_;
   std::remove_cvref_t<decltype(std::declval<const Inner&>().counters())> first_;

@@ -11,6 +11,7 @@
 namespace pollux::run {
 
 using Responder = Counted<application::HttpResponder>;
+static_assert(sizeof(Responder::Session) == 16, "a connection has room for no more in three lines");
 
 /// The responder that the options describe.
 Result<std::unique_ptr<Responder>> make_responder(const cli::ServerOptions& options);

@@ -122,8 +122,9 @@ class HttpResponder {
   struct Session {
     std::uint64_t left = 0;
     std::uint32_t parser = 0xFFFF'FFFF;  // borrowed, or none
-    Phase phase = Phase::head;
-    std::uint8_t at = 0;   // bytes already written of a small text
+    Phase phase : 6 = Phase::head;
+    std::uint8_t mark : 2 = 0;  // for whoever wraps the responder, which leaves it alone
+    std::uint8_t at = 0;        // bytes already written of a small text
     std::uint8_t aux = 0;  // by phase; while a head is waited for, looks that have found silence
     HttpPersistence persistence : 2 = HttpPersistence::keep_1_1;
     bool head_only : 1 = false;
