@@ -130,7 +130,7 @@ Drop Pipeline<D, A>::open_half(const Arrival& arrival, tcp::SeqNum iss,
   });
   if (index == HalfOpens::none) return Drop::tcp_half_open_full;
   const tcp::EntryId id{tcp::EntryId::Kind::half_open, index};
-  if (!table_.insert(arrival.hash, id)) {
+  if (!table_.insert(arrival.hash, id, true)) {
     half_open_.release(index);
     return Drop::tcp_connections_full;
   }
@@ -201,11 +201,12 @@ auto Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
                                  bool new_entry) noexcept -> Connection* {
   const std::uint32_t made = connections_.acquire();
   if (made == Connections::none) return nullptr;
-  if (new_entry && !table_.insert(hash, {tcp::EntryId::Kind::connection, made})) {
+  if (new_entry && !table_.insert(hash, {tcp::EntryId::Kind::connection, made}, true)) {
     connections_.release(made);
     return nullptr;
   }
   note_change(hash);
+  connections_.prefetch_next();
   Connection& c = connections_[made];
   c.tuple = half.tuple;
   c.ts_offset = half.ts_offset;

@@ -20,14 +20,24 @@ void publish(std::uint32_t& word, std::uint32_t value) noexcept {
 Result<ConnectionTable> ConnectionTable::make(std::uint32_t capacity, bool huge) {
   const double slots_needed = static_cast<double>(std::max(capacity, 1u)) / load_limit;
   const auto count = static_cast<std::uint64_t>(std::ceil(slots_needed / slots));
-  auto storage = Reservation::make(count * sizeof(Bucket), huge);
+  const std::uint32_t near = count > 2 * near_buckets ? near_buckets : 0;
+  auto storage = Reservation::make((near + count) * sizeof(Bucket), huge);
   if (!storage) return storage.error();
-  return ConnectionTable{std::move(*storage), static_cast<std::uint32_t>(count), capacity};
+  return ConnectionTable{std::move(*storage), near, static_cast<std::uint32_t>(count), capacity};
 }
 
-bool ConnectionTable::insert(std::uint64_t hash, EntryId id) noexcept {
+bool ConnectionTable::insert(std::uint64_t hash, EntryId id, bool stays) noexcept {
   POLLUX_ASSERT(!id.is_none());
   if (size() >= capacity_) return false;
+  if (!stays && near_count_ != 0) {
+    Bucket& near = buckets()[near_index(hash)];
+    if (const std::uint32_t free = matches(near.ids, 0); free != 0) [[likely]] {
+      write(near, static_cast<std::size_t>(std::countr_zero(free)), tag_of(hash), id);
+      ++near_size_;
+      size_.store(size() + 1, std::memory_order_relaxed);
+      return true;
+    }
+  }
   // Below capacity some bucket has room, so this ends.
   for (Bucket* bucket = &home(hash);; bucket = after(bucket)) {
     if (const std::uint32_t free = matches(bucket->ids, 0); free != 0) [[likely]] {
@@ -51,14 +61,24 @@ void ConnectionTable::erase(std::uint64_t hash, EntryId id) noexcept {
   const Place place = locate(hash, id);
   POLLUX_ASSERT(place.bucket != nullptr);
   if (place.bucket == nullptr) return;
-  for (Bucket* bucket = &home(hash); bucket != place.bucket; bucket = after(bucket)) {
-    --bucket->passed;
+  if (is_near(*place.bucket)) {
+    --near_size_;
+  } else {
+    for (Bucket* bucket = &home(hash); bucket != place.bucket; bucket = after(bucket)) {
+      --bucket->passed;
+    }
   }
   write(*place.bucket, place.slot, 0, EntryId{});
   size_.store(size() - 1, std::memory_order_relaxed);
 }
 
 ConnectionTable::Place ConnectionTable::locate(std::uint64_t hash, EntryId id) noexcept {
+  if (near_size_ != 0) {
+    Bucket& near = buckets()[near_index(hash)];
+    if (const std::uint32_t place = matches(near.ids, id.raw()); place != 0) [[likely]] {
+      return {&near, static_cast<std::size_t>(std::countr_zero(place))};
+    }
+  }
   Bucket* const first = &home(hash);
   Bucket* bucket = first;
   do {

@@ -92,6 +92,10 @@ POLLUX_INLINE constexpr std::uint64_t hash(const wire::FourTuple& tuple,
 /// full bucket that it passed counts it: a look-up stops at the first bucket that nobody passed,
 /// and erasing needs no tombstones. No duplicates are looked for.
 ///
+/// A large table has a small one in front of it, which a cache holds and a few pages map: entries
+/// that do not stay lie there, where their bucket has room, so that few of them touch few lines,
+/// however many there could be.
+///
 /// One thread writes and looks up. Any other thread may call for_each_snapshot() at the same time:
 /// each bucket carries a sequence lock, which costs the writer two stores to a line it owns anyway.
 class ConnectionTable {
@@ -105,14 +109,26 @@ class ConnectionTable {
   /// cost nothing. `huge` as in Reservation::make.
   static Result<ConnectionTable> make(std::uint32_t capacity, bool huge = false);
 
-  /// Asks the processor for the bucket of `hash`.
-  void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&home(hash)); }
+  /// Asks the processor for the buckets of `hash` that a look-up would see now.
+  void prefetch(std::uint64_t hash) const noexcept {
+    if (near_size_ != 0) __builtin_prefetch(&buckets()[near_index(hash)]);
+    if (size() != near_size_) __builtin_prefetch(&home(hash));
+  }
 
   /// The entry with this hash for which same(EntryId) says that the tuple is the one sought, or
   /// none. same() is called for entries whose tag agrees, which is rarely more than once.
   template <class Same>
   EntryId find(std::uint64_t hash, Same&& same) const noexcept {
     const std::uint32_t tag = tag_of(hash);
+    if (near_size_ != 0) {
+      const Bucket& near = buckets()[near_index(hash)];
+      for (std::uint32_t match = matches(near.tags, tag); match != 0; match &= match - 1) {
+        const EntryId id = EntryId::from_raw(near.ids[std::countr_zero(match)]);
+        if (same(id)) [[likely]]
+          return id;
+      }
+    }
+    if (size() == near_size_) return {};
     const Bucket* const first = &home(hash);
     const Bucket* bucket = first;
     do {
@@ -128,8 +144,9 @@ class ConnectionTable {
     return {};
   }
 
-  /// False when the table holds capacity() entries already.
-  [[nodiscard]] bool insert(std::uint64_t hash, EntryId id) noexcept;
+  /// False when the table holds capacity() entries already. `stays`: the entry is not to take the
+  /// place of others that come and go sooner.
+  [[nodiscard]] bool insert(std::uint64_t hash, EntryId id, bool stays = false) noexcept;
   /// Puts `now` in the place of `old`, which is in the table under this hash.
   void replace(std::uint64_t hash, EntryId old, EntryId now) noexcept;
   /// Takes out an entry that is in the table under this hash.
@@ -147,7 +164,9 @@ class ConnectionTable {
   /// overwritten, and reads it by atomic loads with acquire order. Touches every page of the table.
   template <class Read, class Visit>
   void for_each_snapshot(Read&& read, Visit&& visit) const {
-    for (std::uint32_t b = 0; b < bucket_count_; ++b) snapshot(buckets()[b], read, visit);
+    for (std::uint32_t b = 0; b < near_count_ + bucket_count_; ++b) {
+      snapshot(buckets()[b], read, visit);
+    }
   }
 
   /// Whether every entry is reachable from its home and every count of passers is right: for tests.
@@ -157,13 +176,17 @@ class ConnectionTable {
 
   ConnectionTable(ConnectionTable&& other) noexcept
       : storage_(std::move(other.storage_)),
+        near_count_(other.near_count_),
         bucket_count_(other.bucket_count_),
         capacity_(other.capacity_),
+        near_size_(other.near_size_),
         size_(other.size()) {}
   ConnectionTable& operator=(ConnectionTable&&) = delete;
 
  private:
   static constexpr std::size_t slots = 7;
+  /// Of the small table: 128 KiB.
+  static constexpr std::uint32_t near_buckets = 2048;
 
   struct alignas(64) Bucket {
     std::uint32_t version;  // odd while the owner writes
@@ -174,8 +197,12 @@ class ConnectionTable {
   static_assert(sizeof(Bucket) == 64);
   static_assert(sizeof(Bucket) < bytes_per_entry * slots * load_limit);
 
-  ConnectionTable(Reservation storage, std::uint32_t buckets, std::uint32_t capacity) noexcept
-      : storage_(std::move(storage)), bucket_count_(buckets), capacity_(capacity) {}
+  ConnectionTable(Reservation storage, std::uint32_t near, std::uint32_t buckets,
+                  std::uint32_t capacity) noexcept
+      : storage_(std::move(storage)),
+        near_count_(near),
+        bucket_count_(buckets),
+        capacity_(capacity) {}
 
   /// The low half of the hash, but never 0, which is the tag of a free slot.
   static std::uint32_t tag_of(std::uint64_t hash) noexcept {
@@ -206,19 +233,27 @@ class ConnectionTable {
   std::uint32_t home_index(std::uint64_t hash) const noexcept {
     return static_cast<std::uint32_t>((hash >> 32) * bucket_count_ >> 32);
   }
+  /// Where the small table, where there is one, has it.
+  static std::uint32_t near_index(std::uint64_t hash) noexcept {
+    return static_cast<std::uint32_t>(hash >> 32) % near_buckets;
+  }
+  /// The small table's, then the others.
   const Bucket* buckets() const noexcept {
     return reinterpret_cast<const Bucket*>(storage_.data());
   }
   Bucket* buckets() noexcept { return reinterpret_cast<Bucket*>(storage_.data()); }
-  const Bucket& home(std::uint64_t hash) const noexcept { return buckets()[home_index(hash)]; }
-  Bucket& home(std::uint64_t hash) noexcept { return buckets()[home_index(hash)]; }
+  const Bucket* far() const noexcept { return buckets() + near_count_; }
+  Bucket* far() noexcept { return buckets() + near_count_; }
+  bool is_near(const Bucket& bucket) const noexcept { return &bucket < far(); }
+  const Bucket& home(std::uint64_t hash) const noexcept { return far()[home_index(hash)]; }
+  Bucket& home(std::uint64_t hash) noexcept { return far()[home_index(hash)]; }
   const Bucket* after(const Bucket* bucket) const noexcept {
     ++bucket;
-    return bucket == buckets() + bucket_count_ ? buckets() : bucket;
+    return bucket == far() + bucket_count_ ? far() : bucket;
   }
   Bucket* after(Bucket* bucket) noexcept {
     ++bucket;
-    return bucket == buckets() + bucket_count_ ? buckets() : bucket;
+    return bucket == far() + bucket_count_ ? far() : bucket;
   }
 
   struct Place {
@@ -236,8 +271,10 @@ class ConnectionTable {
   }
 
   Reservation storage_;
+  std::uint32_t near_count_;  // buckets of the small table: near_buckets, or 0
   std::uint32_t bucket_count_;
   std::uint32_t capacity_;
+  std::uint32_t near_size_ = 0;          // entries in the small table
   std::atomic<std::uint32_t> size_ = 0;  // written by the owner alone
 };
 
@@ -263,7 +300,8 @@ bool ConnectionTable::consistent(HashOf&& hash_of) const {
   std::uint64_t entries = 0;
   std::uint64_t passes = 0;
   std::uint64_t counted = 0;
-  for (std::uint32_t b = 0; b < bucket_count_; ++b) {
+  std::uint64_t near = 0;
+  for (std::uint32_t b = 0; b < near_count_ + bucket_count_; ++b) {
     const Bucket& bucket = buckets()[b];
     counted += bucket.passed;
     for (std::size_t i = 0; i < slots; ++i) {
@@ -272,12 +310,18 @@ bool ConnectionTable::consistent(HashOf&& hash_of) const {
       if (id.is_none()) continue;
       const std::uint64_t hash = hash_of(id);
       if (find(hash, [&](EntryId other) { return other == id; }) != id) return false;
-      const std::uint32_t from = home_index(hash);
-      passes += b >= from ? b - from : b + bucket_count_ - from;
       ++entries;
+      if (is_near(bucket)) {
+        if (b != near_index(hash)) return false;
+        ++near;
+        continue;
+      }
+      const std::uint32_t at = b - near_count_;
+      const std::uint32_t from = home_index(hash);
+      passes += at >= from ? at - from : at + bucket_count_ - from;
     }
   }
-  return entries == size() && passes == counted;
+  return entries == size() && near == near_size_ && passes == counted;
 }
 
 }  // namespace pollux::tcp

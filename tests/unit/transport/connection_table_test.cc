@@ -160,6 +160,27 @@ TEST(ConnectionTable, ASearchEndsWhereEveryBucketWasPassed) {
   }
 }
 
+// Of a large table. With one hash for all, seven lie in front, and the others behind them.
+TEST(ConnectionTable, WhatComesAndGoesLiesInFrontWhereThereIsRoom) {
+  ConnectionTable table = table_for(100'000);
+  const std::uint64_t h = 0x1234'5678'9abc'def0;
+  const auto id = [](std::uint32_t i) { return EntryId{Kind::connection, i}; };
+  const auto consistent = [&] { return table.consistent([&](EntryId) { return h; }); };
+  ASSERT_TRUE(table.insert(h, id(0), true));
+  for (std::uint32_t i = 1; i < 20; ++i) ASSERT_TRUE(table.insert(h, id(i)));
+  for (std::uint32_t i = 0; i < 20; ++i) EXPECT_EQ(find_exactly(table, h, id(i)), id(i));
+  EXPECT_TRUE(consistent());
+  table.replace(h, id(1), id(21));
+  EXPECT_TRUE(find_exactly(table, h, id(1)).is_none());
+  for (const std::uint32_t i : {21, 2, 3, 4, 5, 6, 7}) table.erase(h, id(i));
+  EXPECT_TRUE(consistent());
+  for (std::uint32_t i = 8; i < 20; ++i) EXPECT_EQ(find_exactly(table, h, id(i)), id(i));
+  for (std::uint32_t i = 8; i < 20; ++i) table.erase(h, id(i));
+  EXPECT_EQ(find_exactly(table, h, id(0)), id(0));
+  EXPECT_TRUE(find_exactly(table, h, id(9)).is_none());
+  EXPECT_TRUE(consistent());
+}
+
 TEST(ConnectionTable, ThePredicateDecidesAmongEqualTags) {
   ConnectionTable table = table_for(20);
   ASSERT_TRUE(table.insert(42, {Kind::connection, 1}));
@@ -201,7 +222,7 @@ class Churn {
   void insert() {
     const EntryId id{Kind::half_open, next_index_++};
     const std::uint64_t h = prng_.next();
-    const bool inserted = table_.insert(h, id);
+    const bool inserted = table_.insert(h, id, prng_.chance(0.5));
     ASSERT_EQ(inserted, live_.size() < capacity_);
     if (!inserted) return;
     model_[h] = id;
@@ -253,9 +274,10 @@ class Churn {
 };
 
 TEST(ConnectionTable, AgreesWithAMapThroughMillionsOfOperationsAtFullLoad) {
-  for (const std::uint64_t seed : {1, 2, 3}) {
-    Churn churn{20'000, seed};
-    while (churn.size() < 20'000) churn.insert();
+  // The larger ones have a small one in front, which is full, too.
+  for (const auto [seed, capacity] : {std::pair{1u, 20'000u}, {2u, 20'000u}, {3u, 40'000u}}) {
+    Churn churn{capacity, seed};
+    while (churn.size() < capacity) churn.insert();
     churn.insert();  // refused
     for (int i = 0; i < 500'000; ++i) {
       switch (churn.prng().below(8)) {
