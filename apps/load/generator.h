@@ -227,13 +227,13 @@ class Generator {
     read(stream);
     if (Talk& talk = talk_of(session); talk.begun != talk.answered) {
       if (parser_.finish(talk.reply)) {
-        answer(stream);
+        answer(stream, session, talk);
       } else {
         spoil(session);
       }
     }
     if (!session.done) break_off(session);
-    begin_close(stream);
+    begin_close(stream, session, talk_of(session));
   }
 
   void on_closed(auto& stack, application::StreamId id, Session& session, Cause cause) noexcept {
@@ -350,11 +350,12 @@ class Generator {
   void ask_held(auto& stack) noexcept;
   bool may_begin(const Session& session, const Talk& talk) const noexcept;
   void ask(application::Stream auto& stream) noexcept;
-  void begin_request(application::Stream auto& stream) noexcept;
+  void begin_request(application::Stream auto& stream, Session& session, Talk& talk) noexcept;
   void read(application::Stream auto& stream) noexcept;
-  void note_first_byte(application::Stream auto& stream) noexcept;
-  void answer(application::Stream auto& stream) noexcept;
-  void begin_close(application::Stream auto& stream) noexcept;
+  void note_first_byte(application::Stream auto& stream, Session& session,
+                       const Talk& talk) noexcept;
+  void answer(application::Stream auto& stream, Session& session, Talk& talk) noexcept;
+  void begin_close(application::Stream auto& stream, Session& session, Talk& talk) noexcept;
   void spoil(Session& session) noexcept;
   void break_off(Session& session) noexcept;
 

@@ -77,8 +77,9 @@ void Generator::close_held(auto& stack) noexcept {
     held_.remove(id.index);
     ++held_closed_;
     session.done = true;
-    talk_of(session).due = now;
-    begin_close(*stream);
+    Talk& talk = talk_of(session);
+    talk.due = now;
+    begin_close(*stream, session, talk);
   }
 }
 

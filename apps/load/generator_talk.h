@@ -48,18 +48,17 @@ void Generator::ask(application::Stream auto& stream) noexcept {
     const auto left = request.bytes(closes).size() - talk.half_sent;
     const auto piece = static_cast<std::uint32_t>(std::min(left, stream.writable()));
     if (piece == 0 || !stream.send(request.span(closes, talk.half_sent, piece))) return;
-    if (begins) begin_request(stream);
+    if (begins) begin_request(stream, session, talk);
     talk.half_sent = piece == left ? 0 : talk.half_sent + piece;
     if (talk.half_sent != 0) continue;
     // Its reply may have come before it was out.
-    if (session.done && options_.close != Close::server) return begin_close(stream);
+    if (session.done && options_.close != Close::server) return begin_close(stream, session, talk);
   }
 }
 
 /// The first bytes of a request are on their way.
-void Generator::begin_request(application::Stream auto& stream) noexcept {
-  Session& session = stream.session();
-  Talk& talk = talk_of(session);
+void Generator::begin_request(application::Stream auto& stream, Session& session,
+                              Talk& talk) noexcept {
   const Instant from = options_.hold ? talk.due : stream.stack().now();
   if (options_.pipeline == 1) {
     talk.asked = from;
@@ -85,7 +84,7 @@ void Generator::read(application::Stream auto& stream) noexcept {
       stream.consume(bytes.size());
       continue;
     }
-    if (!session.first_byte) note_first_byte(stream);
+    if (!session.first_byte) note_first_byte(stream, session, talk);
     const auto fed = parser_.feed(talk.reply, bytes);
     if (options_.profile) body_.feed(stream.id().index, bytes.first(fed.consumed));
     stream.consume(fed.consumed);
@@ -94,13 +93,12 @@ void Generator::read(application::Stream auto& stream) noexcept {
       stream.abort();
       return;
     }
-    if (fed.outcome == application::ReplyOutcome::complete) answer(stream);
+    if (fed.outcome == application::ReplyOutcome::complete) answer(stream, session, talk);
   }
 }
 
-void Generator::note_first_byte(application::Stream auto& stream) noexcept {
-  Session& session = stream.session();
-  const Talk& talk = talk_of(session);
+void Generator::note_first_byte(application::Stream auto& stream, Session& session,
+                                const Talk& talk) noexcept {
   session.first_byte = true;
   if (talk.uncounted != 0) return;
   const Instant asked =
@@ -111,10 +109,8 @@ void Generator::note_first_byte(application::Stream auto& stream) noexcept {
   }
 }
 
-/// One reply is there, whole.
-void Generator::answer(application::Stream auto& stream) noexcept {
-  Session& session = stream.session();
-  Talk& talk = talk_of(session);
+/// One reply is there, whole. The talk may be given back with it.
+void Generator::answer(application::Stream auto& stream, Session& session, Talk& talk) noexcept {
   const auto& reply = talk.reply;
   ++talk.answered;
   ++tally_.live_answered;
@@ -146,12 +142,12 @@ void Generator::answer(application::Stream auto& stream) noexcept {
   const bool half = talk.half_sent != 0;
   // The server wants no more of a request that it has answered before all of it was sent; the rest
   // of one that it will go on to read is sent first.
-  if (half ? session.said_close : options_.close != Close::server) begin_close(stream);
+  if (half ? session.said_close : options_.close != Close::server)
+    begin_close(stream, session, talk);
 }
 
-void Generator::begin_close(application::Stream auto& stream) noexcept {
-  Session& session = stream.session();
-  Talk& talk = talk_of(session);
+void Generator::begin_close(application::Stream auto& stream, Session& session,
+                            Talk& talk) noexcept {
   talk.half_sent = 0;
   if (talk.closing == Instant{}) talk.closing = stream.stack().now();
   if (options_.close == Close::reset && session.done) {

@@ -70,6 +70,7 @@ class Pace {
 
   /// Of a closed loop: how many of `concurrency` may be open now.
   std::uint64_t wanted(Instant now, std::uint32_t concurrency) const noexcept {
+    if (ramp_ == 0) return concurrency;
     const double since = seconds(now);
     return static_cast<std::uint64_t>((since < ramp_ ? since / ramp_ : 1.0) * concurrency);
   }

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/inline.h"
 #include "base/result.h"
 #include "dpdk/clock.h"
 #include "link/device.h"
@@ -82,7 +83,7 @@ class Recorded {
     left_ = burst.size();
     return sent;
   }
-  Packet allocate() noexcept { return device_.allocate(); }
+  POLLUX_INLINE Packet allocate() noexcept { return device_.allocate(); }
   std::uint32_t spare_buffers() const noexcept requires link::Pooled<D> {
     return device_.spare_buffers();
   }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/inline.h"
 #include "base/result.h"
 #include "dpdk/device_spec.h"
 #include "dpdk/eal.h"
@@ -137,7 +138,7 @@ class Queue {
     return sent;
   }
 
-  Mbuf allocate() noexcept { return Mbuf::allocate(pool_); }
+  POLLUX_INLINE Mbuf allocate() noexcept { return Mbuf::allocate(pool_); }
   std::uint32_t spare_buffers() const noexcept { return Mbuf::spare(pool_); }
   wire::MacAddress mac() const noexcept { return mac_; }
   std::uint16_t mtu() const noexcept { return mtu_; }

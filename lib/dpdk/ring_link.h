@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/inline.h"
 #include "base/result.h"
 #include "dpdk/mbuf.h"
 #include "dpdk/packet_ring.h"
@@ -59,7 +60,7 @@ class RingQueue {
     return sent;
   }
 
-  Mbuf allocate() noexcept { return Mbuf::allocate(pool_); }
+  POLLUX_INLINE Mbuf allocate() noexcept { return Mbuf::allocate(pool_); }
   std::uint32_t spare_buffers() const noexcept { return Mbuf::spare(pool_); }
   wire::MacAddress mac() const noexcept { return mac_; }
   std::uint16_t mtu() const noexcept { return mtu_; }

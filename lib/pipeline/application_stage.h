@@ -24,7 +24,9 @@ void Pipeline<D, A>::application_in() noexcept {
   }
   // Callbacks may add to the list; what they add is reached in the same walk.
   for (std::uint32_t i = ready_head_; i != none; i = connections_[i].next_ready) {
-    dispatch(connections_[i]);
+    Connection& c = connections_[i];
+    if (c.next_ready != none) __builtin_prefetch(&connections_[c.next_ready].next_ready);
+    dispatch(c);
   }
   if constexpr (requires { application_.on_poll(*this); }) application_.on_poll(*this);
 }

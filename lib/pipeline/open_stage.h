@@ -7,46 +7,61 @@
 
 namespace pollux::pipeline {
 
+/// The connection lies in memory: its id is not to be put together there, too, and copied.
 template <link::Device D, application::Application A>
-Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
+inline Result<application::StreamId, application::StackError> Pipeline<D, A>::connect(
     application::Endpoint remote, const application::ConnectOptions& options) noexcept {
+  application::StackError why_not{};
+  const Connection* const c = begin(remote, options, why_not);
+  if (c == nullptr) return why_not;
+  return stream_id(*c);
+}
+
+template <link::Device D, application::Application A>
+auto Pipeline<D, A>::begin(application::Endpoint remote, const application::ConnectOptions& options,
+                           application::StackError& why_not) noexcept -> Connection* {
   using application::StackError;
-  if (stopped_) return StackError::stopped;
-  if (!may_open(remote)) return StackError::invalid;
+  const auto fail = [&](StackError error) noexcept {
+    why_not = error;
+    return nullptr;
+  };
+  if (stopped_) return fail(StackError::stopped);
+  if (!may_open(remote)) return fail(StackError::invalid);
   wire::FourTuple tuple{options.local_address, remote.address, options.local_port, remote.port};
   const bool any_address = tuple.local.is_any();
-  if (!any_address && !addresses_.contains(tuple.local)) return StackError::invalid;
+  if (!any_address && !addresses_.contains(tuple.local)) return fail(StackError::invalid);
   const wire::Ipv4Address next_hop = transmit_.next_hop(remote.address);
-  if (next_hop.is_any()) return StackError::no_route;
+  if (next_hop.is_any()) return fail(StackError::no_route);
   // Before claim(), which may give a TIME-WAIT entry up.
-  if (connections_.available() == 0) return StackError::no_memory;
+  if (connections_.available() == 0) return fail(StackError::no_memory);
   SourceAddresses::Turn* const sources = any_address ? &sources_.towards(next_hop) : nullptr;
   if (sources != nullptr) tuple.local = sources->next();
   std::uint64_t hash = 0;
   if (tuple.local_port == 0) {
-    if (!pick_source(tuple, hash, sources)) return StackError::no_ports;
-    if (sources != nullptr) prefetch_next(remote, *sources);
+    if (!pick_source(tuple, hash, sources)) return fail(StackError::no_ports);
+    if (sources != nullptr) foresee(remote, *sources);
   } else if (!comes_home(tuple) || !claim(tuple, hash)) {
-    return StackError::in_use;
+    return fail(StackError::in_use);
   }
-  return open(tuple, hash, options);
+  Connection* const c = open(tuple, hash, options);
+  return c != nullptr ? c : fail(StackError::no_memory);
 }
 
+/// Null where there is no memory.
 template <link::Device D, application::Application A>
-Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
-    const wire::FourTuple& tuple, std::uint64_t hash,
-    const application::ConnectOptions& options) noexcept {
-  using application::StackError;
+auto Pipeline<D, A>::open(const wire::FourTuple& tuple, std::uint64_t hash,
+                          const application::ConnectOptions& options) noexcept -> Connection* {
   const std::optional<tcp::TimeWait> before = std::exchange(replaced_, std::nullopt);
   const auto profile = join_profile(options.limits);
-  if (!profile) return StackError::no_memory;
+  if (!profile) return nullptr;
   const std::uint32_t index = connections_.acquire();
   if (index == Connections::none || !table_.insert(hash, {tcp::EntryId::Kind::connection, index})) {
     if (index != Connections::none) connections_.release(index);
     profiles_.leave(*profile);
-    return StackError::no_memory;
+    return nullptr;
   }
   note_change(hash);
+  connections_.prefetch_next();
   Connection& c = connections_[index];
   c.tuple = tuple;
   c.active = true;
@@ -67,7 +82,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
   counters_.count(Event::tcp_active_opens);
   watch(c);
   make_ready(c, pending::send);
-  return stream_id(c);
+  return &c;
 }
 
 /// Whether the four-tuple, whose hash it computes, may be opened now; a TIME-WAIT entry of our own
@@ -75,7 +90,7 @@ Result<application::StreamId, application::StackError> Pipeline<D, A>::open(
 /// one's (decision 0021).
 template <link::Device D, application::Application A>
 bool Pipeline<D, A>::claim(const wire::FourTuple& tuple, std::uint64_t& hash) noexcept {
-  hash = tuple == next_open_ ? next_open_hash_ : tcp::hash(tuple, table_key_);
+  hash = foreseen_.hash(tuple, table_key_);
   const tcp::EntryId id = find(tuple, hash);
   if (id.kind() == tcp::EntryId::Kind::none) return true;
   if (id.kind() != tcp::EntryId::Kind::time_wait) return false;
@@ -87,15 +102,22 @@ bool Pipeline<D, A>::claim(const wire::FourTuple& tuple, std::uint64_t& hash) no
   return true;
 }
 
-/// Who opens one connection soon opens the next: where it will lie in the table.
+/// Who opens one connection soon opens others: where the last of the next few will lie in the
+/// table. It takes longer to fetch that than to open one.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::prefetch_next(application::Endpoint remote,
-                                   const SourceAddresses::Turn& sources) noexcept {
-  const wire::Ipv4Address local = sources.peek();
-  const std::uint16_t port = ports_.peek(local, remote.address, remote.port);
-  next_open_ = {local, remote.address, port, remote.port};
-  next_open_hash_ = tcp::hash(next_open_, table_key_);
-  table_.prefetch(next_open_hash_);
+void Pipeline<D, A>::foresee(application::Endpoint remote,
+                             const SourceAddresses::Turn& sources) noexcept {
+  constexpr std::uint32_t ahead = ForeseenOpens::count - 1;
+  const wire::Ipv4Address local = sources.peek(ahead);
+  // The opens of this address among them.
+  const std::size_t size = sources.size();
+  const std::uint32_t of_it =
+      size == 1 ? ahead : (size > ahead ? 0 : static_cast<std::uint32_t>(ahead / size));
+  const std::uint16_t port = ports_.peek(local, remote.address, remote.port, of_it);
+  const wire::FourTuple tuple{local, remote.address, port, remote.port};
+  const std::uint64_t hash = tcp::hash(tuple, table_key_);
+  foreseen_.push(tuple, hash);
+  table_.prefetch(hash);
 }
 
 /// Fills in the source port, the hash, and another of `sources` where the address is free too and
@@ -104,8 +126,10 @@ template <link::Device D, application::Application A>
 bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
                                  SourceAddresses::Turn* sources) noexcept {
   const std::size_t addresses = sources != nullptr ? sources->size() : 1;
-  const auto tries = std::max(std::uint32_t{1024},
-                              static_cast<std::uint32_t>(tcp::EphemeralPorts::count / addresses));
+  constexpr std::uint32_t ports = tcp::EphemeralPorts::count;
+  const auto tries =
+      addresses == 1 ? ports
+                     : std::max(std::uint32_t{1024}, static_cast<std::uint32_t>(ports / addresses));
   for (std::size_t i = 0; i < std::min<std::size_t>(addresses, 64); ++i) {
     if (i != 0) tuple.local = sources->next();
     const auto port = ports_.pick(

@@ -6,6 +6,7 @@
 #include <new>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,8 @@
 #include "pipeline/buffer_marks.h"
 #include "pipeline/config.h"
 #include "pipeline/connection.h"
+#include "pipeline/foreseen_opens.h"
+#include "pipeline/hearsay.h"
 #include "pipeline/profiles.h"
 #include "pipeline/source_addresses.h"
 #include "pipeline/stream.h"
@@ -211,16 +214,6 @@ class Pipeline {
     tcp::Segment segment;
     Packet packet;
   };
-  /// What a sibling heard: this address is at that MAC.
-  struct NeighborNews {
-    wire::Ipv4Address address;
-    wire::MacAddress mac;
-  };
-  /// What siblings have to say. A full queue loses news that comes again, or was a hint only.
-  struct Hearsay {
-    MessageQueue<NeighborNews> neighbors{256};
-    MessageQueue<internet::IcmpError> errors{64};
-  };
   struct Reservation {
     const Connection* connection = nullptr;
     std::size_t size = 0;
@@ -312,8 +305,9 @@ class Pipeline {
     return (changed_[hash / 64 % changed_.size()] >> hash % 64 & 1) != 0;
   }
   tcp::EntryId find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept;
+  POLLUX_INLINE bool is_of(tcp::EntryId id, const wire::FourTuple& tuple) const noexcept;
   std::size_t join_followers(Arrival& head, std::span<const Arrival> behind) const noexcept;
-  [[gnu::noinline]] std::size_t run_arrives(std::size_t first) noexcept;
+  [[gnu::noinline]] std::size_t run_arrives(std::span<Arrival> left) noexcept;
   template <bool run>
   POLLUX_INLINE Drop connection_arrives(Connection& c, Arrival& arrival,
                                         std::span<Arrival> followers) noexcept;
@@ -350,6 +344,8 @@ class Pipeline {
   void make_ready(Connection& c, std::uint8_t news) noexcept;
   void tcp_out() noexcept;
   POLLUX_INLINE bool send_all(Connection& c) noexcept;
+  POLLUX_INLINE bool send_plain(Connection& c) noexcept;
+  [[gnu::noinline]] void tell_unreachable(Connection& c) noexcept;
   void withhold_push(const Connection& c, tcp::Segment& segment) noexcept;
   void send_more_acks(Connection& c, tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
   void release(Connection& c) noexcept;
@@ -364,16 +360,14 @@ class Pipeline {
   [[gnu::noinline]] bool send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
                                       std::uint32_t ts_offset, const tcp::Segment& segment,
                                       SendQueue<Packet>* queue) noexcept;
-  bool send_segment_here(const tcp::Config& config, const wire::FourTuple& tuple,
-                         std::uint32_t ts_offset, const tcp::Segment& segment,
-                         SendQueue<Packet>* queue) noexcept;
   [[gnu::noinline]] bool send_uncut(const tcp::Config& config, const wire::FourTuple& tuple,
                                     std::uint32_t ts_offset, const tcp::Segment& segment,
                                     SendQueue<Packet>& queue) noexcept;
+  template <class Segment>
   POLLUX_INLINE bool finish_segment(Packet& packet, std::span<std::byte> headers,
                                     bool timestamps_alone, const tcp::Config& config,
                                     const wire::FourTuple& tuple, std::uint32_t ts_offset,
-                                    const tcp::Segment& segment, wire::Sum text) noexcept;
+                                    const Segment& segment, std::uint16_t text) noexcept;
   // application_stage.h
   void application_in() noexcept;
   bool set_timer(Duration delay, const AppTimer& timer) noexcept;
@@ -408,15 +402,18 @@ class Pipeline {
   bool change_profile(Connection& c, const tcp::Config& wanted) noexcept;
   std::optional<std::uint8_t> join_profile(const application::Limits& limits) noexcept;
   // open_stage.h
-  Result<application::StreamId, application::StackError> open(
-      const wire::FourTuple& tuple, std::uint64_t hash,
-      const application::ConnectOptions& options) noexcept;
+  /// connect() of which the connection comes back, or null and why not.
+  [[gnu::noinline]] Connection* begin(application::Endpoint remote,
+                                      const application::ConnectOptions& options,
+                                      application::StackError& why_not) noexcept;
+  Connection* open(const wire::FourTuple& tuple, std::uint64_t hash,
+                   const application::ConnectOptions& options) noexcept;
   static bool may_open(application::Endpoint remote) noexcept {
     return remote.port != 0 && !remote.address.is_any() && !remote.address.is_multicast() &&
            !remote.address.is_reserved();
   }
   bool claim(const wire::FourTuple& tuple, std::uint64_t& hash) noexcept;
-  void prefetch_next(application::Endpoint remote, const SourceAddresses::Turn& sources) noexcept;
+  void foresee(application::Endpoint remote, const SourceAddresses::Turn& sources) noexcept;
   bool pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
                    SourceAddresses::Turn* sources) noexcept;
 
@@ -519,8 +516,7 @@ class Pipeline {
 
   tcp::EphemeralPorts ports_;
   SourceAddresses sources_;
-  wire::FourTuple next_open_;  // as prefetch_next() has guessed, and its hash
-  std::uint64_t next_open_hash_ = 0;
+  ForeseenOpens foreseen_;
   std::optional<tcp::TimeWait> replaced_;  // by claim(), and not yet by a connection
   tcp::SynCookies cookies_;
   tcp::FastOpenCookies fast_open_cookies_;

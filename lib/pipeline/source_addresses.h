@@ -19,13 +19,17 @@ class SourceAddresses {
   /// Some of them, each in its turn, in rising order.
   class Turn {
    public:
-    /// What next() will give.
-    wire::Ipv4Address peek() const noexcept {
-      return wire::Ipv4Address{ranges_[range_].first + offset_};
+    /// What next() will give `ahead` calls from now; 0: the next. Where it will have gone on to
+    /// another range by then, only a guess.
+    wire::Ipv4Address peek(std::uint32_t ahead) const noexcept {
+      const Range& range = ranges_[range_];
+      std::uint32_t at = offset_ + ahead;
+      while (at >= range.count) at -= range.count;
+      return wire::Ipv4Address{range.first + at};
     }
     wire::Ipv4Address next() noexcept {
       const Range& range = ranges_[range_];
-      const wire::Ipv4Address address = peek();
+      const wire::Ipv4Address address{range.first + offset_};
       if (++offset_ == range.count) {
         offset_ = 0;
         range_ = range_ + 1 == ranges_.size() ? 0 : range_ + 1;

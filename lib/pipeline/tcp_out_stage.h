@@ -63,6 +63,8 @@ inline bool Pipeline<D, A>::send_all(Connection& c) noexcept {
   if (c.detached) return true;
   if (c.tcb.mss < c.full_mss) [[unlikely]]
     ask_path(c);
+  if (!transmit_.has_room()) return false;
+  if (send_plain(c)) return true;
   tcp::Emit emit = tcp::Emit::more;
   std::uint32_t texts = 0;
   while (emit == tcp::Emit::more) {
@@ -85,12 +87,46 @@ inline bool Pipeline<D, A>::send_all(Connection& c) noexcept {
     if (segment.len() != 0 && segment.seq < sent_before) {
       counters_.count(Event::tcp_retransmitted, segment.cut == 0 ? 1 : segment.text / segment.cut);
     }
-    if (!send_segment_here(tcp_config(c), c.tuple, c.ts_offset, segment, &c.send)) {
-      apply(c, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
+    if (!send_segment(tcp_config(c), c.tuple, c.ts_offset, segment, &c.send)) {
+      tell_unreachable(c);
       if ((c.pending & pending::closed) != 0) break;
     }
   }
   POLLUX_ASSERT(tcp::check(c.tcb, flights_).empty());
+  return true;
+}
+
+/// Nobody answers for the next hop.
+template <link::Device D, application::Application A>
+void Pipeline<D, A>::tell_unreachable(Connection& c) noexcept {
+  apply(c, tcp::unreachable(c.tcb, Cause::no_neighbor, true));
+}
+
+/// All that the connection has to send, where that is one segment as most are; false, and nothing
+/// has happened, where it may be something else.
+template <link::Device D, application::Application A>
+POLLUX_INLINE inline bool Pipeline<D, A>::send_plain(Connection& c) noexcept {
+  if (!c.tcb.synchronized() || !c.pushes || c.corked || c.more_acks != 0) return false;
+  const tcp::Config& config = tcp_config(c);
+  tcp::PlainSegment segment;
+  if (!tcp::next_plain_segment(c.tcb, config, flights_, now_, segment)) return false;
+  POLLUX_ASSERT(tcp::check(c.tcb, flights_).empty());
+  Packet packet = device_.allocate();
+  if (!packet || packet.tailroom() < segment.text) [[unlikely]] {
+    counters_.count(packet ? SendDrop::too_big : SendDrop::no_buffer);
+    return true;
+  }
+  const std::size_t headers = transmit_.headers_size() + wire::TcpFields::size +
+                              (segment.timestamps ? wire::timestamps_size : 0);
+  const auto bytes = packet.lay_out(headers, segment.text);
+  std::uint16_t text = 0;
+  if (segment.text != 0) {
+    text = c.send.copy(send_pieces_, segment.seq, bytes.subspan(headers)).partial();
+  }
+  if (!finish_segment(packet, bytes.first(headers), segment.timestamps, config, c.tuple,
+                      c.ts_offset, segment, text)) {
+    tell_unreachable(c);
+  }
   return true;
 }
 
@@ -215,16 +251,6 @@ template <link::Device D, application::Application A>
 bool Pipeline<D, A>::send_segment(const tcp::Config& config, const wire::FourTuple& tuple,
                                   std::uint32_t ts_offset, const tcp::Segment& segment,
                                   SendQueue<Packet>* queue) noexcept {
-  return send_segment_here(config, tuple, ts_offset, segment, queue);
-}
-
-/// The same, for the one that is called for nearly each segment.
-template <link::Device D, application::Application A>
-POLLUX_INLINE inline bool Pipeline<D, A>::send_segment_here(const tcp::Config& config,
-                                                            const wire::FourTuple& tuple,
-                                                            std::uint32_t ts_offset,
-                                                            const tcp::Segment& segment,
-                                                            SendQueue<Packet>* queue) noexcept {
   if (segment.cut != 0) [[unlikely]]
     return send_uncut(config, tuple, ts_offset, segment, *queue);
   Packet packet = device_.allocate();
@@ -237,10 +263,10 @@ POLLUX_INLINE inline bool Pipeline<D, A>::send_segment_here(const tcp::Config& c
       transmit_.headers_size() + wire::TcpFields::size +
       (timestamps_alone ? wire::timestamps_size : wire::options_size(segment.options));
   const auto bytes = packet.lay_out(headers, segment.text);
-  wire::Sum text;
+  std::uint16_t text = 0;
   if (segment.text != 0) {
     const tcp::SeqNum first = segment.seq + (segment.has(tcp::control::syn) ? 1u : 0u);
-    text = queue->copy(send_pieces_, first, bytes.subspan(headers));
+    text = queue->copy(send_pieces_, first, bytes.subspan(headers)).partial();
   }
   return finish_segment(packet, bytes.first(headers), timestamps_alone, config, tuple, ts_offset,
                         segment, text);
@@ -261,29 +287,37 @@ bool Pipeline<D, A>::send_uncut(const tcp::Config& config, const wire::FourTuple
   const auto headers = packet.prepend(transmit_.headers_size() + wire::TcpFields::size +
                                       wire::options_size(segment.options));
   return finish_segment(packet, headers, segment.options.timestamps_alone(), config, tuple,
-                        ts_offset, segment, {});
+                        ts_offset, segment, 0);
 }
 
-/// Writes the headers in front of a segment's text, whose sum is given, and hands it to the link.
+/// Writes the headers in front of a segment's text, the partial() of whose sum is given, and hands
+/// it to the link.
 template <link::Device D, application::Application A>
+template <class Segment>
 inline bool Pipeline<D, A>::finish_segment(Packet& packet, std::span<std::byte> headers,
                                            bool timestamps_alone, const tcp::Config& config,
                                            const wire::FourTuple& tuple, std::uint32_t ts_offset,
-                                           const tcp::Segment& segment, wire::Sum text) noexcept {
+                                           const Segment& segment, std::uint16_t text) noexcept {
   using Headers = wire::SegmentHeaders;
+  constexpr bool plain = std::is_same_v<Segment, tcp::PlainSegment>;
   const auto options = headers.subspan(transmit_.link_header_size() + Headers::size);
   const std::uint32_t clock = Millis32{now_}.raw() + ts_offset;
-  wire::Sum behind;
-  if (timestamps_alone) [[likely]] {
-    const auto [before, echo] = *segment.options.timestamps;
-    behind = wire::write_timestamps({clock - before, echo}, options.data());
-  } else if (!options.empty()) {
-    wire::TcpOptions timed = segment.options;
-    if (timed.timestamps) timed.timestamps->value = clock - timed.timestamps->value;
-    behind = wire::write_options(timed, options);
+  std::uint64_t behind = text;
+  std::uint16_t cut = 0;
+  std::uint8_t ecn = 0;
+  if constexpr (plain) {
+    if (timestamps_alone) behind += wire::write_timestamps({clock, segment.echo}, options.data());
+  } else {
+    const wire::TcpOptions& own = segment.options;
+    const std::uint32_t value = clock - (own.timestamps ? own.timestamps->value : 0);
+    if (timestamps_alone) {
+      behind += wire::write_timestamps({value, own.timestamps->echo}, options.data());
+    } else if (!options.empty()) {
+      behind += wire::write_options(own, value, options).partial();
+    }
+    cut = segment.cut;
+    ecn = segment.ecn;
   }
-  behind.add(text);
-  const std::uint16_t cut = segment.cut;
   const link::Capabilities device = device_.capabilities();
   const Headers::Left left{.ipv4 = device.transmit_ipv4_checksum,
                            .tcp = device.transmit_tcp_checksum || cut != 0,
@@ -291,12 +325,12 @@ inline bool Pipeline<D, A>::finish_segment(Packet& packet, std::span<std::byte> 
   const std::uint32_t more = cut == 0 ? 0 : segment.text / cut - 1;
   Headers{.tuple = tuple,
           .fragment = transmit_.fragment_word(tuple.remote, more, now_),
-          .tos = static_cast<std::uint8_t>(config.dscp << 2 | segment.ecn),
+          .tos = static_cast<std::uint8_t>(config.dscp << 2 | ecn),
           .ttl = config.ttl,
           .control = segment.control,
           .options_length = static_cast<std::uint8_t>(options.size()),
           .seq = segment.seq,
-          .ack = segment.has(tcp::control::ack) ? segment.ack : tcp::SeqNum{},
+          .ack = plain || (segment.control & tcp::control::ack) != 0 ? segment.ack : tcp::SeqNum{},
           .window = segment.window,
           .text = segment.text,
           .behind = behind}

@@ -81,21 +81,26 @@ void Pipeline<D, A>::tcp_demux() noexcept {
   changed_ = {};
   for (std::size_t i = 0; i < arrivals_count_; ++i) {
     Arrival& arrival = arrivals_[i];
-    arrival.entry = find(arrival.tuple, arrival.hash);
+    // Whether it is of that four-tuple is looked at when the memory is there.
+    arrival.entry = table_.find(arrival.hash, [](tcp::EntryId) noexcept { return true; });
     if (arrival.entry.kind() == tcp::EntryId::Kind::connection) {
-      const tcp::Tcb& tcb = connections_[arrival.entry.index()].tcb;
-      __builtin_prefetch(&tcb);
-      __builtin_prefetch(&tcb.iss);  // its second line
+      const Connection& c = connections_[arrival.entry.index()];
+      __builtin_prefetch(&c.tcb);
+      __builtin_prefetch(&c.tcb.iss);  // its second line
+      __builtin_prefetch(&c.tuple);
     }
   }
 }
 
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::tcp_in() noexcept {
-  for (std::size_t i = 0; i < arrivals_count_; ++i) {
-    Arrival& arrival = arrivals_[i];
+  Arrival* const end = arrivals_.data() + arrivals_count_;
+  for (Arrival* at = arrivals_.data(); at != end; ++at) {
+    Arrival& arrival = *at;
     // A segment earlier in this burst may have changed what the four-tuple leads to.
-    if (may_have_changed(arrival.hash)) arrival.entry = find(arrival.tuple, arrival.hash);
+    if (may_have_changed(arrival.hash) || !is_of(arrival.entry, arrival.tuple)) {
+      arrival.entry = find(arrival.tuple, arrival.hash);
+    }
     Drop drop = Drop::none;
     Connection* c = nullptr;  // whose segment it is
     switch (arrival.entry.kind()) {
@@ -106,8 +111,8 @@ void Pipeline<D, A>::tcp_in() noexcept {
         drop = half_open_arrives(arrival, c);
         break;
       case tcp::EntryId::Kind::connection:
-        if (i + 1 != arrivals_count_ && arrivals_[i + 1].hash == arrival.hash) [[unlikely]] {
-          i += run_arrives(i);
+        if (at + 1 != end && at[1].hash == arrival.hash) [[unlikely]] {
+          at += run_arrives(std::span{at, end});
           continue;
         }
         c = &connections_[arrival.entry.index()];
@@ -126,19 +131,24 @@ void Pipeline<D, A>::tcp_in() noexcept {
 
 template <link::Device D, application::Application A>
 tcp::EntryId Pipeline<D, A>::find(const wire::FourTuple& tuple, std::uint64_t hash) noexcept {
-  return table_.find(hash, [&](tcp::EntryId id) noexcept {
-    switch (id.kind()) {
-      case tcp::EntryId::Kind::none:
-        return false;
-      case tcp::EntryId::Kind::half_open:
-        return half_open_[id.index()].tuple == tuple;
-      case tcp::EntryId::Kind::connection:
-        return connections_[id.index()].tuple == tuple;
-      case tcp::EntryId::Kind::time_wait:
-        return time_wait_[id.index()].tuple == tuple;
-    }
-    return false;
-  });
+  return table_.find(hash, [&](tcp::EntryId id) noexcept { return is_of(id, tuple); });
+}
+
+/// Whether the entry, which is in the table, has this four-tuple; so has that of none.
+template <link::Device D, application::Application A>
+POLLUX_INLINE inline bool Pipeline<D, A>::is_of(tcp::EntryId id,
+                                                const wire::FourTuple& tuple) const noexcept {
+  switch (id.kind()) {
+    case tcp::EntryId::Kind::none:
+      break;
+    case tcp::EntryId::Kind::half_open:
+      return half_open_[id.index()].tuple == tuple;
+    case tcp::EntryId::Kind::connection:
+      return connections_[id.index()].tuple == tuple;
+    case tcp::EntryId::Kind::time_wait:
+      return time_wait_[id.index()].tuple == tuple;
+  }
+  return true;
 }
 
 /// Takes the text that comes next, of several segments of one burst that say the same, as that of
@@ -182,12 +192,12 @@ std::size_t Pipeline<D, A>::join_followers(Arrival& head,
   return joined;
 }
 
-/// A connection's segment with another of the same flow behind it; returns how many of those it has
-/// taken along.
+/// A connection's segment, the first of `left`, with another of the same flow behind it; returns
+/// how many of those it has taken along.
 template <link::Device D, application::Application A>
-std::size_t Pipeline<D, A>::run_arrives(std::size_t first) noexcept {
-  Arrival& head = arrivals_[first];
-  const auto behind = std::span{arrivals_}.first(arrivals_count_).subspan(first + 1);
+std::size_t Pipeline<D, A>::run_arrives(std::span<Arrival> left) noexcept {
+  Arrival& head = left.front();
+  const auto behind = left.subspan(1);
   const auto followers = behind.first(join_followers(head, behind));
   Connection& c = connections_[head.entry.index()];
   read_echo(head, c.ts_offset);

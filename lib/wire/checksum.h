@@ -34,9 +34,11 @@ class Sum {
   template <std::size_t N>
   POLLUX_INLINE static Sum of_fixed(const std::byte* at) noexcept {
     static_assert(N % 4 == 0);
+    Carrying carrying;
+    for (std::size_t i = 0; i + 8 <= N; i += 8) carrying.take<std::uint64_t>(at + i);
+    if constexpr (N % 8 != 0) carrying.take<std::uint32_t>(at + N - 4);
     Sum sum;
-    for (std::size_t i = 0; i + 8 <= N; i += 8) sum.carry_in_word<std::uint64_t>(at + i);
-    if constexpr (N % 8 != 0) sum.carry_in_word<std::uint32_t>(at + N - 4);
+    sum.value_ = carrying.value();
     return sum;
   }
   /// Of so many bytes whose partial() is known.
@@ -69,6 +71,12 @@ class Sum {
   constexpr Sum& add_u16(std::uint16_t number) noexcept { return add_u32(number); }
   constexpr Sum& add_u32(std::uint32_t number) noexcept {
     numbers_ += number;
+    return *this;
+  }
+
+  /// The same for numbers of 16 and 32 bits that were added up already: fewer than 2^30 of them.
+  constexpr Sum& add_numbers(std::uint64_t sum) noexcept {
+    numbers_ += sum;
     return *this;
   }
 
@@ -106,44 +114,62 @@ class Sum {
     value_ += value;
     value_ += static_cast<std::uint64_t>(value_ < value);
   }
-  template <class Word>
-  void carry_in_word(const std::byte* at) noexcept {
-    Word word;
-    std::memcpy(&word, at, sizeof word);
-    carry_in(word);
-  }
+  /// Words as they lie in memory, whose carries are counted, to be added in the end.
+  class Carrying {
+   public:
+    template <class Word>
+    POLLUX_INLINE void take(const std::byte* at) noexcept {
+      Word word;
+      std::memcpy(&word, at, sizeof word);
+      add(word);
+    }
+    POLLUX_INLINE void add(std::uint64_t word) noexcept {
+      low_ += word;
+      carries_ += static_cast<std::uint64_t>(low_ < word);
+    }
+    std::uint64_t value() const noexcept {
+      const std::uint64_t value = low_ + carries_;
+      return value + static_cast<std::uint64_t>(value < carries_);
+    }
+
+   private:
+    std::uint64_t low_ = 0;
+    std::uint64_t carries_ = 0;
+  };
   static Sum of_few(std::span<const std::byte> bytes) noexcept {
     const std::byte* at = bytes.data();
     std::size_t left = bytes.size();
-    Sum sum;
-    sum.numbers_ = static_cast<std::uint64_t>(left) << 63;
+    Carrying carrying;
     for (; left >= 32; left -= 32, at += 32) {
-      sum.carry_in_word<std::uint64_t>(at);
-      sum.carry_in_word<std::uint64_t>(at + 8);
-      sum.carry_in_word<std::uint64_t>(at + 16);
-      sum.carry_in_word<std::uint64_t>(at + 24);
+      carrying.take<std::uint64_t>(at);
+      carrying.take<std::uint64_t>(at + 8);
+      carrying.take<std::uint64_t>(at + 16);
+      carrying.take<std::uint64_t>(at + 24);
     }
     if ((left & 16) != 0) {
-      sum.carry_in_word<std::uint64_t>(at);
-      sum.carry_in_word<std::uint64_t>(at + 8);
+      carrying.take<std::uint64_t>(at);
+      carrying.take<std::uint64_t>(at + 8);
       at += 16;
     }
     if ((left & 8) != 0) {
-      sum.carry_in_word<std::uint64_t>(at);
+      carrying.take<std::uint64_t>(at);
       at += 8;
     }
     if ((left & 4) != 0) {
-      sum.carry_in_word<std::uint32_t>(at);
+      carrying.take<std::uint32_t>(at);
       at += 4;
     }
     if ((left & 2) != 0) {
-      sum.carry_in_word<std::uint16_t>(at);
+      carrying.take<std::uint16_t>(at);
       at += 2;
     }
     // An odd byte has a zero after it (RFC 1071 s.4.1).
     if ((left & 1) != 0) {
-      sum.carry_in(swapped_to_wire(static_cast<std::uint16_t>(load_u8(at) << 8)));
+      carrying.add(swapped_to_wire(static_cast<std::uint16_t>(load_u8(at) << 8)));
     }
+    Sum sum;
+    sum.value_ = carrying.value();
+    sum.numbers_ = static_cast<std::uint64_t>(bytes.size()) << 63;
     return sum;
   }
   static Sum of_many(std::span<const std::byte> bytes) noexcept;

@@ -28,8 +28,8 @@ struct SegmentHeaders {
   SeqNum seq{};
   SeqNum ack{};
   std::uint16_t window = 0;
-  std::uint32_t text = 0;  // bytes behind the options
-  Sum behind{};            // of options and text
+  std::uint32_t text = 0;    // bytes behind the options
+  std::uint64_t behind = 0;  // of options and text: numbers for Sum::add_numbers()
 
   /// Which checksums a device is to finish: its IPv4 field is then 0, its TCP field the sum of the
   /// pseudo-header, which is counted without a length where it is to be cut.
@@ -59,7 +59,8 @@ struct SegmentHeaders {
     const Sum pseudo = Sum{addresses}.add_u32(protocol::tcp + (left.cut ? 0 : length));
     const std::uint16_t header_checksum = left.ipv4 ? std::uint16_t{0} : fold(header);
     const std::uint16_t checksum = left.tcp ? pseudo.partial()
-                                            : fold(add(pseudo, behind)
+                                            : fold(Sum{pseudo}
+                                                       .add_numbers(behind)
                                                        .add_u32(ports)
                                                        .add_u32(seq.value())
                                                        .add_u32(ack.value())

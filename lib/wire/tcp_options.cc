@@ -139,11 +139,11 @@ void write_sack(const TcpOptions& options, Writer& writer) noexcept {
 }
 
 /// All but those that a SYN alone may have beside them.
-void write_others(const TcpOptions& options, Writer& writer) noexcept {
+void write_others(const TcpOptions& options, std::uint32_t value, Writer& writer) noexcept {
   constexpr std::uint32_t sack_permitted_option = pair(sack_permitted_kind, 2);
   if (options.timestamps) {
     writer.word(options.sack_permitted ? sack_permitted_beside_timestamps : timestamps_front);
-    writer.word(options.timestamps->value);
+    writer.word(value);
     writer.word(options.timestamps->echo);
   } else if (options.sack_permitted) {
     writer.word(two_no_operations | sack_permitted_option >> 16);
@@ -236,24 +236,29 @@ std::size_t options_size(const TcpOptions& options) noexcept {
 }
 
 Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept {
+  return write_options(options, options.timestamps ? options.timestamps->value : 0, to);
+}
+
+Sum write_options(const TcpOptions& options, std::uint32_t value,
+                  std::span<std::byte> to) noexcept {
   POLLUX_ASSERT(to.size() >= options_size(options));
   POLLUX_ASSERT(options.sack_count <= options.sack.size());
   Writer writer{to};
   if (options.timestamps_alone()) [[likely]]
-    return write_timestamps(*options.timestamps, to.data());
+    return Sum{}.add_numbers(write_timestamps({value, options.timestamps->echo}, to.data()));
   if (is_usual_syn(options)) {
-    const auto [value, echo] = *options.timestamps;
-    return store_words(
-        to.data(), std::array<std::uint32_t, 5>{pair(maximum_segment_size, 4) | *options.mss,
-                                                sack_permitted_beside_timestamps, value, echo,
-                                                one_window_scale | *options.window_scale});
+    return store_words(to.data(),
+                       std::array<std::uint32_t, 5>{pair(maximum_segment_size, 4) | *options.mss,
+                                                    sack_permitted_beside_timestamps, value,
+                                                    options.timestamps->echo,
+                                                    one_window_scale | *options.window_scale});
   }
   if (options.mss) {
     writer.word(pair(maximum_segment_size, 4) | *options.mss);
-    write_others(options, writer);
+    write_others(options, value, writer);
     write_fast_open(options, writer);
   } else {
-    write_others(options, writer);
+    write_others(options, value, writer);
   }
   POLLUX_ASSERT(writer.written() == options_size(options));
   return writer.sum();

@@ -99,11 +99,15 @@ std::size_t options_size(const TcpOptions& options) noexcept;
 /// scale, SACK, each aligned to 4 bytes by NOPs before it; last, and with the NOPs behind it, Fast
 /// Open, but only beside an MSS, that is in a SYN. Returns the sum of what it wrote.
 Sum write_options(const TcpOptions& options, std::span<std::byte> to) noexcept;
+/// The same with another TSval than the options have.
+Sum write_options(const TcpOptions& options, std::uint32_t value, std::span<std::byte> to) noexcept;
 
-/// What write_options() writes where timestamps_alone() is so.
-inline Sum write_timestamps(const Timestamps& timestamps, std::byte* to) noexcept {
-  return store_words(
-      to, std::array<std::uint32_t, 3>{timestamps_front, timestamps.value, timestamps.echo});
+/// What write_options() writes where timestamps_alone() is so; returns its words, added up.
+inline std::uint64_t write_timestamps(const Timestamps& timestamps, std::byte* to) noexcept {
+  store_u32(to, timestamps_front);
+  store_u32(to + 4, timestamps.value);
+  store_u32(to + 8, timestamps.echo);
+  return std::uint64_t{timestamps_front} + timestamps.value + timestamps.echo;
 }
 
 }  // namespace pollux::wire

@@ -70,7 +70,8 @@ Tcb open_active(const Config& config, SeqNum iss, const Now& now,
   tcb.scale_offered = config.offer_window_scale;
   tcb.nagle = config.nagle;
   tcb.sent_at = Millis32{now};
-  arm_retransmit(tcb, config, now);  // a SYN that cannot leave is given up, too
+  keep_in_memory(tcb);
+  arm_retransmit(tcb, config, now, false);  // a SYN that cannot leave is given up, too
   update_deadline(tcb);
   return tcb;
 }

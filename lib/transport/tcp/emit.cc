@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include "base/assert.h"
 #include "base/inline.h"
@@ -414,28 +415,29 @@ void put_sack(Tcb& tcb, FlightPool& flights, Segment& out) noexcept {
   if (flight_is_idle(tcb, flights)) release(tcb, flights);
 }
 
-template <Kind kind>
+template <Kind kind, class Out>
 POLLUX_INLINE inline void write(Tcb& tcb, const Config& config, FlightPool& flights,
-                                const Plan& plan, const Now& now, Segment& out) noexcept {
+                                const Plan& plan, const Now& now, Out& out) noexcept {
   // Asked before any of its bits is written.
   const bool may_probe =
       kind == Kind::plain && plan.what == Plan::What::stream && may_probe_tail<Kind::plain>(tcb);
-  out = Segment{};
+  out = Out{};
   out.seq = plan.seq;
   out.text = plan.text;
-  const bool cut = kind == Kind::any && plan.what == Plan::What::stream && plan.text > tcb.mss;
-  if (cut) out.cut = tcb.mss;
   if (plan.what == Plan::What::syn) {
-    write_syn<kind>(tcb, config, flights, out);
+    if constexpr (std::is_same_v<Out, Segment>) write_syn<kind>(tcb, config, flights, out);
   } else {
     out.window = advertise(tcb, config);
     if (plan.fin) out.control |= control::fin;
-    if (kind == Kind::any) put_ecn(tcb, out, plan.what != Plan::What::probe || tcb.snd_wnd != 0);
     // Everything that is queued is in flight with this: the peer need not wait for more.
     if (plan.text > 0 && plan.seq + plan.text == tcb.snd_end) out.control |= control::psh;
+    if constexpr (kind == Kind::any) {
+      if (plan.what == Plan::What::stream && plan.text > tcb.mss) out.cut = tcb.mss;
+      put_ecn(tcb, out, plan.what != Plan::What::probe || tcb.snd_wnd != 0);
+    }
   }
   put_timestamps(tcb, out);
-  if (kind == Kind::any) put_sack(tcb, flights, out);
+  if constexpr (kind == Kind::any) put_sack(tcb, flights, out);
   if (kind == Kind::plain ? plan.what != Plan::What::syn : tcb.state != State::syn_sent) {
     out.control |= control::ack;
     out.ack = tcb.rcv_nxt;
@@ -449,34 +451,19 @@ POLLUX_INLINE inline void write(Tcb& tcb, const Config& config, FlightPool& flig
 }
 
 /// The short way of what the functions of plain.h say is to be sent: it, and then nothing.
-POLLUX_INLINE inline Emit write_plain(Tcb& tcb, const Config& config, FlightPool& flights,
-                                      const Plan& plan, const Now& now, Segment& out) noexcept {
+template <class Out>
+POLLUX_INLINE inline void write_plain(Tcb& tcb, const Config& config, FlightPool& flights,
+                                      const Plan& plan, const Now& now, Out& out) noexcept {
   write<Kind::plain>(tcb, config, flights, plan, now, out);
-  if (plan.what == Plan::What::ack && tcb.state == State::time_wait) return Emit::last;
+  if (plan.what == Plan::What::ack && tcb.state == State::time_wait) return;
   tcb.cwnd_limited = plan.what == Plan::What::syn;
   tcb.paced = false;
   update_deadline(tcb);
-  return Emit::last;
 }
 
-POLLUX_INLINE inline Emit write_plain_text(Tcb& tcb, const Config& config, FlightPool& flights,
-                                           const Now& now, Segment& out) noexcept {
-  Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
-  plan.text = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
-  plan.fin = tcb.fin_queued;
-  return write_plain(tcb, config, flights, plan, now, out);
-}
-
-[[gnu::noinline]] Emit write_plain_syn(Tcb& tcb, const Config& config, FlightPool& flights,
+[[gnu::noinline]] void write_plain_syn(Tcb& tcb, const Config& config, FlightPool& flights,
                                        const Now& now, Segment& out) noexcept {
-  const Plan plan{.what = Plan::What::syn, .seq = tcb.iss};
-  return write_plain(tcb, config, flights, plan, now, out);
-}
-
-[[gnu::noinline]] Emit write_plain_ack(Tcb& tcb, const Config& config, FlightPool& flights,
-                                       const Now& now, Segment& out) noexcept {
-  const Plan plan{.what = Plan::What::ack, .seq = tcb.snd_nxt};
-  return write_plain(tcb, config, flights, plan, now, out);
+  write_plain(tcb, config, flights, {.what = Plan::What::syn, .seq = tcb.iss}, now, out);
 }
 
 }  // namespace
@@ -525,12 +512,31 @@ Emit any_next_segment(Tcb& tcb, const Config& config, FlightPool& flights, const
   return more ? Emit::more : Emit::last;
 }
 
+bool next_plain_segment(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
+                        PlainSegment& out) noexcept {
+  if (!is_plain_sender(tcb)) return false;
+  if (sends_plain_text(tcb, config)) {
+    Plan plan{.what = Plan::What::stream, .seq = tcb.snd_pos};
+    plan.text = static_cast<std::uint32_t>(tcb.snd_end - tcb.snd_pos);
+    plan.fin = tcb.fin_queued;
+    write_plain(tcb, config, flights, plan, now, out);
+    return true;
+  }
+  if (!sends_plain_ack(tcb, config)) return false;
+  write_plain(tcb, config, flights, {.what = Plan::What::ack, .seq = tcb.snd_nxt}, now, out);
+  return true;
+}
+
 Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
                   Segment& out) noexcept {
-  if (is_plain_sender(tcb)) {
-    if (sends_plain_text(tcb, config)) return write_plain_text(tcb, config, flights, now, out);
-    if (sends_plain_syn(tcb)) return write_plain_syn(tcb, config, flights, now, out);
-    if (sends_plain_ack(tcb, config)) return write_plain_ack(tcb, config, flights, now, out);
+  if (sends_plain_syn(tcb) && is_plain_sender(tcb)) {
+    write_plain_syn(tcb, config, flights, now, out);
+    return Emit::last;
+  }
+  PlainSegment plain;
+  if (next_plain_segment(tcb, config, flights, now, plain)) {
+    out = plain.whole();
+    return Emit::last;
   }
   return any_next_segment(tcb, config, flights, now, out);
 }

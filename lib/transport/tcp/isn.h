@@ -71,11 +71,13 @@ class EphemeralPorts {
     return std::nullopt;
   }
 
-  /// The port whose turn it is, which pick() will ask for first.
-  std::uint16_t peek(wire::Ipv4Address local, wire::Ipv4Address remote,
-                     std::uint16_t remote_port) noexcept {
+  /// The port that pick() will ask for first in `ahead` calls of the tuple from now; 0: in the
+  /// next.
+  std::uint16_t peek(wire::Ipv4Address local, wire::Ipv4Address remote, std::uint16_t remote_port,
+                     std::uint32_t ahead) noexcept {
     const Turn& turn = turn_of(local, remote, remote_port);
-    return static_cast<std::uint16_t>(first + (turn.offset + positions_[turn.position]) % count);
+    const std::uint32_t position = positions_[turn.position] + ahead;
+    return static_cast<std::uint16_t>(first + (turn.offset + position) % count);
   }
 
  private:

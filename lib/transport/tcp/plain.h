@@ -87,9 +87,9 @@ inline bool sends_plain_ack(const Tcb& tcb, const Config& config) noexcept {
   return tcb.state == State::time_wait || has_plain_room(tcb, config, 0);
 }
 
-/// In memory a bit of a Verdict costs one instruction. The compiler would rather have each in a
-/// register, and put them together in the end.
-POLLUX_INLINE inline void keep_in_memory(Verdict& verdict) noexcept { asm("" : "+m"(verdict)); }
+/// In memory a bit of a Verdict, or a Tcb, costs one instruction. The compiler would rather have
+/// each in a register, and put them together in the end.
+POLLUX_INLINE inline void keep_in_memory(auto& bits) noexcept { asm("" : "+m"(bits)); }
 
 /// segment_arrives() and next_segment() the long way, which is right for all.
 [[gnu::noinline]] Verdict any_segment_arrives(Tcb& tcb, const Config& config,

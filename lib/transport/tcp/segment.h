@@ -35,4 +35,22 @@ struct Segment {
   }
 };
 
+/// A segment to send as nearly all are: without options but for timestamps, without text that a
+/// device is to cut, its datagram's ECN field 0. The members are a Segment's.
+struct PlainSegment {
+  SeqNum seq;
+  SeqNum ack;
+  std::uint32_t text = 0;
+  std::uint16_t window = 0;
+  std::uint8_t control = 0;
+  bool timestamps = false;
+  std::uint32_t echo = 0;  // with timestamps
+
+  Segment whole() const noexcept {
+    Segment segment{.seq = seq, .ack = ack, .text = text, .window = window, .control = control};
+    if (timestamps) segment.options.timestamps = wire::Timestamps{.echo = echo};
+    return segment;
+  }
+};
+
 }  // namespace pollux::tcp

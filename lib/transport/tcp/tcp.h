@@ -6,6 +6,7 @@
 
 #include "base/cause.h"
 #include "base/counters.h"
+#include "base/inline.h"
 #include "base/time.h"
 #include "transport/tcp/config.h"
 #include "transport/tcp/flight.h"
@@ -64,6 +65,9 @@ struct Says {
 
 /// What an event means for the connection's owner.
 struct Verdict : Notes, Says {
+  /// Not constexpr, for the reason that a Tcb's is not.
+  POLLUX_INLINE Verdict() noexcept {}
+
   /// Not none: the segment was discarded. An ACK or RST may still have to be sent.
   Drop drop = Drop::none;
   /// Set with `closed`.
@@ -149,6 +153,11 @@ void release(Tcb& tcb, FlightPool& flights) noexcept;
 /// it is so many segments that leave at once. What is sent again to mend a loss is never that long.
 [[nodiscard]] Emit next_segment(Tcb& tcb, const Config& config, FlightPool& flights, const Now& now,
                                 Segment& out) noexcept;
+
+/// The short way of next_segment() where it would give a plain segment, and then nothing: false,
+/// and nothing has happened, where it may do something else.
+[[nodiscard]] bool next_plain_segment(Tcb& tcb, const Config& config, FlightPool& flights,
+                                      const Now& now, PlainSegment& out) noexcept;
 
 /// Takes the block that tells of a duplicate out of an ACK that next_segment() has given: of each,
 /// one ACK tells (RFC 2883 s.4).

@@ -58,5 +58,9 @@ inline bool is_old(const Tcb& tcb, const Segment& segment, const Now& now) noexc
 inline void put_timestamps(const auto& sender, Segment& out) noexcept {
   if (sender.timestamps) out.options.timestamps = wire::Timestamps{.echo = sender.ts_recent};
 }
+inline void put_timestamps(const auto& sender, PlainSegment& out) noexcept {
+  out.timestamps = sender.timestamps;
+  out.echo = sender.ts_recent;
+}
 
 }  // namespace pollux::tcp

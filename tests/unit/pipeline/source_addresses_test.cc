@@ -41,6 +41,23 @@ TEST(SourceAddresses, ByNumberTheyAreTheSameAsInTurn) {
   for (std::size_t i = 0; i < near.size(); ++i) EXPECT_EQ(near.at(i), near.next()) << i;
 }
 
+TEST(SourceAddresses, TellsWhichComesNext) {
+  wire::AddressSet own;
+  ASSERT_TRUE(own.add({Ipv4Address{10, 0, 0, 20}, 24}, 3));
+  ASSERT_TRUE(own.add({Ipv4Address{192, 168, 1, 2}, 24}));
+  SourceAddresses sources{own};
+  SourceAddresses::Turn& near = sources.towards(Ipv4Address{10, 0, 0, 1});
+  for (int i = 0; i < 7; ++i) {
+    const Ipv4Address told = near.peek(2);
+    const Ipv4Address now = near.peek(0);
+    const auto taken = next(near, 3);
+    EXPECT_EQ(taken[0], now);
+    EXPECT_EQ(taken[2], told);
+    static_cast<void>(near.next());
+  }
+  EXPECT_EQ(sources.towards(Ipv4Address{192, 168, 1, 1}).peek(5), (Ipv4Address{192, 168, 1, 2}));
+}
+
 TEST(SourceAddresses, AllWhenTheNextHopIsInNoNetworkOfOurs) {
   wire::AddressSet own;
   ASSERT_TRUE(own.add({Ipv4Address{10, 0, 0, 2}, 24}));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <set>
@@ -104,6 +105,18 @@ TEST(EphemeralPorts, TakesEveryPortOfEveryAddressOnceARound) {
       used[*port] = true;
     }
     EXPECT_EQ(ports.pick(local, there, 80, [&](std::uint16_t p) { return used[p]; }), std::nullopt);
+  }
+}
+
+TEST(EphemeralPorts, TellsWhichPortsComeNext) {
+  EphemeralPorts ports{key};
+  const wire::Ipv4Address local{10, 0, 0, 1};
+  const wire::Ipv4Address remote{10, 0, 0, 2};
+  std::array<std::uint16_t, 4> told{};
+  for (std::uint32_t i = 0; i < EphemeralPorts::count + 10; ++i) {
+    const auto port = ports.pick(local, remote, 80, [](std::uint16_t) { return false; });
+    if (i >= told.size()) ASSERT_EQ(*port, told[i % told.size()]);
+    told[i % told.size()] = ports.peek(local, remote, 80, told.size() - 1);
   }
 }
 

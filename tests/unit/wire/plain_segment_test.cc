@@ -48,7 +48,7 @@ Bytes plain_frame(Prng& random, std::size_t options, std::size_t text, std::size
       .ack = SeqNum{static_cast<std::uint32_t>(random.next())},
       .window = static_cast<std::uint16_t>(random.next()),
       .text = static_cast<std::uint32_t>(text),
-      .behind = Sum{std::span{frame}.subspan(headers, options + text)}}
+      .behind = Sum{std::span{frame}.subspan(headers, options + text)}.partial()}
       .write(&frame[EthernetFields::size], {});
   return frame;
 }

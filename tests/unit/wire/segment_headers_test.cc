@@ -71,7 +71,7 @@ TEST(SegmentHeaders, AreWhatTheirOwnWritersWrite) {
         .ack = SeqNum{static_cast<std::uint32_t>(random.next())},
         .window = static_cast<std::uint16_t>(random.next()),
         .text = static_cast<std::uint32_t>(text),
-        .behind = Sum{behind}};
+        .behind = Sum{behind}.partial()};
     const SegmentHeaders::Left left{
         .ipv4 = random.chance(0.5), .tcp = random.chance(0.5), .cut = false};
     Bytes out(SegmentHeaders::size);
