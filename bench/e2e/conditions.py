@@ -6,9 +6,9 @@ connections, below the highest rate, far above it; and requests and bytes on kep
     bench/e2e/conditions.py latency deep --rounds 3       some of it
     bench/e2e/conditions.py --rounds 1 --seconds 1 --flood-seconds 1 --held 1000 --held 100000
 
-Over memif, server and generator a core each. ../README.md says how to read what is printed. What is
-wanted is of a machine that is left alone: a miss is told, and is no failure of the run. Exit codes:
-0; 1 a run failed; 2 wrong usage; 3 the machine lacks something.
+Over memif, server and generator a core each, but for `cores`. ../README.md says how to read what is
+printed. What is wanted is of a machine that is left alone: a miss is told, and is no failure of the
+run. Exit codes: 0; 1 a run failed; 2 wrong usage; 3 the machine lacks something.
 """
 
 import argparse
@@ -94,12 +94,12 @@ class Conditions:
         return ["--duration", str(seconds or self.options.seconds),
                 "--warmup", str(self.options.warmup if warmup is None else warmup)]
 
-    def bench(self, *more, patience=120):
+    def bench(self, *more, link="memif", cores=None, patience=120):
         """Both ends in one process: pollux-bench's object."""
         text = programs.run(
-            self.program("pollux-bench"), "--link", "memif", "--stats-interval", "0", "--json",
-            "-", "--cores", ",".join(map(str, self.options.cores)), *self.huge, *self.times(),
-            *more, within=self.options.seconds + self.options.warmup + patience)
+            self.program("pollux-bench"), "--link", link, "--stats-interval", "0", "--json",
+            "-", "--cores", ",".join(map(str, cores or self.options.cores)), *self.huge,
+            *self.times(), *more, within=self.options.seconds + self.options.warmup + patience)
         both = programs.parsed("pollux-bench", text)
         self.seen = both["client"]
         return both
@@ -140,6 +140,12 @@ class Conditions:
         def one(depth):
             return lambda: self.bench("--concurrency", str(depth))["client"]
         return outcomes.deep_row(self.rounds([(depth, one(depth)) for depth in (800, 8_000)]))
+
+    def cores(self):
+        def one(cores):
+            return lambda: self.bench("--together", link="ring", cores=cores)["client"]
+        return outcomes.cores_row(self.rounds([(1, one(self.options.cores[:1])),
+                                               (2, one(self.options.cores))]))
 
     def requests(self):
         # Few enough connections that what they ask for at once fits the rings.

@@ -3,6 +3,8 @@
 Nothing here starts a process or reads a clock: test_outcomes.py looks at all of it.
 """
 
+import statistics
+
 import figures
 
 SCHEMA = "pollux.e2e.conditions.1"
@@ -14,6 +16,7 @@ LATENCY = {"p50": 50, "p90": 100}  # us, of connect, in the best round
 SUCCEEDED = 0.99  # of the connections beside a flood
 RECOVERED = 0.8  # of the rate before it, in the second that begins a second after it
 DEEP = 0.8  # of the best rate
+TWO_CORES = 1.9  # times the rate of one
 REQUESTS = 6e6  # a second
 BULK = 20e9  # bits a second
 OPEN_LOOP = 0.7  # of the closed loop of the same round
@@ -124,6 +127,18 @@ def deep_row(rounds):
                        at_most("failures", failures(every), 0)]}
 
 
+def cores_row(rounds):
+    """Two cores, each with both ends, beside one of them. rounds: of each number of cores
+    pollux-bench's client, one a round: what is compared has run one after the other."""
+    rates = {cores: figures.series([rate(client) for client in rounds[cores]]) for cores in (1, 2)}
+    ratios = [ratio(rate(two), rate(one)) for one, two in zip(rounds[1], rounds[2])]
+    return {"name": "cores", "unit": "connections/s",
+            "on": {str(cores): rates[cores] for cores in (1, 2)}, "ratios": ratios,
+            "wanted": [at_least("rate of two cores, of that of one, in the median round",
+                                round(statistics.median(ratios), 3), TWO_CORES),
+                       at_most("failures", failures(rounds[1] + rounds[2]), 0)]}
+
+
 def requests_row(rounds):
     """Requests on kept connections. rounds: pollux-bench's client."""
     got = figures.series([client["requests"]["per_second"] for client in rounds])
@@ -157,6 +172,7 @@ ROWS = {
                         "beside_p50_us": NUMBER, "after": NUMBER, "recovered": NUMBER,
                         "stalls": STALLS}]},
     "deep": {"at_once": dict},
+    "cores": {"on": dict, "ratios": [NUMBER]},
     "requests": SERIES,
     "bulk": SERIES,
 }
@@ -182,7 +198,7 @@ def faults(document):
         found += figures.faults(row, ROWS[row["name"]], at)
         found += [f"{at}: '{each['what']}' has no bound, or two" for each in row["wanted"]
                   if ("at_least" in each) == ("at_most" in each)]
-        for group in ("beside", "at_once"):
+        for group in ("beside", "at_once", "on"):
             for name, each in row.get(group, {}).items():
                 found += figures.faults(each, SERIES, f"{at}.{group}[{name}]")
     return found
@@ -206,7 +222,8 @@ def text(document):
     lines = []
     for row in document["rows"]:
         lines.append(f"{row['name']} ({row['unit']})")
-        for group, words in (("beside", "open beside it"), ("at_once", "at once")):
+        for group, words in (("beside", "open beside it"), ("at_once", "at once"),
+                             ("on", "cores")):
             for name, got in row.get(group, {}).items():
                 more = f", opened in {got['opened_in_s']:.1f} s" if "opened_in_s" in got else ""
                 lines.append(f"  {int(name):>12,} {words}: best {shown(got['best'])}, median "

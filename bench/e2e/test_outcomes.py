@@ -52,6 +52,8 @@ def rows():
         outcomes.flood_row([(client(1e6), client(3e6, beside=beside(2000)), client(9e5)),
                             (client(8e5), client(1.5e6, beside=beside(1970, 10)), client(4e5))]),
         outcomes.deep_row({8_000: [client(9e5)], 800: [client(1e6)]}),
+        outcomes.cores_row({1: [client(1e6), client(5e5), client(6e5)],
+                            2: [client(1.9e6), client(1.1e6), client(6e5)]}),
         outcomes.requests_row([client(5e6), client(7e6)]),
         outcomes.bulk_row([client(3e3), client(2e3)], 1 << 20),
     ]
@@ -104,8 +106,17 @@ class Rows(unittest.TestCase):
         self.assertEqual(got["rate after the flood, of that before it, in the best round"],
                          (0.9, True))
 
+    def test_two_cores_are_compared_with_one_round_by_round(self):
+        row = rows()[4]
+        self.assertEqual(row["ratios"], [1.9, 2.2, 1.0])
+        self.assertEqual([row["on"][cores]["best"] for cores in ("1", "2")], [1e6, 1.9e6])
+        self.assertEqual(verdicts(row)["rate of two cores, of that of one, in the median round"],
+                         (1.9, True))
+        slow = outcomes.cores_row({1: [client(1e6)], 2: [client(1.899e6)]})
+        self.assertEqual([each["met"] for each in slow["wanted"]], [False, True])
+
     def test_depth_requests_and_bulk(self):
-        deep, requests, bulk = rows()[3:]
+        deep, _, requests, bulk = rows()[3:]
         self.assertEqual(verdicts(deep)["rate of 8,000 at once, of that of 800"], (0.9, True))
         self.assertEqual(verdicts(requests)["requests a second"], (7e6, True))
         # 3,000 replies of a MiB.
@@ -124,13 +135,13 @@ class Document(unittest.TestCase):
         wrong["rows"][1]["each"][1]["p90"] = None
         wrong["rows"][3]["wanted"][0]["at_most"] = 1
         del wrong["rows"][0]["beside"]["1000"]["best"]
-        wrong["rows"][5]["name"] = "else"
+        wrong["rows"][6]["name"] = "else"
         self.assertEqual(outcomes.faults(wrong), [
             "document.schema is 'pollux.e2e.1', not 'pollux.e2e.conditions.1'",
             "document.rows[0].beside[1000].best is missing",
             "document.rows[1].each[1].p90 is null",
             "document.rows[3]: 'rate of 8,000 at once, of that of 800' has no bound, or two",
-            "document.rows[5].name is 'else'"])
+            "document.rows[6].name is 'else'"])
 
     def test_is_told_in_lines(self):
         told = "\n".join(outcomes.text(document()))
@@ -142,6 +153,7 @@ class Document(unittest.TestCase):
                      "0 failed, 0 frames lost; machine away 1.00%, longest 500 us",
                      "  before 1.00 M, SYNs 3.00 M (3.0 times), beside them 2,000 of 2,000 "
                      "(p50 321 us), after 900.00 k",
+                     "             2 cores: best 1.90 M, median 1.10 M",
                      "  met   bits a second: 25.17 G, wanted at least 20.00 G",
                      "missing: x: y"):
             self.assertIn(line + "\n", told + "\n")
