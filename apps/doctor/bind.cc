@@ -9,6 +9,7 @@ namespace pollux::doctor {
 namespace {
 
 constexpr std::string_view bus = "/sys/bus/pci";
+
 Error lacking(std::string what, std::string why, std::string remedy) {
   return {Error::Kind::machine, std::move(what), std::move(why), std::move(remedy)};
 }

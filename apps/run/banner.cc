@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/memory.h"
 #include "cli/report.h"
 
 namespace pollux::run {
@@ -30,22 +31,14 @@ std::size_t resident_bytes() {
   return file ? resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
-std::size_t huge_bytes() {
-  // Linux 4.14 and later; what the kernel's pool has given is not in it.
-  std::ifstream file("/proc/self/smaps_rollup");
-  for (std::string word; file >> word;) {
-    std::size_t kib = 0;
-    if (word == "AnonHugePages:" && file >> kib) return kib << 10;
-  }
-  return 0;
-}
-
 void print_memory(std::FILE* out, const dpdk::Eal& eal, const Room& room) {
   std::string tables;
   if (eal.huge_pages()) {
     const std::size_t now = resident_bytes();
     const std::size_t taken = now > room.resident_before ? now - room.resident_before : 0;
-    tables = cli::taken_text(taken, huge_bytes(), room.connections, room.pipelines);
+    // Of Linux 4.14 and later; what the kernel's pool has given is not in it.
+    const std::size_t huge = proc_bytes("/proc/self/smaps_rollup", "AnonHugePages:");
+    tables = cli::taken_text(taken, huge, room.connections, room.pipelines);
   } else {
     tables =
         fmt::format("a connection takes {} bytes when it needs them", room.bytes_per_connection);

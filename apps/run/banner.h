@@ -29,9 +29,6 @@ class OnCore {
 /// What this process has in ordinary memory now, in bytes: all but the packets.
 std::size_t resident_bytes();
 
-/// How much of it lies in the kernel's transparent huge pages.
-std::size_t huge_bytes();
-
 /// What the pipelines are made for.
 struct Room {
   std::size_t resident_before = 0;  // resident_bytes(), before there was any

@@ -32,16 +32,6 @@ constexpr std::size_t round_up(std::size_t value, std::size_t unit) noexcept {
 /// MADV_POPULATE_WRITE, where the C library does not know it yet (Linux 5.14).
 constexpr int populate_write = 23;
 
-/// Bytes that the kernel could give without taking them from anybody; 0 where it does not say.
-std::size_t available() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string word; file >> word;) {
-    std::size_t kib = 0;
-    if (word == "MemAvailable:" && file >> kib) return kib << 10;
-  }
-  return 0;
-}
-
 /// Where this thread wants its memory from (set_mempolicy(2)) holds for these pages, whichever
 /// thread touches them first. A kernel that refuses has but one node, or places them as they are
 /// touched, which is nearly as good.
@@ -85,9 +75,19 @@ Result<Reservation> Reservation::make(std::size_t bytes, bool huge) {
   // works, a little slower.
   if (huge) {
     madvise(start + before, size, MADV_HUGEPAGE);
-    if (size <= available() / 2) madvise(start + before, size, populate_write);
+    const std::size_t available = proc_bytes("/proc/meminfo", "MemAvailable:");
+    if (size <= available / 2) madvise(start + before, size, populate_write);
   }
   return Reservation{start + before, size};
+}
+
+std::size_t proc_bytes(const char* file, std::string_view label) {
+  std::ifstream words(file);
+  for (std::string word; words >> word;) {
+    std::size_t kib = 0;
+    if (word == label && words >> kib) return kib << 10;
+  }
+  return 0;
 }
 
 void Reservation::unmap() noexcept {

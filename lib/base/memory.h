@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 #include "base/result.h"
@@ -49,6 +50,9 @@ class Reservation {
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+/// What a file of /proc says behind `label` ("MemAvailable:") in kB, in bytes; 0 where it does not.
+std::size_t proc_bytes(const char* file, std::string_view label);
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
