@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -10,10 +11,34 @@ namespace pollux::dpdk {
 /// Which NUMA node each processor is on; -1 where nobody knows. Empty where there are no nodes.
 struct Topology {
   std::vector<int> node_of_core;
+  /// Where the user has said that this process's memory is to come from (numactl's --membind,
+  /// --preferred and --interleave, or what else has set the calling thread's policy); empty: no
+  /// word.
+  std::vector<int> chosen_nodes = {};
 
   static Topology find();
   /// -1 where it is not known, or where one node is all there is.
   int node_of(unsigned core) const noexcept;
+  /// Where the memory of what runs on `core` is to be: on its node, or, where the user has chosen
+  /// others, on one of those. -1 as above.
+  int memory_node_of(unsigned core) const noexcept;
+};
+
+/// Where a thread's memory comes from (set_mempolicy(2)).
+struct MemoryPolicy {
+  static constexpr std::size_t most_nodes = 1'024;
+  static constexpr std::size_t word_bits = 8 * sizeof(unsigned long);
+
+  int mode = 0;  // MPOL_DEFAULT
+  std::array<unsigned long, most_nodes / word_bits> nodes = {};
+
+  /// The calling thread's; nothing where the kernel does not tell.
+  static std::optional<MemoryPolicy> find() noexcept;
+  bool has(std::size_t node) const noexcept {
+    return (nodes[node / word_bits] >> node % word_bits & 1) != 0;
+  }
+  /// Those that say "of whatever node the thread is on" name none.
+  bool names_nodes() const noexcept;
 };
 
 /// What is far away in a pipeline on `core` whose port is on node `port_node` (-1: on none, as a
@@ -22,7 +47,9 @@ std::optional<std::string> far_away(const Topology& topology, unsigned core, int
 
 /// While it lives, memory that the calling thread takes comes from a node, or, where that has none
 /// left, from another; what Reservation::make reserves stays so whoever touches it first. Of node
-/// -1 it does nothing.
+/// -1 it does nothing, and nothing where the thread's policy names nodes already: that is the
+/// user's (numactl's --membind, --preferred and --interleave), which stays in force, or that of an
+/// OnNode around it.
 class OnNode {
  public:
   explicit OnNode(int node) noexcept;
@@ -31,12 +58,20 @@ class OnNode {
   OnNode& operator=(const OnNode&) = delete;
 
  private:
-  static constexpr std::size_t most_nodes = 1'024;
-  using Mask = unsigned long[most_nodes / (8 * sizeof(unsigned long))];
-
   bool set_ = false;
   int mode_ = 0;  // before
-  Mask nodes_{};
+};
+
+/// While it lives, the calling thread has no policy of which node its memory comes from.
+class AnyNode {
+ public:
+  AnyNode() noexcept;
+  ~AnyNode();
+  AnyNode(const AnyNode&) = delete;
+  AnyNode& operator=(const AnyNode&) = delete;
+
+ private:
+  std::optional<MemoryPolicy> before_;
 };
 
 }  // namespace pollux::dpdk

@@ -6,6 +6,7 @@
 #include <array>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/memory.h"
 
@@ -45,6 +46,18 @@ TEST(Topology, NothingIsFarOfAVirtualDeviceNorOnOneNode) {
   EXPECT_FALSE(dpdk::far_away(two, 4, 1));
   EXPECT_FALSE(dpdk::far_away(Topology{{0, 0}}, 0, 0));
   EXPECT_FALSE(dpdk::far_away(Topology{{0, 0}}, 0, 1));
+}
+
+TEST(Topology, MemoryIsOnTheNodesThatTheUserHasChosen) {
+  EXPECT_EQ(two.memory_node_of(1), 1);
+  const Topology both{two.node_of_core, {0, 1}};
+  EXPECT_EQ(both.memory_node_of(0), 0);
+  EXPECT_EQ(both.memory_node_of(1), 1);
+  const Topology first{two.node_of_core, {0}};
+  EXPECT_EQ(first.memory_node_of(0), 0);
+  EXPECT_EQ(first.memory_node_of(1), 0);
+  EXPECT_EQ(first.node_of(1), 1) << "the core is where it is";
+  EXPECT_EQ((Topology{{0, 0}, {0}}.memory_node_of(1)), -1);
 }
 
 TEST(Topology, OfThisMachineHasANodeForEachCore) {
@@ -87,6 +100,53 @@ TEST_F(NodeMemory, StaysOnItsNodeWhoeverTouchesItFirst) {
     EXPECT_EQ(page.mode, MPOL_PREFERRED) << (huge ? "huge" : "ordinary") << " pages";
     EXPECT_EQ(page.node, 0);
   }
+}
+
+/// The calling thread's policy, which the test restores.
+int mode_of_thread() {
+  int mode = -1;
+  get_mempolicy(&mode, nullptr, 0, nullptr, 0);
+  return mode;
+}
+
+TEST_F(NodeMemory, IsWhereTheUserWantsItWhereThatIsSaid) {
+  const unsigned long first = 1;
+  for (const int mode : {MPOL_BIND, MPOL_INTERLEAVE, MPOL_PREFERRED}) {
+    ASSERT_EQ(set_mempolicy(mode, &first, 8 * sizeof first), 0);
+    {
+      const OnNode here{0};
+      EXPECT_EQ(mode_of_thread(), mode);
+      EXPECT_EQ(look_at(Reservation::make(4'096)->data()).mode, mode);
+    }
+    EXPECT_EQ(mode_of_thread(), mode);
+    EXPECT_EQ(Topology::find().chosen_nodes, std::vector<int>{0});
+  }
+  set_mempolicy(MPOL_DEFAULT, nullptr, 0);
+  EXPECT_TRUE(Topology::find().chosen_nodes.empty());
+}
+
+TEST_F(NodeMemory, MayBeAnywhereForAMoment) {
+  const unsigned long first = 1;
+  ASSERT_EQ(set_mempolicy(MPOL_BIND, &first, 8 * sizeof first), 0);
+  {
+    const dpdk::AnyNode anywhere;
+    EXPECT_EQ(mode_of_thread(), MPOL_DEFAULT);
+  }
+  EXPECT_EQ(mode_of_thread(), MPOL_BIND);
+  EXPECT_EQ(Topology::find().chosen_nodes, std::vector<int>{0});
+  set_mempolicy(MPOL_DEFAULT, nullptr, 0);
+}
+
+TEST_F(NodeMemory, ThatIsToBeWhereTheThreadIsIsNoChoiceOfANode) {
+  // As numactl --localalloc says it, and EAL once it has started.
+  ASSERT_EQ(set_mempolicy(MPOL_LOCAL, nullptr, 0), 0);
+  {
+    const OnNode here{0};
+    EXPECT_EQ(mode_of_thread(), MPOL_PREFERRED);
+  }
+  EXPECT_EQ(mode_of_thread(), MPOL_LOCAL);
+  EXPECT_TRUE(Topology::find().chosen_nodes.empty());
+  set_mempolicy(MPOL_DEFAULT, nullptr, 0);
 }
 
 TEST_F(NodeMemory, IsAsBeforeAfterwardsAndWithoutANode) {
