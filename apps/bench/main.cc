@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,11 +43,13 @@ std::string text_of(const Offloads& offloads) {
   return server == client ? server : fmt::format("server {}; client {}", server, client);
 }
 
-void print_banner(const cli::BenchOptions& options, const Offloads& offloads) {
+void print_banner(const cli::BenchOptions& options, const dpdk::Eal& eal, const Offloads& offloads,
+                  std::span<const dpdk::PacketMemory> packets) {
   std::FILE* const out = options.shared.human();
   fmt::print(out, "{}", cli::banner_line("link", cli::name(options.link)));
   fmt::print(out, "{}", cli::banner_line("offloads", text_of(offloads)));
   fmt::print(out, "{}", cli::banner_line("steering", steering));
+  run::warn_of_far_packets(out, eal, packets);
   std::fflush(out);
 }
 
@@ -159,6 +162,9 @@ int bench(const cli::BenchOptions& options) {
   if (!plan) return cli::print_error(plan.error());
   dpdk::RingLinkOptions ring;
   ring.queues = static_cast<std::uint16_t>(plan->pairs);
+  for (std::size_t i = 0; i < plan->pairs; ++i) {
+    ring.cores.push_back(plan->cores[plan->server_core(i)]);
+  }
   dpdk::PortOptions port;
   port.queues = ring.queues;
   if (options.mtu) ring.mtu = port.mtu = *options.mtu;
@@ -168,22 +174,35 @@ int bench(const cli::BenchOptions& options) {
   const bool rings = options.link == cli::Link::ring;
   const std::size_t memory =
       rings ? dpdk::RingLink::bytes_for(ring) : dpdk::PortPair::bytes_for(port);
-  auto eal = dpdk::Eal::start(run::eal_options(options.shared, plan->cores, memory));
+  auto start = run::eal_options(options.shared, plan->cores, memory);
+  if (rings) start.memory_cores = plan->pairs;  // whose servers' cores are the first
+  start.virtual_devices = !rings;
+  auto eal = dpdk::Eal::start(start);
   if (!eal) return cli::print_error(eal.error());
+  std::vector<dpdk::PacketMemory> packets;
   if (rings) {
     auto link = dpdk::RingLink::create(ring);
     if (!link) return cli::print_error(link.error());
     const std::string none = "none (both ends compute and check real sums)";
-    print_banner(options, {none, none});
+    for (std::size_t i = 0; i < plan->pairs; ++i) {
+      packets.push_back({ring.cores[i], link->buffer_nodes(i)});
+    }
+    print_banner(options, *eal, {none, none}, packets);
     return run_over(options, *plan, *eal, {none, none},
                     [&](std::size_t end, std::size_t i) { return link->queue(end, i); });
   }
+  dpdk::PortOptions clients = port;
+  clients.first_worker = plan->client_core(0);
   auto pair = dpdk::PortPair::open(
-      *eal, options.link == cli::Link::memif ? dpdk::PairKind::memif : dpdk::PairKind::virtio,
-      port);
+      *eal, options.link == cli::Link::memif ? dpdk::PairKind::memif : dpdk::PairKind::virtio, port,
+      clients);
   if (!pair) return cli::print_error(pair.error());
+  for (std::uint16_t i = 0; i < port.queues; ++i) {
+    packets.push_back({plan->cores[plan->server_core(i)], pair->near.buffer_nodes(i)});
+    packets.push_back({plan->cores[plan->client_core(i)], pair->far.buffer_nodes(i)});
+  }
   const Offloads offloads{pair->near.offloads(), pair->far.offloads()};
-  print_banner(options, offloads);
+  print_banner(options, *eal, offloads, packets);
   return run_over(options, *plan, *eal, offloads, [&](std::size_t end, std::size_t i) {
     return (end == 0 ? pair->near : pair->far).queue(static_cast<std::uint16_t>(i));
   });

@@ -87,8 +87,11 @@ Result<Bench> open(const Options& options, const DeviceSpec& spec,
   start.log_level = static_cast<dpdk::LogLevel>(options.log_level);
   start.extra = options.eal;
   for (const DeviceSpec* each : {&spec, peer ? &*peer : nullptr}) {
-    if (each != nullptr && each->kind == DeviceSpec::Kind::pci) {
+    if (each == nullptr) continue;
+    if (each->kind == DeviceSpec::Kind::pci) {
       start.pci_devices.push_back(each->target);
+    } else {
+      start.virtual_devices = true;
     }
   }
   auto eal = dpdk::Eal::start(start);

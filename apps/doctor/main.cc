@@ -26,7 +26,8 @@ void try_huge_pages(const Machine& machine, Findings& findings) {
   for (const Node& node : machine.nodes) {
     for (const Pages& pages : node.pages) {
       if (pages.free == 0) continue;
-      const auto tried = dpdk::HugePages::find(1);
+      constexpr dpdk::WantedPages one[]{{.bytes = 1}};
+      const auto tried = dpdk::HugePages::find(one, dpdk::Topology::find());
       if (tried.usable) return;
       findings.insert(findings.begin(),
                       {.level = Level::fail,

@@ -31,6 +31,15 @@ std::size_t resident_bytes() {
   return file ? resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
+void warn_of_far_packets(std::FILE* out, const dpdk::Eal& eal,
+                         std::span<const dpdk::PacketMemory> packets) {
+  auto text = dpdk::far_packets(dpdk::Topology::find(), packets,
+                                eal.huge_pages() ? "few huge pages" : "little free memory");
+  if (!text) return;
+  if (!eal.memory_remedy().empty()) *text += fmt::format("; try: {}", eal.memory_remedy());
+  fmt::print(out, "{}", cli::banner_line("warning", *text));
+}
+
 void print_memory(std::FILE* out, const dpdk::Eal& eal, const Room& room) {
   std::string tables;
   if (eal.huge_pages()) {

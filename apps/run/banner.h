@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <span>
 
 #include "dpdk/eal.h"
 #include "dpdk/numa.h"
@@ -36,6 +37,10 @@ struct Room {
   std::size_t pipelines = 1;
   std::size_t bytes_per_connection = 0;
 };
+
+/// A line of warning where packets are not on the NUMA node of their core, with what mends it.
+void warn_of_far_packets(std::FILE* out, const dpdk::Eal& eal,
+                         std::span<const dpdk::PacketMemory> packets);
 
 /// The banner's line about memory, the last one: once all pipelines are made.
 void print_memory(std::FILE* out, const dpdk::Eal& eal, const Room& room);

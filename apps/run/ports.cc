@@ -9,6 +9,7 @@
 #include "cli/report.h"
 #include "dpdk/device_spec.h"
 #include "dpdk/numa.h"
+#include "run/banner.h"
 #include "run/steering.h"
 
 namespace pollux::run {
@@ -110,6 +111,7 @@ Devices::~Devices() {
 void Devices::print_banner(const cli::SharedOptions& options) const {
   std::FILE* const out = options.human();
   const auto topology = dpdk::Topology::find();
+  std::vector<dpdk::PacketMemory> packets;
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const dpdk::Port& port = ports[i];
     fmt::print(
@@ -123,7 +125,11 @@ void Devices::print_banner(const cli::SharedOptions& options) const {
       const auto warning = dpdk::far_away(topology, core, port.numa_socket());
       if (warning) fmt::print(out, "{}", cli::banner_line("warning", *warning));
     }
+    for (std::uint16_t queue = 0; queue < port.queues(); ++queue) {
+      packets.push_back({eal->cores()[queue], port.buffer_nodes(queue)});
+    }
   }
+  warn_of_far_packets(out, *eal, packets);
   std::fflush(out);
 }
 

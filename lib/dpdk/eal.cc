@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <set>
 #include <sstream>
 #include <utility>
 
 #include "dpdk/huge_pages.h"
+#include "dpdk/numa.h"
 #include "dpdk/run_folder.h"
 
 namespace pollux::dpdk {
@@ -22,9 +24,10 @@ namespace {
 /// Rings, ports, virtual queues and the heaps' own bookkeeping.
 constexpr std::size_t eal_own_bytes = std::size_t{48} << 20;
 
-std::string list_of(const std::vector<unsigned>& numbers) {
+template <class Number>
+std::string list_of(const std::vector<Number>& numbers) {
   std::string text;
-  for (const unsigned number : numbers) {
+  for (const Number number : numbers) {
     if (!text.empty()) text += ',';
     text += std::to_string(number);
   }
@@ -70,6 +73,31 @@ Status check_cores(const std::vector<unsigned>& cores, const std::vector<unsigne
     return Error{.what = "--cores", .why = "too many cores", .remedy = "fewer"};
   }
   return std::monostate{};
+}
+
+/// Packets are to lie on the node of the core that they come to. What drivers take for themselves
+/// they want on the node of their device, and do not make do with another.
+std::vector<WantedPages> wanted_pages(const EalOptions& options, const std::vector<unsigned>& cores,
+                                      const std::vector<unsigned>& allowed,
+                                      const Topology& topology) {
+  std::vector<WantedPages> out;
+  const std::size_t sharing = std::min(cores.size(), options.memory_cores);
+  const std::size_t count = sharing == 0 ? cores.size() : sharing;
+  for (std::size_t i = 0; i < count; ++i) {
+    out.push_back({.bytes = (options.memory_bytes + count - 1) / count,
+                   .node = topology.memory_node_of(cores[i])});
+  }
+  std::set<int> drivers;
+  if (topology.several()) {
+    for (const std::string& address : options.pci_devices) drivers.insert(node_of_pci(address));
+    if (options.virtual_devices) drivers.insert(topology.node_of_all(allowed));
+    drivers.erase(-1);
+  }
+  for (const int node : drivers) {
+    out.push_back({.bytes = eal_own_bytes / drivers.size(), .node = node, .there_alone = true});
+  }
+  if (drivers.empty()) out.push_back({.bytes = eal_own_bytes, .node = out.front().node});
+  return out;
 }
 
 Error start_failure(int reason, const std::string& complaint, const EalOptions& options) {
@@ -146,7 +174,8 @@ std::vector<unsigned> allowed_cores() {
 
 Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
                                                const std::vector<unsigned>& allowed, bool huge,
-                                               const std::string& file_prefix) {
+                                               const std::string& file_prefix,
+                                               const std::vector<std::size_t>& node_mib) {
   std::vector<unsigned> usable = allowed;
   std::erase_if(usable, [](unsigned core) { return core >= RTE_MAX_LCORE; });
   std::vector<unsigned> cores = options.cores;
@@ -176,7 +205,12 @@ Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
     words.insert(words.end(), {"--no-pci", "--iova-mode=va"});
   }
   for (const std::string& address : options.pci_devices) words.push_back("--allow=" + address);
-  if (!has(extra, "-m") && !has(extra, "--socket-mem")) {
+  if (has(extra, "-m") || has(extra, "--socket-mem")) {
+    // The user knows better.
+  } else if (huge && !node_mib.empty()) {
+    // -m is shared out by lcores, which are taken for the processors of these numbers.
+    words.push_back("--socket-mem=" + list_of(node_mib));
+  } else {
     const std::size_t bytes = options.memory_bytes + eal_own_bytes;
     words.insert(words.end(), {"-m", std::to_string((bytes + (1u << 20) - 1) >> 20)});
   }
@@ -200,16 +234,18 @@ Eal::~Eal() = default;
 Result<Eal> Eal::start(const EalOptions& options) {
   auto state = std::make_unique<State>(options.log_level);
   const std::vector<unsigned> allowed = allowed_cores();
+  state->cores = options.cores;
+  if (state->cores.empty()) state->cores = {allowed.front()};
   if (options.no_huge || has(split_at_spaces(options.extra), "--no-huge")) {
     state->memory.reason = "--no-huge";
   } else {
-    state->memory = HugePages::find(options.memory_bytes + eal_own_bytes);
+    const Topology topology = Topology::find();
+    state->memory =
+        HugePages::find(wanted_pages(options, state->cores, allowed, topology), topology);
   }
-  Result<std::vector<std::string>> words =
-      eal_arguments(options, allowed, state->memory.usable, RunFolder::file_prefix());
+  Result<std::vector<std::string>> words = eal_arguments(
+      options, allowed, state->memory.usable, RunFolder::file_prefix(), state->memory.node_mib);
   if (!words) return words.error();
-  state->cores = options.cores;
-  if (state->cores.empty()) state->cores = {allowed.front()};
 
   ignore_broken_pipes();
   std::vector<char*> arguments;
@@ -232,6 +268,7 @@ Result<Eal> Eal::start(const EalOptions& options) {
 
 bool Eal::huge_pages() const noexcept { return state_->memory.usable; }
 std::string_view Eal::memory_reason() const noexcept { return state_->memory.reason; }
+std::string_view Eal::memory_remedy() const noexcept { return state_->memory.remedy; }
 const std::vector<unsigned>& Eal::cores() const noexcept { return state_->cores; }
 std::string Eal::version() { return rte_version(); }
 const std::string& Eal::folder() const noexcept { return state_->folder.path(); }

@@ -20,10 +20,16 @@ struct EalOptions {
   std::vector<unsigned> cores = {};
   /// Do without huge pages even where there are some.
   bool no_huge = false;
-  /// What the packet pools need (Pool::bytes_for); what EAL needs for itself is added.
+  /// What the packet pools need (Pool::bytes_for); what EAL needs for itself is added. Each of the
+  /// cores has an equal share of it, which is taken of its NUMA node, or of the first so many alone
+  /// (0: of all).
   std::size_t memory_bytes = std::size_t{64} << 20;
+  std::size_t memory_cores = 0;
   /// Addresses of the PCI devices that are touched; without any the bus is left alone.
   std::vector<std::string> pci_devices = {};
+  /// Others are opened too. Their drivers take memory for themselves of the node that the main
+  /// thread is on, where all processors that it may run on are on one.
+  bool virtual_devices = false;
   /// Open DPDK's telemetry socket.
   bool telemetry = false;
   LogLevel log_level = LogLevel::error;
@@ -32,10 +38,12 @@ struct EalOptions {
 };
 
 /// What Eal::start hands to rte_eal_init, program name first. `allowed` are the processors that
-/// this process may use. Fails where a core is not among them or is named twice.
+/// this process may use; `node_mib` are the MiB of huge pages to take of each NUMA node, empty
+/// where there is but one. Fails where a core is not among them or is named twice.
 Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
                                                const std::vector<unsigned>& allowed, bool huge,
-                                               const std::string& file_prefix);
+                                               const std::string& file_prefix,
+                                               const std::vector<std::size_t>& node_mib = {});
 
 /// The processors that this process may run on, lowest first.
 std::vector<unsigned> allowed_cores();
@@ -56,6 +64,9 @@ class Eal {
   /// Whether packet memory lies in huge pages, and why: a clause for the banner.
   bool huge_pages() const noexcept;
   std::string_view memory_reason() const noexcept;
+  /// The command that reserves huge pages where they are too few, so that what belongs to one NUMA
+  /// node lies on another; empty where there are enough on each.
+  std::string_view memory_remedy() const noexcept;
   /// The processors of the workers, in the order of EalOptions::cores.
   const std::vector<unsigned>& cores() const noexcept;
   /// "DPDK 22.11.11".

@@ -2,11 +2,29 @@
 
 #include <numa.h>
 #include <numaif.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <map>
 #include <set>
+#include <utility>
 
 namespace pollux::dpdk {
+namespace {
+
+template <class Numbers>
+std::string list_of(const Numbers& numbers) {
+  std::string text;
+  for (const auto number : numbers) {
+    if (!text.empty()) text += ",";
+    text += std::to_string(number);
+  }
+  return text;
+}
+
+}  // namespace
 
 std::optional<MemoryPolicy> MemoryPolicy::find() noexcept {
   MemoryPolicy out;
@@ -30,11 +48,23 @@ Topology Topology::find() {
   return out;
 }
 
+bool Topology::several() const noexcept {
+  const auto known = [](int node) { return node >= 0; };
+  const auto first = std::find_if(node_of_core.begin(), node_of_core.end(), known);
+  return std::any_of(first, node_of_core.end(),
+                     [&](int node) { return known(node) && node != *first; });
+}
+
 int Topology::node_of(unsigned core) const noexcept {
-  const bool several = std::any_of(node_of_core.begin(), node_of_core.end(), [&](int node) {
-    return node >= 0 && node != node_of_core.front();
-  });
-  return several && core < node_of_core.size() ? node_of_core[core] : -1;
+  return several() && core < node_of_core.size() ? node_of_core[core] : -1;
+}
+
+int Topology::node_of_all(std::span<const unsigned> cores) const noexcept {
+  if (cores.empty()) return -1;
+  const int node = node_of(cores.front());
+  const bool all =
+      std::all_of(cores.begin(), cores.end(), [&](unsigned core) { return node_of(core) == node; });
+  return all ? node : -1;
 }
 
 int Topology::memory_node_of(unsigned core) const noexcept {
@@ -44,19 +74,62 @@ int Topology::memory_node_of(unsigned core) const noexcept {
   return may ? own : chosen_nodes[core % chosen_nodes.size()];
 }
 
+int node_of_pci(const std::string& address) {
+  std::ifstream file("/sys/bus/pci/devices/" + address + "/numa_node");
+  int node = -1;
+  return file >> node ? node : -1;
+}
+
+std::vector<int> nodes_of(std::span<const std::byte> memory) {
+  constexpr std::size_t most = 64;
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const auto start = reinterpret_cast<std::uintptr_t>(memory.data()) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(memory.data()) + memory.size();
+  const std::size_t step = ((end - start) / most / page + 1) * page;
+  std::vector<void*> pages;
+  for (auto at = start; at < end; at += step) pages.push_back(reinterpret_cast<void*>(at));
+  std::vector<int> found(pages.size(), -1);
+  // Without nodes to move them to it tells where they are; of what is in no memory, a negative
+  // number.
+  if (move_pages(0, pages.size(), pages.data(), nullptr, found.data(), 0) != 0) return {};
+  std::set<int> nodes(found.begin(), found.end());
+  return {nodes.lower_bound(0), nodes.end()};
+}
+
 std::optional<std::string> far_away(const Topology& topology, unsigned core, int port_node) {
   const int node = topology.node_of(core);
   if (node < 0 || port_node < 0 || node == port_node) return std::nullopt;
-  std::string near;
+  std::vector<unsigned> near;
   for (unsigned each = 0; each < topology.node_of_core.size(); ++each) {
-    if (topology.node_of_core[each] != port_node) continue;
-    if (!near.empty()) near += ",";
-    near += std::to_string(each);
+    if (topology.node_of_core[each] == port_node) near.push_back(each);
   }
   return "core " + std::to_string(core) + " is on node " + std::to_string(node) +
          " and the device on node " + std::to_string(port_node) +
          ", so that each packet crosses between them" +
-         (near.empty() ? "" : "; near are --cores " + near);
+         (near.empty() ? "" : "; near are --cores " + list_of(near));
+}
+
+std::optional<std::string> far_packets(const Topology& topology,
+                                       std::span<const PacketMemory> packets,
+                                       const std::string& what) {
+  // By the node that they should be on, and those that they are on beside it.
+  std::map<std::pair<int, std::vector<int>>, std::set<unsigned>> cores;
+  for (const PacketMemory& each : packets) {
+    const int wanted = topology.memory_node_of(each.core);
+    std::vector<int> far = each.nodes;
+    std::erase(far, wanted);
+    if (wanted >= 0 && !far.empty()) cores[{wanted, std::move(far)}].insert(each.core);
+  }
+  std::string text;
+  for (const auto& [where, whose] : cores) {
+    const auto& [wanted, far] = where;
+    text += text.empty() ? "packets of core" : ", of core";
+    text += whose.size() == 1 ? " " : "s ";
+    text += list_of(whose) + " are on node " + list_of(far) + ", since node " +
+            std::to_string(wanted) + " has too " + what;
+  }
+  if (text.empty()) return std::nullopt;
+  return text;
 }
 
 OnNode::OnNode(int node) noexcept {

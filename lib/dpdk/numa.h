@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,12 @@ struct Topology {
   std::vector<int> chosen_nodes = {};
 
   static Topology find();
+  /// Whether processors are on more than one node: otherwise nothing is near and nothing far.
+  bool several() const noexcept;
   /// -1 where it is not known, or where one node is all there is.
   int node_of(unsigned core) const noexcept;
+  /// The one that all of these are on; -1 where they are on several, or as above.
+  int node_of_all(std::span<const unsigned> cores) const noexcept;
   /// Where the memory of what runs on `core` is to be: on its node, or, where the user has chosen
   /// others, on one of those. -1 as above.
   int memory_node_of(unsigned core) const noexcept;
@@ -41,9 +46,28 @@ struct MemoryPolicy {
   bool names_nodes() const noexcept;
 };
 
+/// Of a PCI device ("0000:00:04.0"); -1 where the machine does not say.
+int node_of_pci(const std::string& address);
+
+/// The nodes that memory lies on, lowest first, each once; of a large piece some pages are asked
+/// for. Empty where the kernel does not tell, or none of it is in memory.
+std::vector<int> nodes_of(std::span<const std::byte> memory);
+
 /// What is far away in a pipeline on `core` whose port is on node `port_node` (-1: on none, as a
 /// virtual one): a clause for a warning, or nothing where all is near.
 std::optional<std::string> far_away(const Topology& topology, unsigned core, int port_node);
+
+/// Where the packets of a core lie.
+struct PacketMemory {
+  unsigned core = 0;
+  std::vector<int> nodes = {};
+};
+
+/// Which cores have packets on another node than they should (Topology::memory_node_of), since that
+/// one has too `what` ("few huge pages"): a clause for a warning, or nothing where none has.
+std::optional<std::string> far_packets(const Topology& topology,
+                                       std::span<const PacketMemory> packets,
+                                       const std::string& what);
 
 /// While it lives, memory that the calling thread takes comes from a node, or, where that has none
 /// left, from another; what Reservation::make reserves stays so whoever touches it first. Of node

@@ -6,6 +6,9 @@
 #include <rte_memzone.h>
 
 #include <algorithm>
+#include <set>
+
+#include "dpdk/numa.h"
 
 namespace pollux::dpdk {
 namespace {
@@ -62,6 +65,27 @@ std::size_t Pool::bytes_for(const PoolOptions& options) noexcept {
 }
 
 Result<Pool> Pool::create(const PoolOptions& options) {
+  // Without huge pages DPDK's memory is of no node until it is touched.
+  const OnNode here{options.numa_socket};
+  Result<Pool> pool = create_there(options);
+  if (pool || options.numa_socket < 0) return pool;
+  PoolOptions anywhere = options;
+  anywhere.numa_socket = SOCKET_ID_ANY;
+  return create_there(anywhere);
+}
+
+std::vector<int> Pool::nodes() const {
+  std::set<int> found;
+  const auto look = [](rte_mempool*, void* nodes, rte_mempool_memhdr* piece, unsigned) {
+    for (const int node : nodes_of({static_cast<const std::byte*>(piece->addr), piece->len})) {
+      static_cast<std::set<int>*>(nodes)->insert(node);
+    }
+  };
+  rte_mempool_mem_iter(pool_, look, &found);
+  return {found.begin(), found.end()};
+}
+
+Result<Pool> Pool::create_there(const PoolOptions& options) {
   if (rte_eal_has_hugepages() != 0 || rte_eal_iova_mode() != RTE_IOVA_VA) {
     rte_mempool* const pool =
         rte_pktmbuf_pool_create(options.name.c_str(), options.buffers, cache_of(options), 0,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "dpdk/mbuf.h"
@@ -21,6 +22,7 @@ struct PoolOptions {
   std::uint16_t frame_bytes = 2'048;
   /// What each core keeps for itself, to spare the shared part; at most 512 and half the buffers.
   std::uint32_t core_cache = 512;
+  /// The NUMA node that they are to lie on. Where that has no room, others serve.
   int numa_socket = SOCKET_ID_ANY;
 };
 
@@ -42,8 +44,11 @@ class Pool {
   /// Buffers that somebody owns now; exact while no core is at work on the pool.
   std::size_t in_use() const noexcept { return rte_mempool_in_use_count(pool_); }
   std::size_t size() const noexcept { return pool_->size; }
+  /// The NUMA nodes that the buffers lie on; empty where the kernel does not tell.
+  std::vector<int> nodes() const;
 
  private:
+  static Result<Pool> create_there(const PoolOptions& options);
   explicit Pool(rte_mempool* pool) noexcept : pool_(pool) {}
   rte_mempool* pool_;
 };

@@ -279,6 +279,10 @@ std::vector<std::uint16_t> Port::spreading_table() const {
 }
 int Port::numa_socket() const noexcept { return rte_eth_dev_socket_id(state_->number()); }
 
+std::vector<int> Port::buffer_nodes(std::uint16_t index) const {
+  return state_->pools[index].nodes();
+}
+
 std::size_t Port::mbufs_in_use() const noexcept {
   std::size_t total = 0;
   for (const Pool& pool : state_->pools) total += pool.in_use();

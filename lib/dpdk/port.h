@@ -27,6 +27,9 @@ namespace pollux::dpdk {
 struct PortOptions {
   /// Receive and transmit queues, one pair for each core that polls.
   std::uint16_t queues = 1;
+  /// The worker that polls the first of them, and the next ones the others: its buffers are to lie
+  /// on the NUMA node of its core.
+  std::size_t first_worker = 0;
   /// Where the device has fewer queues, take those, each with the others' share of buffers.
   bool fewer_queues = false;
   std::uint16_t mtu = 1'500;
@@ -215,6 +218,8 @@ class Port {
   /// Then: the queue of a flow of sum s is table[s % table.size()].
   std::vector<std::uint16_t> spreading_table() const;
   int numa_socket() const noexcept;
+  /// The NUMA nodes that a queue's buffers lie on; empty where the kernel does not tell.
+  std::vector<int> buffer_nodes(std::uint16_t index) const;
 
   /// Buffers that somebody owns now, those in the device's rings included; exact while nothing
   /// moves.

@@ -164,17 +164,12 @@ Status Port::State::create_pools() {
   PoolOptions wanted = pool_options(options);
   const Topology topology = Topology::find();
   for (std::uint16_t i = 0; i < options.queues; ++i) {
-    // Worker i polls queue i. Without huge pages DPDK's memory is of no node until it is touched.
-    const int node = i < eal->cores().size() ? topology.node_of(eal->cores()[i])
-                                             : rte_eth_dev_socket_id(number());
-    const OnNode here{node};
-    wanted.numa_socket = node;
+    const std::size_t worker = options.first_worker + i;
+    wanted.numa_socket = worker < eal->cores().size()
+                             ? topology.memory_node_of(eal->cores()[worker])
+                             : rte_eth_dev_socket_id(number());
     wanted.name = "pollux-p" + std::to_string(id) + "q" + std::to_string(i);
     Result<Pool> pool = Pool::create(wanted);
-    if (!pool && node >= 0) {
-      wanted.numa_socket = SOCKET_ID_ANY;  // far is better than none
-      pool = Pool::create(wanted);
-    }
     if (!pool) return pool.error();
     pools.push_back(*std::move(pool));
     if (!offloads.merges) continue;

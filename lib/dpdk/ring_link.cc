@@ -5,6 +5,8 @@
 #include <bit>
 #include <string>
 
+#include "dpdk/numa.h"
+
 namespace pollux::dpdk {
 namespace {
 
@@ -29,8 +31,10 @@ Result<RingLink> RingLink::create(const RingLinkOptions& options) {
                  .remedy = std::to_string(std::bit_ceil(options.entries))};
   }
   RingLink link(options);
+  const Topology topology = Topology::find();
   for (std::size_t i = 0; i < options.queues; ++i) {
     PoolOptions buffers = pool_options(options);
+    if (i < options.cores.size()) buffers.numa_socket = topology.memory_node_of(options.cores[i]);
     buffers.name += std::to_string(i);
     Result<Pool> pool = Pool::create(buffers);
     if (!pool) return pool.error();

@@ -79,6 +79,8 @@ static_assert(link::Device<RingQueue> && link::Pooled<RingQueue>);
 /// What a link of rings is made with.
 struct RingLinkOptions {
   std::uint16_t queues = 1;
+  /// The core that polls end 0 of each, on whose NUMA node its buffers are to lie; empty: wherever.
+  std::vector<unsigned> cores = {};
   /// Frames that may be on their way in one direction of one queue; a power of two.
   std::uint32_t entries = 4'096;
   /// Buffers of each end of each queue: what is on its way, in the cores' caches and in the stack.
@@ -104,6 +106,8 @@ class RingLink {
   RingQueue queue(std::size_t end, std::size_t index) const noexcept;
   /// Buffers that somebody owns or that are on their way; exact while nothing moves.
   std::size_t mbufs_in_use() const noexcept;
+  /// The NUMA nodes that a queue's buffers lie on; empty where the kernel does not tell.
+  std::vector<int> buffer_nodes(std::size_t index) const { return pairs_[index].pool.nodes(); }
 
  private:
   /// Both ends of one queue. They share a pool: what a core has received and done with is what it

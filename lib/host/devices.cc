@@ -15,6 +15,8 @@ Result<Devices> Devices::open(dpdk::EalOptions eal, const std::vector<DeviceOpti
     eal.memory_bytes += dpdk::Port::bytes_for(device.port);
     if (device.spec.kind == dpdk::DeviceSpec::Kind::pci) {
       eal.pci_devices.push_back(device.spec.target);
+    } else {
+      eal.virtual_devices = true;
     }
   }
   Devices out;

@@ -9,12 +9,16 @@
 #include <vector>
 
 #include "base/memory.h"
+#include "dpdk/huge_pages.h"
 
 namespace pollux {
 namespace {
 
+using dpdk::HugePages;
+using dpdk::NodePages;
 using dpdk::OnNode;
 using dpdk::Topology;
+using dpdk::WantedPages;
 
 /// Two nodes of two cores each, and a processor of which nothing is known.
 const Topology two{{0, 1, 0, 1, -1}};
@@ -26,6 +30,7 @@ TEST(Topology, CountsOnlyWhereThereAreSeveralNodes) {
   EXPECT_EQ(two.node_of(99), -1);
   EXPECT_EQ((Topology{{0, 0, 0}}.node_of(1)), -1);
   EXPECT_EQ((Topology{{0, 0, -1}}.node_of(1)), -1);
+  EXPECT_EQ((Topology{{-1, 0, 0}}.node_of(1)), -1) << "the first is offline";
   EXPECT_EQ(Topology{}.node_of(0), -1);
 }
 
@@ -48,6 +53,13 @@ TEST(Topology, NothingIsFarOfAVirtualDeviceNorOnOneNode) {
   EXPECT_FALSE(dpdk::far_away(Topology{{0, 0}}, 0, 1));
 }
 
+TEST(Topology, TheNodeOfSeveralCoresIsThatOfAll) {
+  EXPECT_EQ(two.node_of_all(std::array{1u, 3u}), 1);
+  EXPECT_EQ(two.node_of_all(std::array{0u, 1u}), -1);
+  EXPECT_EQ(two.node_of_all({}), -1);
+  EXPECT_EQ((Topology{{0, 0}}.node_of_all(std::array{0u, 1u})), -1);
+}
+
 TEST(Topology, MemoryIsOnTheNodesThatTheUserHasChosen) {
   EXPECT_EQ(two.memory_node_of(1), 1);
   const Topology both{two.node_of_core, {0, 1}};
@@ -58,6 +70,100 @@ TEST(Topology, MemoryIsOnTheNodesThatTheUserHasChosen) {
   EXPECT_EQ(first.memory_node_of(1), 0);
   EXPECT_EQ(first.node_of(1), 1) << "the core is where it is";
   EXPECT_EQ((Topology{{0, 0}, {0}}.memory_node_of(1)), -1);
+}
+
+TEST(FarPackets, AreNamedWithTheirCoresAndNodes) {
+  const auto warning = [](const std::vector<dpdk::PacketMemory>& packets) {
+    return dpdk::far_packets(two, packets, "few huge pages").value_or("");
+  };
+  EXPECT_EQ(warning({}), "");
+  EXPECT_EQ(warning({{0, {0}}, {1, {1}}, {4, {0, 1}}, {3, {}}}), "");
+  EXPECT_EQ(warning({{1, {0}}, {0, {0}}}),
+            "packets of core 1 are on node 0, since node 1 has too few huge pages");
+  EXPECT_EQ(warning({{3, {0, 1}}, {1, {0}}, {3, {0}}, {0, {1}}}),
+            "packets of core 0 are on node 1, since node 0 has too few huge pages, of cores 1,3 "
+            "are on node 0, since node 1 has too few huge pages");
+  const std::vector<dpdk::PacketMemory> far{{1, {0}}};
+  EXPECT_FALSE(dpdk::far_packets(Topology{{0, 0}}, far, "few huge pages"));
+}
+
+constexpr std::size_t mebi = std::size_t{1} << 20;
+
+/// Pages of 2 MiB of a node.
+NodePages pages(int node, std::size_t reserved, std::size_t free) {
+  return {.node = node, .page_bytes = 2 * mebi, .reserved = reserved, .free = free};
+}
+HugePages judged(const std::vector<NodePages>& there, const std::vector<WantedPages>& wanted) {
+  return HugePages::judge(there, wanted);
+}
+
+TEST(HugePages, OfOneNodeAreEnoughOrAreNot) {
+  const auto enough = judged({pages(0, 50, 40)}, {{.bytes = 80 * mebi}});
+  EXPECT_TRUE(enough.usable);
+  EXPECT_EQ(enough.reason, "80 MiB of huge pages are free");
+  EXPECT_TRUE(enough.node_mib.empty());
+  EXPECT_EQ(enough.remedy, "");
+  const auto few = judged({pages(0, 50, 40)}, {{.bytes = 81 * mebi}});
+  EXPECT_FALSE(few.usable);
+  EXPECT_EQ(few.reason,
+            "only 80 MiB of huge pages are free, 81 MiB are needed; try: "
+            "pollux-doctor hugepages reserve --node 0 --size 2M --count 1");
+  const auto none = judged({pages(0, 0, 0)}, {{.bytes = 3 * mebi}});
+  EXPECT_EQ(none.reason,
+            "no huge pages are reserved; try: "
+            "pollux-doctor hugepages reserve --node 0 --size 2M --count 2");
+  EXPECT_EQ(judged({}, {{.bytes = 3 * mebi}}).reason, none.reason);
+}
+
+TEST(HugePages, OfEachNodeAreTakenForItsOwnCores) {
+  const auto found = judged({pages(0, 50, 40), pages(1, 50, 50)},
+                            {{.bytes = 30 * mebi, .node = 0},
+                             {.bytes = 61 * mebi, .node = 1},
+                             {.bytes = 9 * mebi, .node = 1, .there_alone = true}});
+  EXPECT_TRUE(found.usable);
+  EXPECT_EQ(found.node_mib, (std::vector<std::size_t>{30, 70}));
+  EXPECT_EQ(found.reason, "80 MiB of huge pages are free on node 0, 100 MiB on node 1");
+  EXPECT_EQ(found.remedy, "");
+}
+
+TEST(HugePages, ThatANodeLacksAreLentByAnother) {
+  const auto found = judged({pages(0, 60, 60), pages(1, 5, 5), pages(3, 50, 50)},
+                            {{.bytes = 100 * mebi, .node = 0}, {.bytes = 41 * mebi, .node = 1}});
+  EXPECT_TRUE(found.usable);
+  EXPECT_EQ(found.node_mib, (std::vector<std::size_t>{120, 10, 0, 11}));
+  EXPECT_EQ(found.remedy, "pollux-doctor hugepages reserve --node 1 --size 2M --count 16");
+}
+
+TEST(HugePages, AreAskedForOnEachNodeThatLacksThem) {
+  const auto found = judged({pages(0, 4, 2), pages(1, 0, 0)},
+                            {{.bytes = 6 * mebi, .node = 0}, {.bytes = 8 * mebi, .node = 1}});
+  EXPECT_FALSE(found.usable);
+  EXPECT_EQ(found.reason,
+            "only 4 MiB of huge pages are free, 14 MiB are needed; try: "
+            "pollux-doctor hugepages reserve --node 0 --size 2M --count 1 && "
+            "pollux-doctor hugepages reserve --node 1 --size 2M --count 4");
+}
+
+TEST(HugePages, OfOtherNodesAreNoneForADriver) {
+  const auto found = judged(
+      {pages(0, 100, 100), pages(1, 8, 2)},
+      {{.bytes = 10 * mebi, .node = 0}, {.bytes = 48 * mebi, .node = 1, .there_alone = true}});
+  EXPECT_FALSE(found.usable);
+  EXPECT_EQ(found.reason,
+            "only 4 MiB of huge pages are free on node 1, where a driver needs 48 MiB; try: "
+            "pollux-doctor hugepages reserve --node 1 --size 2M --count 22");
+}
+
+TEST(HugePages, ThatMayBeAnywhereAreWhereThereIsRoom) {
+  const auto found = judged({pages(0, 50, 10), pages(1, 50, 50)},
+                            {{.bytes = 12 * mebi, .node = 0}, {.bytes = 30 * mebi}});
+  EXPECT_TRUE(found.usable);
+  EXPECT_EQ(found.node_mib, (std::vector<std::size_t>{20, 22}));
+  EXPECT_EQ(found.remedy, "");
+  EXPECT_EQ(
+      judged({pages(0, 50, 10), pages(1, 50, 50)}, {{.bytes = 30 * mebi, .node = 7}}).node_mib,
+      (std::vector<std::size_t>{20, 10}))
+      << "a node without memory";
 }
 
 TEST(Topology, OfThisMachineHasANodeForEachCore) {
@@ -147,6 +253,15 @@ TEST_F(NodeMemory, ThatIsToBeWhereTheThreadIsIsNoChoiceOfANode) {
   EXPECT_EQ(mode_of_thread(), MPOL_LOCAL);
   EXPECT_TRUE(Topology::find().chosen_nodes.empty());
   set_mempolicy(MPOL_DEFAULT, nullptr, 0);
+}
+
+TEST_F(NodeMemory, TellsWhichNodesItIsOn) {
+  const OnNode here{0};
+  auto memory = std::move(*Reservation::make(std::size_t{8} << 20));
+  EXPECT_TRUE(dpdk::nodes_of({memory.data(), memory.size()}).empty()) << "not touched yet";
+  for (std::size_t at = 0; at < memory.size(); at += 4'096) memory.data()[at] = std::byte{1};
+  EXPECT_EQ(dpdk::nodes_of({memory.data(), memory.size()}), std::vector<int>{0});
+  EXPECT_EQ(dpdk::nodes_of({memory.data() + 5'000, 1}), std::vector<int>{0});
 }
 
 TEST_F(NodeMemory, IsAsBeforeAfterwardsAndWithoutANode) {

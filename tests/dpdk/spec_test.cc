@@ -336,6 +336,16 @@ TEST(EalArguments, WithHugePagesNothingIsWrittenToDisk) {
   EXPECT_FALSE(contains(*words, "--no-huge"));
 }
 
+TEST(EalArguments, MemoryIsTakenOfEachNodeWhereThereAreSeveral) {
+  const auto several = eal_arguments({}, {0}, true, "p", {100, 0, 7});
+  EXPECT_TRUE(contains(*several, "--socket-mem=100,0,7"));
+  EXPECT_FALSE(contains(*several, "-m"));
+  EXPECT_TRUE(contains(*eal_arguments({}, {0}, true, "p"), "-m"));
+  EXPECT_TRUE(contains(*eal_arguments({}, {0}, false, "p", {100, 0, 7}), "-m"));
+  const auto users = eal_arguments({.extra = {"-m 50"}}, {0}, true, "p", {100, 0, 7});
+  EXPECT_FALSE(contains(*users, "--socket-mem=100,0,7"));
+}
+
 TEST(EalArguments, TheUsersOwnComeLastAndReplaceOurs) {
   const auto words =
       eal_arguments({.extra = {"-m 100 --log-level=lib.eal:8", "--telemetry"}}, {0}, false, "p");
