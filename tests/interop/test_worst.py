@@ -4,6 +4,8 @@
 import hashlib
 import os
 import re
+import socket
+import struct
 import threading
 import unittest
 
@@ -13,6 +15,9 @@ import runner
 
 SERVER = "10.0.0.1"
 MIB = 1 << 20
+HARDWARE = b"\x02\x00\x00\x00\x00\x77"
+# Of linux/if_ether.h, if_packet.h and socket.h.
+ETH_P_ALL, PACKET_AUXDATA, SOL_PACKET = 3, 8, 263
 
 
 class Worst(lab.Case):
@@ -301,6 +306,49 @@ class Tagged(Worst):
         self.assertFalse(lab.answers(ns, SERVER), "untagged frames are none of its")
         self.assertEqual(httpd.stop(), 0, httpd.story())
         self.assertGreater(lab.json_of(report)["drops"]["vlan_other"], 0)
+
+    def test_two_of_ours_over_af_packet(self):
+        """The kernel takes the tag out of what a packet socket gets, the driver puts it back."""
+        ours, others = self.namespace(), self.namespace()
+        lab.veth_pair(ours, "va", others, "vb")
+        report, asked = self.path("tagged.json"), self.path("asked.json")
+        httpd = self.start(ours, "af_packet:va", "--json", report, "--vlan", "7")
+        code, _, err = others.run(
+            lab.program("pollux-load"), "--device", "af_packet:vb", "--address", "10.0.0.2/24",
+            "--vlan", "7", "--target", f"{SERVER}:80", "--concurrency", "8", "--warmup", "0",
+            "--cores", str(lab.CPUS[-1]), "--duration", "1", "--json", asked, *lab.SMALL)
+        self.assertEqual((code, err), (0, ""))
+        self.assert_faultless(lab.json_of(asked))
+        self.assertGreater(lab.json_of(asked)["connections"]["completed"], 8)
+        # Of three who ask for its address, one after the other, it answers the one on its VLAN.
+        wire = self.packet_socket(others, "vb")
+        for number, tag in ((3, b"\x81\x00\x00\x08"), (4, b""), (5, b"\x81\x00\x00\x07")):
+            wire.send(b"\xff" * 6 + HARDWARE + tag + b"\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01" +
+                      HARDWARE + bytes((10, 0, 0, number)) + bytes(6) + bytes((10, 0, 0, 1)))
+        self.assertEqual(self.next_arp_reply(wire), (7, "10.0.0.5"))
+        self.assertEqual(httpd.stop(), 0, httpd.story())
+        summary = lab.json_of(report)
+        self.assert_sums(summary)
+        self.assertGreaterEqual(summary["drops"]["vlan_other"], 2)
+
+    def packet_socket(self, namespace, interface):
+        with namespace:
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self.addCleanup(made.close)
+        made.settimeout(lab.PATIENCE)
+        made.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        made.bind((interface, ETH_P_ALL))
+        return made
+
+    def next_arp_reply(self, wire):
+        """To us: the VLAN that it came on, which the kernel tells apart, and whom it answers."""
+        while True:
+            frame, notes, _, _ = wire.recvmsg(2048, 256)
+            if frame[:6] != HARDWARE or frame[12:14] + frame[20:22] != b"\x08\x06\x00\x02":
+                continue
+            _, _, note = next(each for each in notes if each[:2] == (SOL_PACKET, PACKET_AUXDATA))
+            tag = struct.unpack_from("=H", note, 16)[0]
+            return tag, socket.inet_ntoa(frame[38:42])
 
 
 if __name__ == "__main__":
