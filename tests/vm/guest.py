@@ -13,8 +13,9 @@ import lab
 PATIENCE = 60.0
 # Instructions that repeat themselves byte by byte are slow to translate, and clear all memory.
 PROCESSOR = "max,-erms,-fsrm"
-# The second line saves half of the time that booting takes.
-KERNEL = ("console=ttyS0 quiet panic=-1 "
+# The first line's last word is for a busy host, whose timer comes too late for the kernel's test of
+# it, which ends in a panic; the second line saves half of the time that booting takes.
+KERNEL = ("console=ttyS0 quiet panic=-1 no_timer_check "
           "init_on_alloc=0 cryptomgr.notests mitigations=off")
 
 
@@ -76,7 +77,7 @@ class Guest:
                 raise AssertionError(f"not within {within:.0f} s: {what}\n{self.story()}")
             try:
                 self._heard += self._line.recv(1 << 16)
-            except TimeoutError:
+            except (TimeoutError, ConnectionResetError):
                 pass
 
     def wait_for_boot(self):
