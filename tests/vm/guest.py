@@ -21,13 +21,14 @@ KERNEL = ("console=ttyS0 quiet panic=-1 no_timer_check "
 
 class Guest:
     """Runs until power_off(), or until the test ends; `devices` are QEMU's words for what it has.
+    `nodes` are the processors of each NUMA node, such as ("0-1", "2"), which get equal memory.
 
     The processor is QEMU's translator, which is the same everywhere: KVM is not, and where machines
     are nested it may be there and boot no kernel.
     """
 
     def __init__(self, case, devices, name="guest", namespace=None, cores=2, pages=160,
-                 iommu=False, shared=False):
+                 iommu=False, shared=False, nodes=()):
         files = image.make()
         self._console = case.path(f"{name}.console")
         line = case.path(f"{name}.serial")
@@ -40,6 +41,9 @@ class Guest:
         if shared:  # with who is at the other end of a vhost-user
             machine += ",memory-backend=memory"
             extra = ["-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on"]
+        for node, processors in enumerate(nodes):
+            extra += ["-object", f"memory-backend-ram,id=node{node},size={memory // len(nodes)}M",
+                      "-numa", f"node,nodeid={node},cpus={processors},memdev=node{node}"]
         self._name = name
         self._begun = time.monotonic()
         self._booted = False
@@ -135,6 +139,10 @@ class GuestProcess(lab.Watched):
         self._file = guest.must("mktemp -u /tmp/out.XXXXXX").strip()
         words = " ".join(shlex.quote(word) for word in argv)
         self._pid = int(guest.must(f"{words} >{self._file} 2>{self._file}.err & echo $!"))
+
+    @property
+    def pid(self):
+        return self._pid
 
     @property
     def out(self):

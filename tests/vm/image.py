@@ -20,7 +20,8 @@ import lab
 BUILD = os.environ.get("POLLUX_BUILD", "")
 Image = collections.namedtuple("Image", "kernel initramfs")
 
-PROGRAMS = ("pollux-httpd", "pollux-load", "pollux-doctor")
+PROGRAMS = ("pollux-httpd", "pollux-load", "pollux-bench", "pollux-doctor")
+HELPERS = ("bind_memory",)
 # Of DPDK: buses, pools and drivers, and what pollux-doctor would miss otherwise.
 DRIVERS = ("bus_pci", "bus_vdev", "mempool_ring", "net_virtio", "net_e1000", "net_vmxnet3",
            "net_tap", "net_memif", "net_vhost", "net_af_packet")
@@ -59,7 +60,7 @@ def make():
     with _alone(os.path.join(where, "lock")):
         kernel, modules = _kernel(where)
         initramfs = os.path.join(where, "initramfs")
-        sources = [lab.program(name) for name in PROGRAMS] + _drivers()
+        sources = _programs() + _drivers()
         # Not the folder of the modules, in which depmod writes.
         others = [lab.tool("busybox", "busybox-static"), os.path.join(modules, "kernel"), __file__]
         stamp = _stamp(sources + sorted(set().union(*map(_libraries, sources))) + others)
@@ -151,6 +152,10 @@ def _apt(where, program, *words):
                    within=PATIENCE)
 
 
+def _programs():
+    return [lab.program(name) for name in PROGRAMS] + [lab.helper(name) for name in HELPERS]
+
+
 def _drivers():
     """Files of DPDK's drivers, by the names that EAL opens."""
     libraries = lab.must(lab.tool("pkg-config"), "--variable=libdir", "libdpdk").strip()
@@ -180,9 +185,9 @@ def _fill(root, modules):
     os.chmod(os.path.join(root, "init"), 0o755)
     _add_modules(root, modules)
     wanted = set()
-    for name in PROGRAMS:
-        path = lab.program(name)
-        lab.must(lab.tool("strip", "binutils"), "-o", os.path.join(root, "bin", name), path)
+    for path in _programs():
+        target = os.path.join(root, "bin", os.path.basename(path))
+        lab.must(lab.tool("strip", "binutils"), "-o", target, path)
         wanted |= _libraries(path)
     for path in _drivers():
         wanted |= {path} | _libraries(path)
