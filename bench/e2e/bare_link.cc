@@ -111,12 +111,15 @@ void send_and_count(Queue& queue, const dpdk::TscClock& clock, const Options& op
 int measure(const Options& options) {
   const bool memif = options.link == "memif";
   dpdk::PortOptions port;
+  dpdk::PortOptions far_port = port;
+  far_port.first_worker = 1;
   auto eal = dpdk::Eal::start({.cores = options.cores,
                                .no_huge = options.no_huge,
-                               .memory_bytes = dpdk::PortPair::bytes_for(port)});
+                               .memory_bytes = dpdk::PortPair::bytes_for(port),
+                               .virtual_devices = true});
   if (!eal) return cli::print_error(eal.error());
-  auto link =
-      dpdk::PortPair::open(*eal, memif ? dpdk::PairKind::memif : dpdk::PairKind::virtio, port);
+  auto link = dpdk::PortPair::open(*eal, memif ? dpdk::PairKind::memif : dpdk::PairKind::virtio,
+                                   port, far_port);
   if (!link) return cli::print_error(link.error());
   Queue near = link->near.queue(0);
   Queue far = link->far.queue(0);
