@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string>
 
-#include "base/memory.h"
+#include "base/proc.h"
 #include "cli/report.h"
 
 namespace pollux::run {

@@ -10,9 +10,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <limits>
 #include <string>
+
+#include "base/proc.h"
 
 #if defined(POLLUX_ADDRESS_SANITIZER)
 #include <sanitizer/asan_interface.h>
@@ -79,15 +80,6 @@ Result<Reservation> Reservation::make(std::size_t bytes, bool huge) {
     if (size <= available / 2) madvise(start + before, size, populate_write);
   }
   return Reservation{start + before, size};
-}
-
-std::size_t proc_bytes(const char* file, std::string_view label) {
-  std::ifstream words(file);
-  for (std::string word; words >> word;) {
-    std::size_t kib = 0;
-    if (word == label && words >> kib) return kib << 10;
-  }
-  return 0;
 }
 
 void Reservation::unmap() noexcept {

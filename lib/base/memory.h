@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <string_view>
 #include <utility>
 
 #include "base/result.h"
@@ -50,9 +49,6 @@ class Reservation {
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
-
-/// What a file of /proc says behind `label` ("MemAvailable:") in kB, in bytes; 0 where it does not.
-std::size_t proc_bytes(const char* file, std::string_view label);
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)

@@ -1,14 +1,10 @@
 #include "base/memory.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <fstream>
 #include <limits>
-#include <string>
 #include <utility>
 
 namespace pollux {
@@ -24,16 +20,6 @@ TEST(Reservation, IsZeroedWritableAndAtLeastAsLargeAsAsked) {
   EXPECT_EQ(made->data()[9'999], std::byte{0});
   made->data()[9'999] = std::byte{7};
   EXPECT_EQ(made->data()[9'999], std::byte{7});
-}
-
-TEST(ProcBytes, AreThoseBehindTheLabel) {
-  const std::string path = testing::TempDir() + "proc_bytes." + std::to_string(getpid());
-  std::ofstream(path) << "MemFree:   7 kB\nMemAvailable:  3 kB\nHuge: none\n";
-  EXPECT_EQ(proc_bytes(path.c_str(), "MemAvailable:"), 3u << 10);
-  EXPECT_EQ(proc_bytes(path.c_str(), "Huge:"), 0u);
-  EXPECT_EQ(proc_bytes(path.c_str(), "Absent:"), 0u);
-  std::remove(path.c_str());
-  EXPECT_EQ(proc_bytes(path.c_str(), "MemFree:"), 0u);
 }
 
 TEST(Reservation, OfNothingIsEmpty) {

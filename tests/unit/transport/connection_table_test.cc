@@ -275,7 +275,7 @@ class Churn {
 
 TEST(ConnectionTable, AgreesWithAMapThroughMillionsOfOperationsAtFullLoad) {
   // The larger ones have a small one in front, which is full, too.
-  for (const auto [seed, capacity] : {std::pair{1u, 20'000u}, {2u, 20'000u}, {3u, 40'000u}}) {
+  for (const auto& [seed, capacity] : {std::pair{1u, 20'000u}, {2u, 20'000u}, {3u, 40'000u}}) {
     Churn churn{capacity, seed};
     while (churn.size() < capacity) churn.insert();
     churn.insert();  // refused
