@@ -136,9 +136,11 @@ class GuestProcess(lab.Watched):
     def __init__(self, guest, argv):
         self._guest = guest
         self._argv = argv
-        self._file = guest.must("mktemp -u /tmp/out.XXXXXX").strip()
+        self._file = guest.must("mktemp /tmp/out.XXXXXX").strip()
         words = " ".join(shlex.quote(word) for word in argv)
-        self._pid = int(guest.must(f"{words} >{self._file} 2>{self._file}.err & echo $!"))
+        # Whoever reads them may come before the program.
+        self._pid = int(guest.must(f">{self._file}.err; {words} >{self._file} "
+                                   f"2>{self._file}.err & echo $!"))
 
     @property
     def pid(self):
