@@ -43,22 +43,30 @@ void Port::State::watch_removal() noexcept {
     tap_files = files_of_tap(spec.target);
     if (tap_files.empty()) interface = 0;  // whether it was moved or removed could not be told
   }
+  if (spec.kind == Kind::pci) card.emplace(spec.target);
   // Peers that go are waited for, whatever their drivers call it.
   if (spec.kind != Kind::pci && spec.kind != Kind::vdev) return;
   rte_eth_dev_callback_register(number(), RTE_ETH_EVENT_INTR_RMV, note_removal, &gone);
 }
 
 InterfaceState Port::State::look_at_interface() const {
+  if (card) return card->taken_away() ? InterfaceState::gone : InterfaceState::up;
   if (interface == 0) return InterfaceState::up;
   return interface_state(interface, tap_files);
 }
 
-void Port::State::stop() noexcept {
+/// It does not call us any more.
+void Port::State::forget_driver() noexcept {
   if (started) {
     rte_eth_dev_callback_unregister(number(), RTE_ETH_EVENT_INTR_RMV, note_removal, &gone);
-    rte_eth_dev_stop(number());
   }
   started = false;
+}
+
+void Port::State::stop() noexcept {
+  const bool running = started;
+  forget_driver();
+  if (running) rte_eth_dev_stop(number());
 }
 
 void Port::State::detach() noexcept {
@@ -67,8 +75,14 @@ void Port::State::detach() noexcept {
   // libxdp has something to say when its program is taken off an interface.
   const HushedOutput hushed(!eal->log().verbose());
   beside_no_interrupt([this] {
+    if (card && !card->answers()) {
+      abandoned = true;
+      forget_driver();
+      return;
+    }
     stop();
-    if (spec.kind == Kind::pci) {
+    // A close alone would keep what the kernel wants back.
+    if (spec.kind == Kind::pci && !gone) {
       rte_eth_dev_close(number());
     } else if (info.device != nullptr) {
       rte_dev_remove(info.device);
@@ -190,7 +204,8 @@ bool Port::tend() {
   const InterfaceState interface = state_->look_at_interface();
   if (interface == InterfaceState::gone) state_->gone.store(true);
   if (gone()) {
-    state_->clear_queues();
+    // Of a card the kernel may be waiting for that.
+    if (state_->clear_queues() && state_->card) state_->detach();
     return false;
   }
   if (interface == InterfaceState::down) {
@@ -292,7 +307,7 @@ std::size_t Port::mbufs_in_use() const noexcept {
 
 std::size_t Port::close() noexcept {
   state_->detach();
-  return mbufs_in_use();
+  return state_->abandoned ? 0 : mbufs_in_use();
 }
 
 }  // namespace pollux::dpdk

@@ -193,7 +193,8 @@ class Port {
   /// gone. True while the link is up.
   bool tend();
   /// Whether the device was taken away, for good: a card unplugged, an interface deleted. Its
-  /// queues then neither receive nor send. Peers that go are waited for, and are no such case.
+  /// queues then neither receive nor send. So is a card that the kernel wants back while vfio-pci
+  /// lends it; tend() then lets go of it. Peers that go are waited for, and are no such case.
   bool gone() const noexcept;
 
   /// Borrows from the port; one for each index.
@@ -225,7 +226,8 @@ class Port {
   /// moves.
   std::size_t mbufs_in_use() const noexcept;
   /// Stops the device and gives it back. Returns how many buffers are still owned by somebody:
-  /// none, unless a Burst or the stack holds them.
+  /// none, unless a Burst or the stack holds them. A card that is not there any more is left alone,
+  /// with those of its rings, and 0 returned.
   std::size_t close() noexcept;
 
  private:

@@ -12,6 +12,7 @@
 #include "dpdk/interrupt_thread.h"
 #include "dpdk/kernel_interface.h"
 #include "dpdk/offloads.h"
+#include "dpdk/pci_card.h"
 #include "dpdk/port.h"
 
 namespace pollux::dpdk {
@@ -35,6 +36,7 @@ struct Port::State {
   template <class F>
   void beside_no_interrupt(F work) noexcept;
   void stop() noexcept;
+  void forget_driver() noexcept;
   void detach() noexcept;
   bool mendable() const noexcept;
   bool time_to_mend() noexcept;
@@ -52,9 +54,11 @@ struct Port::State {
   std::uint32_t id = none;
   bool started = false;
   bool link_lost = false;  // seen by tend(), and not come back yet
+  bool abandoned = false;  // with what is in its rings: a card that does not answer
   std::atomic<bool> gone = false;
   unsigned interface = 0;  // of the kernel, that this is a door to; 0: of none
   std::vector<int> tap_files;
+  std::optional<PciCard> card;  // once it runs
   std::chrono::steady_clock::time_point last_start{};
   rte_eth_dev_info info{};
   wire::MacAddress mac;

@@ -1,11 +1,19 @@
 // Two stacks over real drivers at their worst: buffers that run out, rings that are full, frames
-// that are too long or very long, tags.
+// that are too long or very long, tags, cards that are gone.
+#define ALLOW_EXPERIMENTAL_API  // of rte_dev.h, to speak for EAL
+
+#include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include "dpdk/drivers.h"
+#include "dpdk/pci_card.h"
 #include "two_stacks.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -190,6 +198,62 @@ TEST(Removal, IsHeardOfFromTheDriver) {
     EXPECT_EQ(queue.transmit(burst), 0u);
   }
   EXPECT_EQ(port.close(), 0u);
+}
+
+/// A folder that looks like sysfs's of a card, whose configuration space begins with some bytes.
+class Card {
+ public:
+  static constexpr const char* address = "0000:7f:1e.3";
+
+  Card() {
+    std::filesystem::create_directories(file_.parent_path());
+    begins_with({0xf4, 0x1a, 0x41, 0x10, 0x06, 0x00, 0x10, 0x00});
+  }
+  ~Card() { std::filesystem::remove_all(devices_); }
+  Card(const Card&) = delete;
+  Card& operator=(const Card&) = delete;
+
+  void begins_with(const std::vector<unsigned char>& bytes) {
+    std::ofstream(file_, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  }
+  std::string devices() const { return devices_.string(); }
+
+ private:
+  std::filesystem::path devices_ = testing::TempDir() + "/cards-" + std::to_string(getpid());
+  std::filesystem::path file_ = devices_ / address / "config";
+};
+
+TEST(Removal, ACardThatIsNotThereDoesNotAnswer) {
+  Card made;
+  const dpdk::PciCard card(Card::address, made.devices());
+  EXPECT_TRUE(card.answers());
+  made.begins_with({0xff, 0xff, 0xff, 0xff, 0x06, 0x00, 0x10, 0x00});  // a virtual function
+  EXPECT_TRUE(card.answers());
+  made.begins_with(std::vector<unsigned char>(64, 0xff));
+  EXPECT_FALSE(card.answers());
+  EXPECT_FALSE(card.taken_away()) << "that is the kernel's to say: one in a reset is silent, too";
+  made.begins_with({});
+  EXPECT_FALSE(card.answers());
+}
+
+TEST(Removal, ACardThatTheKernelWantsBackIsGone) {
+  (void)test::eal();
+  Card made;
+  const auto ask_for = [](const char* address) {
+    rte_dev_event_callback_process(address, RTE_DEV_EVENT_REMOVE);
+  };
+  { const dpdk::PciCard other("0000:7f:1e.2", made.devices()); }
+  ask_for(Card::address);  // another one, before
+  const dpdk::PciCard card(Card::address, made.devices());
+  EXPECT_FALSE(card.taken_away());
+  ask_for("0000:7f:1e.2");
+  rte_dev_event_callback_process(Card::address, RTE_DEV_EVENT_ADD);
+  EXPECT_FALSE(card.taken_away());
+  ask_for(Card::address);
+  EXPECT_TRUE(card.taken_away());
+  EXPECT_TRUE(card.answers());
 }
 
 }  // namespace
