@@ -115,7 +115,9 @@ TEST(EphemeralPorts, TellsWhichPortsComeNext) {
   std::array<std::uint16_t, 4> told{};
   for (std::uint32_t i = 0; i < EphemeralPorts::count + 10; ++i) {
     const auto port = ports.pick(local, remote, 80, [](std::uint16_t) { return false; });
-    if (i >= told.size()) ASSERT_EQ(*port, told[i % told.size()]);
+    if (i >= told.size()) {
+      ASSERT_EQ(*port, told[i % told.size()]);
+    }
     told[i % told.size()] = ports.peek(local, remote, 80, told.size() - 1);
   }
 }
