@@ -105,8 +105,8 @@ class ConnectionTable {
   /// An entry's share of the address space.
   static constexpr std::size_t bytes_per_entry = 11;
 
-  /// A table for `capacity` entries, about 11 bytes each of address space, of which untouched pages
-  /// cost nothing. `huge` as in Reservation::make.
+  /// A table for `capacity` entries: about 11 bytes each of address space, and 128 KiB for a large
+  /// one, of which untouched pages cost nothing. `huge` as in Reservation::make.
   static Result<ConnectionTable> make(std::uint32_t capacity, bool huge = false);
 
   /// Asks the processor for the buckets of `hash` that a look-up would see now.
