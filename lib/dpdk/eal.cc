@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "dpdk/huge_pages.h"
+#include "dpdk/list_of.h"
 #include "dpdk/numa.h"
 #include "dpdk/run_folder.h"
 
@@ -23,16 +24,6 @@ namespace {
 
 /// Rings, ports, virtual queues and the heaps' own bookkeeping.
 constexpr std::size_t eal_own_bytes = std::size_t{48} << 20;
-
-template <class Number>
-std::string list_of(const std::vector<Number>& numbers) {
-  std::string text;
-  for (const Number number : numbers) {
-    if (!text.empty()) text += ',';
-    text += std::to_string(number);
-  }
-  return text;
-}
 
 std::vector<std::string> split_at_spaces(const std::vector<std::string>& texts) {
   std::vector<std::string> words;

@@ -11,20 +11,9 @@
 #include <set>
 #include <utility>
 
+#include "dpdk/list_of.h"
+
 namespace pollux::dpdk {
-namespace {
-
-template <class Numbers>
-std::string list_of(const Numbers& numbers) {
-  std::string text;
-  for (const auto number : numbers) {
-    if (!text.empty()) text += ",";
-    text += std::to_string(number);
-  }
-  return text;
-}
-
-}  // namespace
 
 std::optional<MemoryPolicy> MemoryPolicy::find() noexcept {
   MemoryPolicy out;

@@ -60,15 +60,10 @@ TEST_F(SameTag, DoesNotTakeAStrangersSegments) {
   start();
   RawTcp known{raw, right_mac, {left_address, right_address, ports->open, port}};
   RawTcp stranger{raw, right_mac, {left_address, right_address, ports->others_peer, ports->other}};
-  known.send({.seq = raw_iss, .control = control::syn});
-  run_for(10ms);
-  const auto answer = known.heard();
-  ASSERT_EQ(answer.size(), 1u);
-  known.send({.seq = raw_iss + 1, .control = control::ack, .ack = answer[0].seq + 1});
-  run_for(10ms);
+  establish(known);
   ASSERT_EQ(stack->connections_in_use(), 1u);
 
-  stranger.send({.seq = raw_iss + 1, .control = control::rst, .ack = answer[0].seq + 1});
+  stranger.send({.seq = raw_iss + 1, .control = control::rst, .ack = known.ack});
   run_for(10ms);
   EXPECT_EQ(stack->connections_in_use(), 1u);
   stranger.send({.seq = raw_iss, .control = control::syn});
