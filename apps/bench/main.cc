@@ -49,7 +49,7 @@ void print_banner(const cli::BenchOptions& options, const dpdk::Eal& eal, const 
   fmt::print(out, "{}", cli::banner_line("link", cli::name(options.link)));
   fmt::print(out, "{}", cli::banner_line("offloads", text_of(offloads)));
   fmt::print(out, "{}", cli::banner_line("steering", steering));
-  run::warn_of_far_packets(out, eal, packets);
+  run::warn_of_far_packets(out, eal, dpdk::Topology::find(), packets);
   std::fflush(out);
 }
 

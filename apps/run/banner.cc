@@ -31,9 +31,9 @@ std::size_t resident_bytes() {
   return file ? resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
-void warn_of_far_packets(std::FILE* out, const dpdk::Eal& eal,
+void warn_of_far_packets(std::FILE* out, const dpdk::Eal& eal, const dpdk::Topology& topology,
                          std::span<const dpdk::PacketMemory> packets) {
-  auto text = dpdk::far_packets(dpdk::Topology::find(), packets,
+  auto text = dpdk::far_packets(topology, packets,
                                 eal.huge_pages() ? "few huge pages" : "little free memory");
   if (!text) return;
   if (!eal.memory_remedy().empty()) *text += fmt::format("; try: {}", eal.memory_remedy());

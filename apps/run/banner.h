@@ -39,7 +39,7 @@ struct Room {
 };
 
 /// A line of warning where packets are not on the NUMA node of their core, with what mends it.
-void warn_of_far_packets(std::FILE* out, const dpdk::Eal& eal,
+void warn_of_far_packets(std::FILE* out, const dpdk::Eal& eal, const dpdk::Topology& topology,
                          std::span<const dpdk::PacketMemory> packets);
 
 /// The banner's line about memory, the last one: once all pipelines are made.

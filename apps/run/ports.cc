@@ -129,7 +129,7 @@ void Devices::print_banner(const cli::SharedOptions& options) const {
       packets.push_back({eal->cores()[queue], port.buffer_nodes(queue)});
     }
   }
-  warn_of_far_packets(out, *eal, packets);
+  warn_of_far_packets(out, *eal, topology, packets);
   std::fflush(out);
 }
 
