@@ -99,6 +99,10 @@ class Recorded {
   bool comes_home(const wire::FourTuple& tuple) const noexcept requires link::Steered<D> {
     return device_.comes_home(tuple);
   }
+  bool knows_homes() const noexcept requires link::Steered<D> { return device_.knows_homes(); }
+  bool carry_home(const wire::FourTuple& flow, Packet frame) noexcept requires link::Steered<D> {
+    return device_.carry_home(flow, std::move(frame));
+  }
 
  private:
   D device_;

@@ -174,6 +174,15 @@ void Steering::sort(std::uint16_t core, Burst& burst, std::size_t first) noexcep
   if (lost != 0) here.dropped.fetch_add(lost, std::memory_order_relaxed);
 }
 
+bool Steering::carry_home(std::uint16_t core, const wire::FourTuple& flow, Mbuf frame) noexcept {
+  rte_mbuf* const raw = frame.release();
+  const bool taken = rte_ring_mp_enqueue(cores_[home_of(flow)]->in.get(), raw) == 0;
+  if (!taken) Mbuf{raw};
+  Core& here = *cores_[core];
+  (taken ? here.handed_over : here.dropped).fetch_add(1, std::memory_order_relaxed);
+  return taken;
+}
+
 std::size_t Steering::send_through(std::uint16_t core, Burst& burst) noexcept {
   rte_ring* const ring = cores_[core % options_.queues]->out.get();
   const unsigned sent =

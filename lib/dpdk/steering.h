@@ -38,7 +38,7 @@ struct SteeringOptions {
 /// The flows of one port on their way to the cores, each of which polls a stack of its own: what a
 /// core has received for another goes over a lock-free ring to it. All of a flow comes to one core,
 /// which is told by its Toeplitz sum; what has none (ARP, ICMP) stays where it came in, and the
-/// fragments of a datagram go where their addresses say.
+/// fragments of a datagram go where their addresses say, from where it is carried home.
 class Steering {
  public:
   using Burst = packet::Burst<Mbuf, link::burst_size>;
@@ -62,6 +62,8 @@ class Steering {
   void take_in(std::uint16_t core, Burst& burst) noexcept;
   /// Of the frames from `first` on, hands over those that are for others.
   void sort(std::uint16_t core, Burst& burst, std::size_t first) noexcept;
+  /// Hands a frame to the core of `flow`; false: it is lost.
+  bool carry_home(std::uint16_t core, const wire::FourTuple& flow, Mbuf frame) noexcept;
   /// Hands frames to the core that sends for this one; returns how many it takes, from the front.
   std::size_t send_through(std::uint16_t core, Burst& burst) noexcept;
   /// Appends what others want this core to send.
@@ -148,6 +150,10 @@ class SteeredQueue {
   bool pass_on() noexcept;
   bool comes_home(const wire::FourTuple& tuple) const noexcept {
     return steering_ == nullptr || steering_->home_of(tuple) == core_;
+  }
+  bool knows_homes() const noexcept { return steering_ != nullptr; }
+  bool carry_home(const wire::FourTuple& flow, Mbuf frame) noexcept {
+    return steering_->carry_home(core_, flow, std::move(frame));
   }
 
  private:

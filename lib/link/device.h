@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "packet/packet.h"
 #include "wire/address.h"
@@ -67,10 +68,19 @@ concept Pooled = requires(const D d) {
 
 /// A device that brings the flows of one address to several stacks also has
 ///   bool comes_home(const wire::FourTuple&) const noexcept
-/// which says whether what the peer sends of that flow comes to this one.
+/// which says whether what the peer sends of that flow comes to this one,
+///   bool knows_homes() const noexcept
+/// false: the peer chooses by rules of its own, and comes_home() is always true, and
+///   bool carry_home(const wire::FourTuple&, Packet) noexcept
+/// by which the stack that a flow does come to, which is known, receives a frame of it; false: it
+/// is lost.
 template <class D>
-concept Steered = requires(const D d, const wire::FourTuple& tuple) {
-  { d.comes_home(tuple) }
+concept Steered = requires(D d, const D c, const wire::FourTuple& tuple, typename D::Packet frame) {
+  { c.comes_home(tuple) }
+  noexcept->std::same_as<bool>;
+  { c.knows_homes() }
+  noexcept->std::same_as<bool>;
+  { d.carry_home(tuple, std::move(frame)) }
   noexcept->std::same_as<bool>;
 };
 

@@ -127,8 +127,9 @@ void Pipeline<D, A>::reassembled_tcp_in(const wire::Ipv4View& ip, std::uint32_t 
   }
   // A card spreads fragments by their addresses alone: what is unknown here may be a sibling's, and
   // what begins here would go on there.
-  if (!siblings_.empty() && find(whole.tuple, whole.hash).kind() == tcp::EntryId::Kind::none) {
-    return counters_.count(Drop::tcp_wrong_core, frames);
+  if (!siblings_.empty() && !(knows_homes() && comes_home(whole.tuple)) &&
+      find(whole.tuple, whole.hash).kind() == tcp::EntryId::Kind::none) {
+    return count_received(hand_over(whole.tuple, ip), frames);
   }
   do {
     Packet packet = device_.allocate();
@@ -234,6 +235,32 @@ Drop Pipeline<D, A>::hand_over(const internet::IcmpError& error) noexcept {
   if (!taken) return Drop::hand_over_full;
   counters_.count(Event::handed_over);
   return Drop::none;
+}
+
+/// A datagram of a flow that comes to a sibling goes on to it in a frame, as if it had come there.
+/// Whoever keeps to our MSS sends none that is longer.
+template <link::Device D, application::Application A>
+Drop Pipeline<D, A>::hand_over(const wire::FourTuple& flow, const wire::Ipv4View& ip) noexcept {
+  if (!knows_homes()) return Drop::tcp_wrong_core;
+  if constexpr (link::Steered<D>) {
+    Packet frame = device_.allocate();
+    if (!frame) return Drop::no_buffer;
+    const auto vlan = config_.interface.vlan;
+    const wire::EthernetFields link{device_.mac(), device_.mac(),
+                                    vlan ? wire::ether_type::vlan : wire::ether_type::ipv4};
+    link.write(frame.append(wire::EthernetFields::size));
+    if (vlan) {
+      wire::VlanFields{.id = *vlan, .type = wire::ether_type::ipv4}.write(
+          frame.append(wire::VlanFields::size));
+    }
+    const std::size_t size = ip.header().size() + ip.payload().size();
+    if (size > frame.tailroom()) return Drop::tcp_wrong_core;
+    std::memcpy(frame.append(size).data(), ip.header().data(), size);
+    if (!device_.carry_home(flow, std::move(frame))) return Drop::hand_over_full;
+    counters_.count(Event::handed_over);
+    return Drop::none;
+  }
+  return Drop::tcp_wrong_core;
 }
 
 template <link::Device D, application::Application A>

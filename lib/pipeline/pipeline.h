@@ -271,6 +271,7 @@ class Pipeline {
   Drop icmp_error_in(const internet::IcmpError& error) noexcept;
   Drop datagram_error_in(const internet::IcmpError& error) noexcept;
   Drop hand_over(const internet::IcmpError& error) noexcept;
+  Drop hand_over(const wire::FourTuple& flow, const wire::Ipv4View& ip) noexcept;
   void send_icmp_error(const wire::Ipv4View& about, const wire::IcmpFields& error,
                        bool link_group) noexcept;
   bool believed(packet::Verified said, std::uint64_t& seen) noexcept;
@@ -449,6 +450,10 @@ class Pipeline {
   bool comes_home(const wire::FourTuple& tuple) const noexcept {
     if constexpr (link::Steered<D>) return device_.comes_home(tuple);
     return true;
+  }
+  bool knows_homes() const noexcept {
+    if constexpr (link::Steered<D>) return device_.knows_homes();
+    return false;
   }
   /// The first moment at which Millis32{moment} reaches `when`, which is less than 24 days away.
   Instant instant_of(Millis32 when) const noexcept {

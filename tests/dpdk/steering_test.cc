@@ -263,6 +263,18 @@ TEST_F(SteeringTest, AFlowOfABelievedDeviceIsNotTorn) {
   EXPECT_EQ(waiting(1), 0u);
 }
 
+TEST_F(SteeringTest, CarriesAFrameToTheCoreOfItsFlow) {
+  make({.cores = 2, .queues = 1});
+  const auto tuple = tuple_of(1);
+  EXPECT_TRUE(steering_->carry_home(0, tuple, frame(tuple)));
+  EXPECT_EQ(waiting(0), 0u);
+  EXPECT_EQ(waiting(1), 1u);
+  EXPECT_EQ(steering_->handed_over(), 1u);
+  for (int i = 0; i < 5'000; ++i) steering_->carry_home(0, tuple, frame(tuple));
+  EXPECT_EQ(steering_->handed_over() + steering_->dropped(), 5'001u);
+  EXPECT_EQ(waiting(1) + 1, steering_->handed_over());
+}
+
 // A packet that the device is to cut lies in several buffers. It may wait when the run ends.
 TEST_F(SteeringTest, ReturnsChainsThatAreStillOnTheirWay) {
   make({.cores = 2, .queues = 1});

@@ -103,6 +103,32 @@ class Cores(lab.Case):
     def test_more_cores_than_queues(self):
         self.against_the_kernel("vdev:net_af_packet5,iface=va", r"\Asoftware \(2 cores, and .* 1 q")
 
+    def test_segments_in_fragments(self):
+        """All of a host's meet on one core, whichever has the flow."""
+        lab.need_tun()
+        router, client = self.namespace(), self.namespace()
+        lab.veth_pair(router, "far", client, "vb")
+        lab.set_sysctl(router, "ip_forward", 1)
+        lab.set_sysctl(client, "ip_no_pmtu_disc", 1)
+        client.must("ip", "addr", "add", "10.0.9.2/24", "dev", "vb")
+        router.must("ip", "addr", "add", "10.0.9.1/24", "dev", "far")
+        client.must("ip", "route", "add", "default", "via", "10.0.9.1")
+        report = self.report()
+        httpd = lab.start_httpd_on_tap(self, router, "--gateway", "10.0.0.2", "--json", report,
+                                       "--cores", BOTH, "--steering", "software", keep=False)
+        router.must("ip", "route", "add", SERVER, "dev", "px0", "mtu", "lock", "600")
+        request = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 4000 + b"\r\n\r\n"
+        for _ in range(24):
+            with client.connect(SERVER) as connection:
+                connection.sendall(request)
+                self.assertIn(b" 200 ", connection.recv(4096), httpd.story())
+        self.assertEqual(httpd.stop(), 0, httpd.story())
+        summary = lab.json_of(report)
+        self.assert_sums(summary)
+        self.assertGreater(summary["events"]["datagrams_reassembled"], 24)
+        self.assertGreater(summary["events"]["handed_over"], 0)
+        self.assertNotIn("tcp_wrong_core", summary["drops"])
+
     def test_a_server_that_stops_ends_what_each_core_has(self):
         """Cores that send through another's queue: their connections hear of the end as well."""
         ours, kernels = self.namespace(), self.namespace()
