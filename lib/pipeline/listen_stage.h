@@ -45,6 +45,7 @@ void Pipeline<D, A>::unlisten(std::uint16_t port) noexcept {
     counters_.count(Event::tcp_resets_sent);
     send_segment(tcp_config(half), half.tuple, half.ts_offset, tcp::reset(half), nullptr);
     table_.erase(hash, {tcp::EntryId::Kind::half_open, index});
+    note_change(hash);
     release_half_open(index);
   }
   Listener& ended = listeners_[listener - 1u];

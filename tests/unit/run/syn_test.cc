@@ -144,10 +144,12 @@ class Caller {
  public:
   struct Session {};
   void on_closed(auto&, application::StreamId, Session&, Cause) noexcept {}
-  void on_syn_answer(auto&, const application::SynAnswer& answer) noexcept {
+  void on_syn_answer(auto& stack, const application::SynAnswer& answer) noexcept {
     answers.push_back(answer);
+    if (unlistens != 0) stack.unlisten(unlistens);
   }
   std::vector<application::SynAnswer> answers;
+  std::uint16_t unlistens = 0;  // when an answer comes
 };
 
 class LoneSyn : public testing::Test {
@@ -238,6 +240,26 @@ TEST_F(LoneSyn, WhatAnswersNoneOfThemIsNotTold) {
   run_for(20s);
   EXPECT_TRUE(caller_.answers.empty());
   EXPECT_GE(stack_->counters()[Drop::tcp_no_connection], dropped + 2);
+}
+
+// The ACK of a handshake comes in one burst behind the answer by which its listener ends.
+TEST_F(LoneSyn, ItsAnswerMayEndAListener) {
+  send(0);
+  run_for(10ms);
+  ASSERT_TRUE(stack_->listen(4'000));
+  caller_.unlistens = 4'000;
+  run_for(Duration{0});
+  ASSERT_TRUE(server_->connect({client_address, 4'000}));
+  run_for(500us);
+  send(3);  // from the address of the first, which the server knows
+  run_for(1ms);
+  ASSERT_EQ(stack_->half_open_in_use(), 1u);
+  world_.pause(*stack_, 5ms);
+  run_for(20ms);
+  EXPECT_EQ(caller_.answers.size(), 2u);
+  EXPECT_EQ(stack_->half_open_in_use(), 0u);
+  EXPECT_EQ(stack_->connections_in_use(), 0u);
+  EXPECT_EQ(server_->connections_in_use(), 0u) << "nobody has told it";
 }
 
 TEST_F(LoneSyn, AConnectionOfTheStackIsLeftAlone) {
