@@ -17,14 +17,14 @@ namespace {
 
 class SameTag : public RawTcpPeer {
  protected:
-  /// A table of two buckets, so that the other half of the hash agrees soon, too.
+  /// A table of one page, in which the same tag means the same bucket.
   SameTag() {
     app.listen_port = port;
     config.connections = config.half_open = config.time_wait = 2;
   }
 
   /// A port of the peer's, and two that belong together, its own and one of the stack's where
-  /// nobody listens, whose four-tuples have the same tag and bucket.
+  /// nobody listens, whose four-tuples have the same tag.
   struct Ports {
     std::uint16_t open;
     std::uint16_t other;
@@ -34,18 +34,18 @@ class SameTag : public RawTcpPeer {
     Prng random{config.seed};
     const std::uint64_t first = random.next();
     const auto key = tcp::TupleKey::derived({first, random.next()});
-    const auto hash = [&](std::uint16_t own, unsigned peers) {
-      return tcp::hash({right_address, left_address, own, static_cast<std::uint16_t>(peers)}, key);
+    const auto tag = [&](std::uint16_t own, unsigned peers) {
+      return static_cast<std::uint32_t>(
+          tcp::hash({right_address, left_address, own, static_cast<std::uint16_t>(peers)}, key));
     };
-    const auto tag_and_bucket = [](std::uint64_t h) { return h << 32 | h >> 63; };
-    std::unordered_map<std::uint64_t, std::uint16_t> open;
+    std::unordered_map<std::uint32_t, std::uint16_t> open;
     for (unsigned at = 1024; at < 65'536; ++at) {
-      open[tag_and_bucket(hash(port, at))] = static_cast<std::uint16_t>(at);
+      open[tag(port, at)] = static_cast<std::uint16_t>(at);
     }
     for (std::uint16_t other = 8; other < 60; ++other) {
       if (other == port) continue;
       for (unsigned at = 1024; at < 65'536; ++at) {
-        if (const auto found = open.find(tag_and_bucket(hash(other, at))); found != open.end()) {
+        if (const auto found = open.find(tag(other, at)); found != open.end()) {
           return Ports{found->second, other, static_cast<std::uint16_t>(at)};
         }
       }

@@ -19,11 +19,13 @@ void publish(std::uint32_t& word, std::uint32_t value) noexcept {
 
 Result<ConnectionTable> ConnectionTable::make(std::uint32_t capacity, bool huge) {
   const double slots_needed = static_cast<double>(std::max(capacity, 1u)) / load_limit;
-  const auto count = static_cast<std::uint64_t>(std::ceil(slots_needed / slots));
-  const std::uint32_t near = count > 2 * near_buckets ? near_buckets : 0;
-  auto storage = Reservation::make((near + count) * sizeof(Bucket), huge);
+  constexpr std::uint64_t page = 1 << page_bits;
+  const auto pages =
+      static_cast<std::uint64_t>(std::ceil(slots_needed / static_cast<double>(slots * page)));
+  const std::uint32_t near = pages * page > 2 * near_buckets ? near_buckets : 0;
+  auto storage = Reservation::make((near + pages * page) * sizeof(Bucket), huge);
   if (!storage) return storage.error();
-  return ConnectionTable{std::move(*storage), near, static_cast<std::uint32_t>(count), capacity};
+  return ConnectionTable{std::move(*storage), near, static_cast<std::uint32_t>(pages), capacity};
 }
 
 bool ConnectionTable::insert(std::uint64_t hash, EntryId id, bool stays) noexcept {

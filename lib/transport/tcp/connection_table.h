@@ -69,28 +69,35 @@ struct TupleKey {
 /// tuples that were chosen without the key, every part of the value is as by chance, so nobody can
 /// aim connections at one bucket; but it must not be told to anybody, for a few of them give the
 /// key away (docs/decisions/0035).
+///
+/// The upper half is that of a group: tuples that differ in the last three bits of their ports
+/// alone have it in common (docs/decisions/0043).
 POLLUX_INLINE constexpr std::uint64_t hash(const wire::FourTuple& tuple,
                                            const TupleKey& key) noexcept {
   const std::uint64_t local = tuple.local.value();
   const std::uint64_t remote = tuple.remote.value();
   const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
   const auto& k = key.words;
-  const std::uint64_t upper = k[0] + k[1] * local + k[2] * remote + k[3] * ports;
-  const std::uint64_t lower = k[4] + k[5] * local + k[6] * remote + k[7] * ports;
-  // Tuples that count up would lie in as regular a pattern, for unlucky keys a narrow one.
-  const std::uint64_t both = (upper & 0xFFFF'FFFF'0000'0000) | lower >> 32;
-  const std::uint64_t stirred = (both ^ both >> 32) * 0x9E37'79B9'7F4A'7C15;
-  return stirred ^ stirred >> 29;
+  const std::uint64_t all = k[0] + k[1] * local + k[2] * remote + k[3] * ports;
+  const std::uint64_t group = k[4] + k[5] * local + k[6] * remote + k[7] * (ports & 0xFFF8'FFF8);
+  // Tuples that count up would lie in as regular a pattern, for unlucky keys a narrow one. What
+  // stirs them carries nothing down into the half that is the group's.
+  const std::uint64_t both = (all & 0xFFFF'FFFF'0000'0000) | group >> 32;
+  return std::rotl((both ^ (both >> 16 & 0xFFFF'0000'FFFF)) * 0x9E37'79B9'7F4A'7C15, 32);
 }
 
 /// One core's table from four-tuples to entries of all three kinds, so that a connection's life is
 /// one insert, two replacements and one erase.
 ///
 /// A bucket is a cache line of seven {tag, id} pairs; the tuples themselves lie beside the entries,
-/// and the caller compares them when a tag agrees (a false agreement comes once in some 500 million
-/// comparisons). An entry that finds its bucket full goes to the next one that is not, and every
-/// full bucket that it passed counts it: a look-up stops at the first bucket that nobody passed,
-/// and erasing needs no tombstones. No duplicates are looked for.
+/// and the caller compares them when a tag agrees (a false agreement comes once in some 10 million
+/// look-ups). An entry that finds its bucket full goes to the next one that is not, and every full
+/// bucket that it passed counts it: a look-up stops at the first bucket that nobody passed, and
+/// erasing needs no tombstones. No duplicates are looked for.
+///
+/// A hash's upper half says which page of 64 buckets is an entry's, and the lower one which of
+/// these. Whoever opens many connections takes one port after the other: eight of them are one
+/// group (hash()), and lie in one page, whose address a processor has to look up once.
 ///
 /// A large table has a small one in front of it, which a cache holds and a few pages map: entries
 /// that do not stay lie there, where their bucket has room, so that few of them touch few lines,
@@ -120,23 +127,22 @@ class ConnectionTable {
   template <class Same>
   EntryId find(std::uint64_t hash, Same&& same) const noexcept {
     const std::uint32_t tag = tag_of(hash);
-    if (near_size_ != 0) {
-      const Bucket& near = buckets()[near_index(hash)];
-      for (std::uint32_t match = matches(near.tags, tag); match != 0; match &= match - 1) {
-        const EntryId id = EntryId::from_raw(near.ids[std::countr_zero(match)]);
+    const auto in = [&](const Bucket& bucket) noexcept {
+      for (std::uint32_t match = matches(bucket.tags, tag); match != 0; match &= match - 1) {
+        const EntryId id = EntryId::from_raw(bucket.ids[std::countr_zero(match)]);
         if (same(id)) [[likely]]
           return id;
       }
+      return EntryId{};
+    };
+    if (near_size_ != 0) {
+      if (const EntryId id = in(buckets()[near_index(hash)]); !id.is_none()) return id;
     }
     if (size() == near_size_) return {};
     const Bucket* const first = &home(hash);
     const Bucket* bucket = first;
     do {
-      for (std::uint32_t match = matches(bucket->tags, tag); match != 0; match &= match - 1) {
-        const EntryId id = EntryId::from_raw(bucket->ids[std::countr_zero(match)]);
-        if (same(id)) [[likely]]
-          return id;
-      }
+      if (const EntryId id = in(*bucket); !id.is_none()) return id;
       if (bucket->passed == 0) [[likely]]
         return {};
       bucket = after(bucket);
@@ -164,7 +170,7 @@ class ConnectionTable {
   /// overwritten, and reads it by atomic loads with acquire order. Touches every page of the table.
   template <class Read, class Visit>
   void for_each_snapshot(Read&& read, Visit&& visit) const {
-    for (std::uint32_t b = 0; b < near_count_ + bucket_count_; ++b) {
+    for (std::uint32_t b = 0; b < near_count_ + bucket_count(); ++b) {
       snapshot(buckets()[b], read, visit);
     }
   }
@@ -177,7 +183,7 @@ class ConnectionTable {
   ConnectionTable(ConnectionTable&& other) noexcept
       : storage_(std::move(other.storage_)),
         near_count_(other.near_count_),
-        bucket_count_(other.bucket_count_),
+        page_count_(other.page_count_),
         capacity_(other.capacity_),
         near_size_(other.near_size_),
         size_(other.size()) {}
@@ -185,6 +191,7 @@ class ConnectionTable {
 
  private:
   static constexpr std::size_t slots = 7;
+  static constexpr unsigned page_bits = 6;
   /// Of the small table: 128 KiB.
   static constexpr std::uint32_t near_buckets = 2048;
 
@@ -194,15 +201,12 @@ class ConnectionTable {
     std::uint32_t tags[slots];
     std::uint32_t ids[slots];  // EntryId::raw; 0: the slot is free, and so is its tag
   };
-  static_assert(sizeof(Bucket) == 64);
+  static_assert(sizeof(Bucket) == 64 && sizeof(Bucket) << page_bits == 4096);
   static_assert(sizeof(Bucket) < bytes_per_entry * slots * load_limit);
 
-  ConnectionTable(Reservation storage, std::uint32_t near, std::uint32_t buckets,
+  ConnectionTable(Reservation storage, std::uint32_t near, std::uint32_t pages,
                   std::uint32_t capacity) noexcept
-      : storage_(std::move(storage)),
-        near_count_(near),
-        bucket_count_(buckets),
-        capacity_(capacity) {}
+      : storage_(std::move(storage)), near_count_(near), page_count_(pages), capacity_(capacity) {}
 
   /// The low half of the hash, but never 0, which is the tag of a free slot.
   static std::uint32_t tag_of(std::uint64_t hash) noexcept {
@@ -229,19 +233,23 @@ class ConnectionTable {
     return bits;
 #endif
   }
-  /// The high half of the hash, scaled to the number of buckets.
+  /// The upper half of the hash, scaled to the number of pages, and behind it the first bits of the
+  /// lower one, as many as tell a page's buckets apart.
   std::uint32_t home_index(std::uint64_t hash) const noexcept {
-    return static_cast<std::uint32_t>((hash >> 32) * bucket_count_ >> 32);
+    const std::uint64_t page = (hash >> 32) * page_count_ & 0xFFFF'FFFF'0000'0000;
+    return static_cast<std::uint32_t>((page | (hash & 0xFFFF'FFFF)) >> (32 - page_bits));
   }
-  /// Where the small table, where there is one, has it.
+  /// Where the small table, where there is one, has it: by the same bits of the lower half, and
+  /// some of the upper.
   static std::uint32_t near_index(std::uint64_t hash) noexcept {
-    return static_cast<std::uint32_t>(hash >> 32) % near_buckets;
+    return static_cast<std::uint32_t>(hash >> (32 - page_bits)) % near_buckets;
   }
   /// The small table's, then the others.
   const Bucket* buckets() const noexcept {
     return reinterpret_cast<const Bucket*>(storage_.data());
   }
   Bucket* buckets() noexcept { return reinterpret_cast<Bucket*>(storage_.data()); }
+  std::uint32_t bucket_count() const noexcept { return page_count_ << page_bits; }
   const Bucket* far() const noexcept { return buckets() + near_count_; }
   Bucket* far() noexcept { return buckets() + near_count_; }
   bool is_near(const Bucket& bucket) const noexcept { return &bucket < far(); }
@@ -249,11 +257,11 @@ class ConnectionTable {
   Bucket& home(std::uint64_t hash) noexcept { return far()[home_index(hash)]; }
   const Bucket* after(const Bucket* bucket) const noexcept {
     ++bucket;
-    return bucket == far() + bucket_count_ ? far() : bucket;
+    return bucket == far() + bucket_count() ? far() : bucket;
   }
   Bucket* after(Bucket* bucket) noexcept {
     ++bucket;
-    return bucket == far() + bucket_count_ ? far() : bucket;
+    return bucket == far() + bucket_count() ? far() : bucket;
   }
 
   struct Place {
@@ -272,7 +280,7 @@ class ConnectionTable {
 
   Reservation storage_;
   std::uint32_t near_count_;  // buckets of the small table: near_buckets, or 0
-  std::uint32_t bucket_count_;
+  std::uint32_t page_count_;  // of the large one, of 64 buckets each
   std::uint32_t capacity_;
   std::uint32_t near_size_ = 0;          // entries in the small table
   std::atomic<std::uint32_t> size_ = 0;  // written by the owner alone
@@ -301,7 +309,7 @@ bool ConnectionTable::consistent(HashOf&& hash_of) const {
   std::uint64_t passes = 0;
   std::uint64_t counted = 0;
   std::uint64_t near = 0;
-  for (std::uint32_t b = 0; b < near_count_ + bucket_count_; ++b) {
+  for (std::uint32_t b = 0; b < near_count_ + bucket_count(); ++b) {
     const Bucket& bucket = buckets()[b];
     counted += bucket.passed;
     for (std::size_t i = 0; i < slots; ++i) {
@@ -318,7 +326,7 @@ bool ConnectionTable::consistent(HashOf&& hash_of) const {
       }
       const std::uint32_t at = b - near_count_;
       const std::uint32_t from = home_index(hash);
-      passes += at >= from ? at - from : at + bucket_count_ - from;
+      passes += at >= from ? at - from : at + bucket_count() - from;
     }
   }
   return entries == size() && near == near_size_ && passes == counted;

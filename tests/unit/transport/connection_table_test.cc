@@ -69,22 +69,106 @@ TEST(TupleHash, EveryFieldAndEachWordOfTheKeyMatters) {
   EXPECT_EQ(hashes.size(), 14u);
 }
 
-// What a table sees of it: buckets by the first bits, tags by others, of tuples that count up.
+// What a table sees of it, of tuples that count up: tags and buckets by the lower half, buckets of
+// the small table by some bits of both.
 TEST(TupleHash, SpreadsTuplesThatCountUp) {
   for (std::uint64_t secret = 0; secret < 20; ++secret) {
     const TupleKey key = TupleKey::derived({secret, 2});
-    for (const unsigned shift : {0u, 16u, 32u, 52u}) {
-      std::array<std::uint32_t, 4096> buckets{};
-      for (std::uint32_t i = 0; i < 4096 * 16; ++i) {
+    for (const unsigned shift : {0u, 10u, 20u, 26u}) {
+      std::array<std::uint32_t, 2048> buckets{};
+      for (std::uint32_t i = 0; i < 2048 * 16; ++i) {
         const wire::FourTuple tuple{wire::Ipv4Address{10, 0, 0, 1},
                                     wire::Ipv4Address{0x0A00'0100 + i / 4096}, 80,
                                     static_cast<std::uint16_t>(1024 + i % 4096)};
-        ++buckets[hash(tuple, key) >> shift & 0xFFF];
+        ++buckets[hash(tuple, key) >> shift & 0x7FF];
       }
       // 16 each; by chance a bucket has more than 50 once in 10^11.
       EXPECT_LE(*std::max_element(buckets.begin(), buckets.end()), 50u) << shift;
     }
   }
+}
+
+TEST(TupleHash, SpreadsGroupsThatCountUp) {
+  for (std::uint64_t secret = 0; secret < 20; ++secret) {
+    const TupleKey key = TupleKey::derived({secret, 2});
+    std::array<std::uint32_t, 1024> pages{};
+    for (std::uint32_t i = 0; i < 1024 * 16; ++i) {
+      const wire::FourTuple tuple{wire::Ipv4Address{10, 0, 0, 1},
+                                  wire::Ipv4Address{0x0A00'0100 + i / 4096}, 80,
+                                  static_cast<std::uint16_t>(1024 + 8 * (i % 4096))};
+      ++pages[hash(tuple, key) >> 54];
+    }
+    EXPECT_LE(*std::max_element(pages.begin(), pages.end()), 50u);
+  }
+}
+
+TEST(TupleHash, TheUpperHalfIsThatOfAGroup) {
+  const TupleKey key = TupleKey::derived({5, 2});
+  Prng prng{8};
+  std::set<std::uint32_t> groups;
+  std::set<std::uint64_t> all;
+  std::array<std::uint32_t, 64> places{};
+  for (int i = 0; i < 1'000; ++i) {
+    const wire::FourTuple first{wire::Ipv4Address{prng.next32()}, wire::Ipv4Address{prng.next32()},
+                                static_cast<std::uint16_t>(prng.next32()),
+                                static_cast<std::uint16_t>(prng.next32())};
+    for (std::uint16_t j = 0; j < 64; ++j) {
+      wire::FourTuple tuple = first;
+      tuple.local_port = static_cast<std::uint16_t>(first.local_port ^ j / 8);
+      tuple.remote_port = static_cast<std::uint16_t>(first.remote_port ^ j % 8);
+      const std::uint64_t h = hash(tuple, key);
+      ASSERT_EQ(h >> 32, hash(first, key) >> 32);
+      groups.insert(static_cast<std::uint32_t>(h >> 32));
+      all.insert(h);
+      ++places[h >> 26 & 63];
+    }
+  }
+  EXPECT_EQ(groups.size(), 1'000u);
+  EXPECT_EQ(all.size(), 64'000u);
+  // 1,000 each: by chance none is 200 from that.
+  EXPECT_GT(*std::min_element(places.begin(), places.end()), 800u);
+  EXPECT_LT(*std::max_element(places.begin(), places.end()), 1'200u);
+}
+
+TEST(ConnectionTable, AGroupLiesInOnePage) {
+  ConnectionTable table = table_for(3'000'000);  // some 7,900 pages
+  const TupleKey key = TupleKey::derived({6, 2});
+  constexpr std::uint32_t groups = 500;
+  for (std::uint32_t i = 0; i < groups * 8; ++i) {
+    const wire::FourTuple tuple{wire::Ipv4Address{10, 0, 0, 1}, wire::Ipv4Address{10, 0, 0, 2}, 80,
+                                static_cast<std::uint16_t>(1'024 + i)};
+    ASSERT_TRUE(table.insert(hash(tuple, key), {Kind::connection, i}, true));
+  }
+  // One bucket after the other: few pages have two groups.
+  std::uint32_t last = groups;
+  std::uint32_t changes = 0;
+  table.for_each_snapshot([](EntryId id) { return id.index() / 8; },
+                          [&](std::uint32_t group) {
+                            changes += group != last;
+                            last = group;
+                          });
+  EXPECT_LT(changes, groups + 300);
+}
+
+TEST(ConnectionTable, GroupsFindRoomAtFullLoad) {
+  constexpr std::uint32_t count = 100'000;
+  ConnectionTable table = table_for(count);
+  const TupleKey key = TupleKey::derived({7, 2});
+  std::vector<std::uint64_t> hashes;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const wire::FourTuple tuple{wire::Ipv4Address{10, 0, 0, 1},
+                                wire::Ipv4Address{0x0A00'0100 + i / 50'000}, 80,
+                                static_cast<std::uint16_t>(1'024 + i % 50'000)};
+    hashes.push_back(hash(tuple, key));
+    ASSERT_TRUE(table.insert(hashes.back(), {Kind::connection, i}));
+  }
+  EXPECT_TRUE(table.consistent([&](EntryId id) { return hashes[id.index()]; }));
+  std::uint64_t asked = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    ASSERT_EQ(table.find(hashes[i], [&](EntryId id) { return ++asked, id.index() == i; }).index(),
+              i);
+  }
+  EXPECT_LT(asked, count + 100);
 }
 
 TEST(ConnectionTable, ALifeIsOneInsertTwoReplacementsAndOneErase) {
@@ -105,10 +189,9 @@ TEST(ConnectionTable, ALifeIsOneInsertTwoReplacementsAndOneErase) {
   EXPECT_TRUE(table.find(h, [](EntryId) { return true; }).is_none());
 }
 
-TEST(ConnectionTable, OneHashForAllIsSlowButRight) {
-  // Every entry starts from the last bucket, so that probes wrap around the end of the table.
+/// 60 entries of one hash.
+void one_hash_for_all(std::uint64_t h) {
   ConnectionTable table = table_for(60);
-  const std::uint64_t h = 0xffff'ffff'0000'0000;  // its tag would be 0, which free slots have
   const auto id = [](std::uint32_t i) { return EntryId{Kind::connection, i}; };
   for (std::uint32_t i = 0; i < 60; ++i) ASSERT_TRUE(table.insert(h, id(i)));
   EXPECT_FALSE(table.insert(h, id(60)));
@@ -128,20 +211,36 @@ TEST(ConnectionTable, OneHashForAllIsSlowButRight) {
   EXPECT_EQ(table.size(), 0u);
 }
 
+TEST(ConnectionTable, OneHashForAllIsSlowButRight) {
+  // Every entry starts from the last bucket, so that probes wrap around the end of the table; or
+  // has a hash whose tag would be 0, which free slots have.
+  for (const std::uint64_t h : {0xffff'ffff'ffff'ffff, 0xffff'ffff'0000'0000}) one_hash_for_all(h);
+}
+
 TEST(ConnectionTable, ASearchEndsWhereEveryBucketWasPassed) {
-  // Two buckets of seven slots, each full once and each left behind by an entry of its own.
-  ConnectionTable table = table_for(11);
-  const std::uint64_t low = 0x0000'0000'0000'0005;
-  const std::uint64_t high = 0xffff'ffff'0000'0005;
-  const auto id = [](std::uint32_t i) { return EntryId{Kind::connection, i}; };
-  for (std::uint32_t i = 0; i < 8; ++i) ASSERT_TRUE(table.insert(high, id(i)));
-  for (std::uint32_t i = 0; i < 5; ++i) table.erase(high, id(i));
-  for (std::uint32_t i = 10; i < 18; ++i) ASSERT_TRUE(table.insert(low, id(i)));
-  for (const std::uint64_t h : {low, high, low + 1, high + 1}) {
-    EXPECT_TRUE(find_exactly(table, h, id(99)).is_none());
+  // One page of 64 buckets, of which each was full once and is left behind by one entry of its own.
+  ConnectionTable table = table_for(300);
+  const auto hash_at = [](std::uint32_t bucket) { return std::uint64_t{bucket} << 26 | 5; };
+  std::unordered_map<std::uint32_t, std::uint64_t> left;
+  std::uint32_t next = 0;
+  for (std::uint32_t bucket = 0; bucket < 64; ++bucket) {
+    const std::uint32_t first = next;
+    for (const std::uint32_t end = first + (bucket == 0 ? 8 : 7); next != end; ++next) {
+      ASSERT_TRUE(table.insert(hash_at(bucket), {Kind::connection, next}));
+    }
+    left[next - 1] = hash_at(bucket);
+    for (std::uint32_t i = first; i < next - 1; ++i) {
+      table.erase(hash_at(bucket), {Kind::connection, i});
+    }
   }
-  EXPECT_TRUE(table.consistent([&](EntryId e) { return e.index() < 10 ? high : low; }));
-  // And so with any small table, filled and emptied at random.
+  EXPECT_EQ(table.size(), 64u);
+  EXPECT_TRUE(table.consistent([&](EntryId id) { return left.at(id.index()); }));
+  for (std::uint32_t bucket = 0; bucket < 64; ++bucket) {
+    EXPECT_TRUE(find_exactly(table, hash_at(bucket), {Kind::connection, 9'999}).is_none());
+  }
+}
+
+TEST(ConnectionTable, AnySmallOneIsFilledAndEmptiedAtRandom) {
   for (std::uint32_t capacity = 1; capacity < 40; ++capacity) {
     ConnectionTable small = table_for(capacity);
     Prng prng{capacity};
@@ -149,7 +248,7 @@ TEST(ConnectionTable, ASearchEndsWhereEveryBucketWasPassed) {
     for (std::uint32_t i = 0; i < 2000; ++i) {
       if (hashes.size() < capacity && prng.chance(0.6)) {
         hashes.push_back(prng.next());
-        ASSERT_TRUE(small.insert(hashes.back(), id(i)));
+        ASSERT_TRUE(small.insert(hashes.back(), {Kind::connection, i}));
       } else if (!hashes.empty()) {
         std::swap(hashes[prng.below(hashes.size())], hashes.back());
         small.erase(hashes.back(), small.find(hashes.back(), [](EntryId) { return true; }));
