@@ -158,7 +158,7 @@ std::size_t Pipeline<D, A>::writable(Connection& c) noexcept {
 
 /// Bytes were queued: an application that has used up half the room hears when there is more.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::queued(Connection& c, std::uint32_t n) noexcept {
+POLLUX_INLINE inline void Pipeline<D, A>::queued(Connection& c, std::uint32_t n) noexcept {
   c.held += n;
   hand_over(c);
   if (c.held != 0 && !c.cork_timed) [[unlikely]]

@@ -198,8 +198,8 @@ void Pipeline<D, A>::send_syn_ack(const tcp::HalfOpen& half, const tcp::Segment&
 /// A connection for the entry, all but its Tcb; with `new_entry` it gets a place of its own in the
 /// table. None when there is no room.
 template <link::Device D, application::Application A>
-auto Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
-                                 bool new_entry) noexcept -> Connection* {
+POLLUX_INLINE inline auto Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
+                                                      bool new_entry) noexcept -> Connection* {
   const std::uint32_t made = connections_.acquire();
   if (made == Connections::none) return nullptr;
   if (new_entry && !table_.insert(hash, {tcp::EntryId::Kind::connection, made}, true)) {
@@ -218,7 +218,8 @@ auto Pipeline<D, A>::acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
 
 /// Its Tcb is there.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept {
+POLLUX_INLINE inline void Pipeline<D, A>::start_accepted(Connection& c,
+                                                         const tcp::HalfOpen& half) noexcept {
   if (!listeners_[half.listener - 1u].nagle) {
     tcp::begin_without_nagle(c.tcb);
   }

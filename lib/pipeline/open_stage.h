@@ -52,7 +52,8 @@ template <link::Device D, application::Application A>
 auto Pipeline<D, A>::open(const wire::FourTuple& tuple, std::uint64_t hash,
                           const application::ConnectOptions& options) noexcept -> Connection* {
   const std::optional<tcp::TimeWait> before = std::exchange(replaced_, std::nullopt);
-  const auto profile = join_profile(options.limits);
+  const auto profile = options.limits == application::Limits{} ? std::optional{Profiles::common}
+                                                               : join_profile(options.limits);
   if (!profile) return nullptr;
   const std::uint32_t index = connections_.acquire();
   if (index == Connections::none || !table_.insert(hash, {tcp::EntryId::Kind::connection, index})) {

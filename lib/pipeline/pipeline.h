@@ -333,8 +333,9 @@ class Pipeline {
   void release_half_open(std::uint32_t index) noexcept;
   void release_time_wait(std::uint64_t hash, tcp::EntryId id) noexcept;
   Drop time_wait_arrives(Arrival& arrival) noexcept;
-  Connection* acquire_for(const tcp::HalfOpen& half, std::uint64_t hash, bool new_entry) noexcept;
-  void start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept;
+  POLLUX_INLINE Connection* acquire_for(const tcp::HalfOpen& half, std::uint64_t hash,
+                                        bool new_entry) noexcept;
+  POLLUX_INLINE void start_accepted(Connection& c, const tcp::HalfOpen& half) noexcept;
   void send_syn_ack(const tcp::HalfOpen& half, const tcp::Segment& segment) noexcept;
   // fast_open_stage.h
   Drop open_passive(Arrival& arrival, tcp::SeqNum iss, std::uint32_t ts_offset) noexcept;
@@ -349,8 +350,8 @@ class Pipeline {
   [[gnu::noinline]] void tell_unreachable(Connection& c) noexcept;
   void withhold_push(const Connection& c, tcp::Segment& segment) noexcept;
   void send_more_acks(Connection& c, tcp::Segment& last, tcp::SeqNum snd_nxt) noexcept;
-  void release(Connection& c) noexcept;
-  void leave_table(Connection& c) noexcept;
+  POLLUX_INLINE void release(Connection& c) noexcept;
+  POLLUX_INLINE void leave_table(Connection& c) noexcept;
   void fit_path(Connection& c) noexcept;
   void ask_path(Connection& c) noexcept;
   void take_path_news(const Connection& c, const tcp::Verdict& verdict) noexcept;
@@ -386,7 +387,7 @@ class Pipeline {
   bool send(Connection& c, application::StaticSpan bytes) noexcept;
   std::span<std::byte> reserve(Connection& c, std::size_t n) noexcept;
   void commit(Connection& c, std::size_t n) noexcept;
-  void queued(Connection& c, std::uint32_t n) noexcept;
+  POLLUX_INLINE void queued(Connection& c, std::uint32_t n) noexcept;
   void hand_over(Connection& c) noexcept;
   void hand_over_all(Connection& c) noexcept;
   void uncork(Connection& c) noexcept;
@@ -513,8 +514,7 @@ class Pipeline {
   std::uint32_t orphans_ = 0;        // connections that are `closing`
   TimerWheel wheel_;
   TimerWheel half_open_wheel_;
-  DelayLine young_{16'384,
-                   2ms};  // EntryIds: who has just been made; most are gone before any timer
+  DelayLine young_{16'384, 2ms};  // EntryIds of the newest, most of which are gone before any timer
   std::uint32_t ready_head_ = none;
   std::uint32_t ready_tail_ = none;
   Reservation reserved_;

@@ -158,7 +158,7 @@ void Pipeline<D, A>::send_more_acks(Connection& c, tcp::Segment& last,
 
 /// The end of a connection: its four-tuple goes on as a TIME-WAIT entry, or becomes free.
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::release(Connection& c) noexcept {
+POLLUX_INLINE inline void Pipeline<D, A>::release(Connection& c) noexcept {
   if (!c.detached) leave_table(c);
   const std::uint32_t index = connections_.index_of(c);
   if (c.in_wheel) wheel_.cancel(index);
@@ -172,7 +172,7 @@ void Pipeline<D, A>::release(Connection& c) noexcept {
 }
 
 template <link::Device D, application::Application A>
-void Pipeline<D, A>::leave_table(Connection& c) noexcept {
+POLLUX_INLINE inline void Pipeline<D, A>::leave_table(Connection& c) noexcept {
   const std::uint64_t hash = tcp::hash(c.tuple, table_key_);
   const tcp::EntryId id = entry_id(c);
   c.detached = true;

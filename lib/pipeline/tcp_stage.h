@@ -317,7 +317,8 @@ POLLUX_INLINE inline void Pipeline<D, A>::apply_here(Connection& c,
   }
   if (verdict.path_news != tcp::PathNews::none) [[unlikely]]
     take_path_news(c, verdict);
-  if (verdict.noteworthy() || verdict.closed) count_verdict(verdict);
+  if (verdict.noteworthy() || (verdict.closed && !orderly(verdict.cause))) [[unlikely]]
+    count_verdict(verdict);
   if (news != 0) {
     make_ready(c, news);  // tcp_out() arms it
   } else {
