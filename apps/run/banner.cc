@@ -11,7 +11,7 @@
 
 namespace pollux::run {
 
-OnCore::OnCore(unsigned core) : memory_(dpdk::Topology::find().node_of(core)) {
+OnCore::OnCore(unsigned core) : memory_(dpdk::Topology::find().memory_node_of(core)) {
   if (core >= CPU_SETSIZE || sched_getaffinity(0, sizeof before_, &before_) != 0) return;
   cpu_set_t one;
   CPU_ZERO(&one);
@@ -33,8 +33,7 @@ std::size_t resident_bytes() {
 
 void warn_of_far_packets(std::FILE* out, const dpdk::Eal& eal, const dpdk::Topology& topology,
                          std::span<const dpdk::PacketMemory> packets) {
-  auto text = dpdk::far_packets(topology, packets,
-                                eal.huge_pages() ? "few huge pages" : "little free memory");
+  auto text = dpdk::far_packets(topology, packets, eal.huge_pages());
   if (!text) return;
   if (!eal.memory_remedy().empty()) *text += fmt::format("; try: {}", eal.memory_remedy());
   fmt::print(out, "{}", cli::banner_line("warning", *text));

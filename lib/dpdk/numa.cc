@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <fstream>
 #include <map>
@@ -14,6 +15,40 @@
 #include "dpdk/list_of.h"
 
 namespace pollux::dpdk {
+namespace {
+
+bool contains(const std::vector<int>& nodes, int node) {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
+/// Topology::nearest_memory.
+std::vector<int> nearest_memory_of(const std::vector<int>& node_of_core) {
+  MemoryPolicy allowed;
+  if (get_mempolicy(nullptr, allowed.nodes.data(), allowed.most_nodes, nullptr,
+                    MPOL_F_MEMS_ALLOWED) != 0) {
+    return {};
+  }
+  std::set<int> nodes(node_of_core.begin(), node_of_core.end());
+  nodes.erase(nodes.begin(), nodes.lower_bound(0));
+  std::vector<int> with_memory;
+  for (const int node : nodes) {
+    const bool may = allowed.has(static_cast<std::size_t>(node));
+    if (may && numa_node_size64(node, nullptr) > 0) with_memory.push_back(node);
+  }
+  std::vector<int> out;
+  for (const int node : nodes) {
+    const auto distance = [node](int other) {
+      return node == other ? 0 : numa_distance(node, other);
+    };
+    const auto nearest = std::min_element(with_memory.begin(), with_memory.end(),
+                                          [&](int a, int b) { return distance(a) < distance(b); });
+    out.resize(static_cast<std::size_t>(node) + 1, -1);
+    if (nearest != with_memory.end()) out.back() = *nearest;
+  }
+  return out;
+}
+
+}  // namespace
 
 std::optional<MemoryPolicy> MemoryPolicy::find() noexcept {
   MemoryPolicy out;
@@ -21,8 +56,16 @@ std::optional<MemoryPolicy> MemoryPolicy::find() noexcept {
   return out;
 }
 
-bool MemoryPolicy::names_nodes() const noexcept {
-  return std::any_of(nodes.begin(), nodes.end(), [](unsigned long word) { return word != 0; });
+std::size_t MemoryPolicy::count() const noexcept {
+  std::size_t out = 0;
+  for (const unsigned long word : nodes) out += static_cast<std::size_t>(std::popcount(word));
+  return out;
+}
+
+bool MemoryPolicy::interleaves() const noexcept {
+  constexpr int flags = 0x7 << 13;  // MPOL_F_STATIC_NODES and its like
+  constexpr int weighted = 6;       // MPOL_WEIGHTED_INTERLEAVE, of Linux 6.9
+  return (mode & ~flags) == MPOL_INTERLEAVE || (mode & ~flags) == weighted;
 }
 
 Topology Topology::find() {
@@ -30,10 +73,12 @@ Topology Topology::find() {
   if (numa_available() < 0) return out;
   const int cores = numa_num_configured_cpus();
   for (int core = 0; core < cores; ++core) out.node_of_core.push_back(numa_node_of_cpu(core));
+  out.nearest_memory = nearest_memory_of(out.node_of_core);
   const auto policy = MemoryPolicy::find();
   for (std::size_t node = 0; policy && node < MemoryPolicy::most_nodes; ++node) {
     if (policy->has(node)) out.chosen_nodes.push_back(static_cast<int>(node));
   }
+  out.interleaved = policy && policy->interleaves();
   return out;
 }
 
@@ -56,11 +101,18 @@ int Topology::node_of_all(std::span<const unsigned> cores) const noexcept {
   return all ? node : -1;
 }
 
+bool Topology::has_memory(int node) const noexcept {
+  if (nearest_memory.empty()) return true;
+  const auto index = static_cast<std::size_t>(node);
+  return index < nearest_memory.size() && nearest_memory[index] == node;
+}
+
 int Topology::memory_node_of(unsigned core) const noexcept {
   const int own = node_of(core);
-  if (own < 0 || chosen_nodes.empty()) return own;
-  const bool may = std::find(chosen_nodes.begin(), chosen_nodes.end(), own) != chosen_nodes.end();
-  return may ? own : chosen_nodes[core % chosen_nodes.size()];
+  if (own < 0) return -1;
+  const int near = nearest_memory.empty() ? own : nearest_memory[static_cast<std::size_t>(own)];
+  if (chosen_nodes.empty() || contains(chosen_nodes, near)) return near;
+  return chosen_nodes[core % chosen_nodes.size()];
 }
 
 int node_of_pci(const std::string& address) {
@@ -99,14 +151,15 @@ std::optional<std::string> far_away(const Topology& topology, unsigned core, int
 }
 
 std::optional<std::string> far_packets(const Topology& topology,
-                                       std::span<const PacketMemory> packets,
-                                       const std::string& what) {
+                                       std::span<const PacketMemory> packets, bool huge_pages) {
   // By the node that they should be on, and those that they are on beside it.
   std::map<std::pair<int, std::vector<int>>, std::set<unsigned>> cores;
   for (const PacketMemory& each : packets) {
     const int wanted = topology.memory_node_of(each.core);
     std::vector<int> far = each.nodes;
-    std::erase(far, wanted);
+    std::erase_if(far, [&](int node) {
+      return node == wanted || (topology.interleaved && contains(topology.chosen_nodes, node));
+    });
     if (wanted >= 0 && !far.empty()) cores[{wanted, std::move(far)}].insert(each.core);
   }
   std::string text;
@@ -114,8 +167,17 @@ std::optional<std::string> far_packets(const Topology& topology,
     const auto& [wanted, far] = where;
     text += text.empty() ? "packets of core" : ", of core";
     text += whose.size() == 1 ? " " : "s ";
-    text += list_of(whose) + " are on node " + list_of(far) + ", since node " +
-            std::to_string(wanted) + " has too " + what;
+    text +=
+        list_of(whose) + " are on node " + list_of(far) + ", since node " + std::to_string(wanted);
+    if (!huge_pages) {
+      text += " has too little free memory";
+    } else if (contains(topology.node_of_core, wanted)) {
+      text += " has too few huge pages";
+    } else {
+      text +=
+          " has no processors, and DPDK takes huge pages only of nodes that have some "
+          "(--no-huge takes ordinary ones)";
+    }
   }
   if (text.empty()) return std::nullopt;
   return text;
@@ -123,17 +185,18 @@ std::optional<std::string> far_packets(const Topology& topology,
 
 OnNode::OnNode(int node) noexcept {
   if (node < 0 || node >= static_cast<int>(MemoryPolicy::most_nodes)) return;
-  const auto before = MemoryPolicy::find();
-  if (!before || before->names_nodes()) return;
-  mode_ = before->mode;
-  MemoryPolicy wanted;
   const auto bit = static_cast<std::size_t>(node);
+  const auto before = MemoryPolicy::find();
+  if (!before) return;
+  const std::size_t named = before->count();
+  if (named == 1 || (named != 0 && (before->interleaves() || !before->has(bit)))) return;
+  MemoryPolicy wanted;
   wanted.nodes[bit / wanted.word_bits] = 1ul << bit % wanted.word_bits;
-  set_ = set_mempolicy(MPOL_PREFERRED, wanted.nodes.data(), wanted.most_nodes) == 0;
+  if (set_mempolicy(MPOL_PREFERRED, wanted.nodes.data(), wanted.most_nodes) == 0) before_ = before;
 }
 
 OnNode::~OnNode() {
-  if (set_) set_mempolicy(mode_, nullptr, 0);
+  if (before_) set_mempolicy(before_->mode, before_->nodes.data(), before_->most_nodes);
 }
 
 AnyNode::AnyNode() noexcept : before_(MemoryPolicy::find()) {

@@ -16,6 +16,11 @@ struct Topology {
   /// --preferred and --interleave, or what else has set the calling thread's policy); empty: no
   /// word.
   std::vector<int> chosen_nodes = {};
+  /// It is to be spread over those.
+  bool interleaved = false;
+  /// For each node the nearest with processors that has memory for this process, mostly itself
+  /// (others have none, or a cpuset keeps them away); -1 where there is none. Empty: itself.
+  std::vector<int> nearest_memory = {};
 
   static Topology find();
   /// Whether processors are on more than one node: otherwise nothing is near and nothing far.
@@ -24,8 +29,10 @@ struct Topology {
   int node_of(unsigned core) const noexcept;
   /// The one that all of these are on; -1 where they are on several, or as above.
   int node_of_all(std::span<const unsigned> cores) const noexcept;
-  /// Where the memory of what runs on `core` is to be: on its node, or, where the user has chosen
-  /// others, on one of those. -1 as above.
+  /// Whether this process can have memory of a node.
+  bool has_memory(int node) const noexcept;
+  /// Where the memory of what runs on `core` is to be: on its node, or the nearest that has any,
+  /// or, where the user has chosen others, on one of those. -1 where nothing is known of it.
   int memory_node_of(unsigned core) const noexcept;
 };
 
@@ -42,8 +49,9 @@ struct MemoryPolicy {
   bool has(std::size_t node) const noexcept {
     return (nodes[node / word_bits] >> node % word_bits & 1) != 0;
   }
-  /// Those that say "of whatever node the thread is on" name none.
-  bool names_nodes() const noexcept;
+  /// How many it names: those that say "of whatever node the thread is on", none.
+  std::size_t count() const noexcept;
+  bool interleaves() const noexcept;
 };
 
 /// Of a PCI device ("0000:00:04.0"); -1 where the machine does not say.
@@ -63,17 +71,16 @@ struct PacketMemory {
   std::vector<int> nodes = {};
 };
 
-/// Which cores have packets on another node than they should (Topology::memory_node_of), since that
-/// one has too `what` ("few huge pages"): a clause for a warning, or nothing where none has.
+/// Which cores have packets, in huge pages or not, on another node than they should
+/// (Topology::memory_node_of), and why: a clause for a warning, or nothing where none has.
 std::optional<std::string> far_packets(const Topology& topology,
-                                       std::span<const PacketMemory> packets,
-                                       const std::string& what);
+                                       std::span<const PacketMemory> packets, bool huge_pages);
 
 /// While it lives, memory that the calling thread takes comes from a node, or, where that has none
 /// left, from another; what Reservation::make reserves stays so whoever touches it first. Of node
-/// -1 it does nothing, and nothing where the thread's policy names nodes already: that is the
-/// user's (numactl's --membind, --preferred and --interleave), which stays in force, or that of an
-/// OnNode around it.
+/// -1 it does nothing. Where the thread's policy names nodes, which is the user's word (numactl's
+/// --membind, --preferred and --interleave) or that of an OnNode around it, it chooses among those,
+/// and does nothing where it names no other, or is to spread memory over them.
 class OnNode {
  public:
   explicit OnNode(int node) noexcept;
@@ -82,8 +89,7 @@ class OnNode {
   OnNode& operator=(const OnNode&) = delete;
 
  private:
-  bool set_ = false;
-  int mode_ = 0;  // before
+  std::optional<MemoryPolicy> before_;  // where it is another now
 };
 
 /// While it lives, the calling thread has no policy of which node its memory comes from.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <numaif.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <thread>
@@ -72,9 +73,23 @@ TEST(Topology, MemoryIsOnTheNodesThatTheUserHasChosen) {
   EXPECT_EQ((Topology{{0, 0}, {0}}.memory_node_of(1)), -1);
 }
 
+TEST(Topology, MemoryOfANodeThatHasNoneIsOnTheNearest) {
+  EXPECT_TRUE(two.has_memory(1));
+  const Topology without{two.node_of_core, {}, false, {0, 0}};
+  EXPECT_TRUE(without.has_memory(0));
+  EXPECT_FALSE(without.has_memory(1));
+  EXPECT_FALSE(without.has_memory(7));
+  EXPECT_EQ(without.memory_node_of(0), 0);
+  EXPECT_EQ(without.memory_node_of(1), 0);
+  EXPECT_EQ(without.node_of(1), 1) << "the core is where it is";
+  EXPECT_EQ((Topology{two.node_of_core, {7}, false, {0, 0}}.memory_node_of(1)), 7)
+      << "the user's word";
+  EXPECT_EQ((Topology{two.node_of_core, {}, false, {-1, -1}}.memory_node_of(1)), -1);
+}
+
 TEST(FarPackets, AreNamedWithTheirCoresAndNodes) {
   const auto warning = [](const std::vector<dpdk::PacketMemory>& packets) {
-    return dpdk::far_packets(two, packets, "few huge pages").value_or("");
+    return dpdk::far_packets(two, packets, true).value_or("");
   };
   EXPECT_EQ(warning({}), "");
   EXPECT_EQ(warning({{0, {0}}, {1, {1}}, {4, {0, 1}}, {3, {}}}), "");
@@ -84,7 +99,35 @@ TEST(FarPackets, AreNamedWithTheirCoresAndNodes) {
             "packets of core 0 are on node 1, since node 0 has too few huge pages, of cores 1,3 "
             "are on node 0, since node 1 has too few huge pages");
   const std::vector<dpdk::PacketMemory> far{{1, {0}}};
-  EXPECT_FALSE(dpdk::far_packets(Topology{{0, 0}}, far, "few huge pages"));
+  EXPECT_FALSE(dpdk::far_packets(Topology{{0, 0}}, far, true));
+  EXPECT_EQ(*dpdk::far_packets(two, far, false),
+            "packets of core 1 are on node 0, since node 1 has too little free memory");
+}
+
+TEST(FarPackets, AreNoneWhereTheUserSpreadsMemory) {
+  const std::vector<dpdk::PacketMemory> spread{{1, {0, 1}}};
+  const auto warning = [&](bool interleaved) {
+    return dpdk::far_packets(Topology{two.node_of_core, {0, 1}, interleaved}, spread, false);
+  };
+  EXPECT_FALSE(warning(true));
+  EXPECT_TRUE(warning(false));
+  EXPECT_TRUE(dpdk::far_packets(Topology{two.node_of_core, {1, 2}, true}, spread, false))
+      << "not over this one";
+}
+
+TEST(FarPackets, OfANodeWithoutProcessorsAreNotForLackOfHugePages) {
+  const Topology bound{two.node_of_core, {2}};
+  const std::vector<dpdk::PacketMemory> far{{1, {0}}};
+  EXPECT_EQ(*dpdk::far_packets(bound, far, true),
+            "packets of core 1 are on node 0, since node 2 has no processors, and DPDK takes huge "
+            "pages only of nodes that have some (--no-huge takes ordinary ones)");
+  EXPECT_EQ(*dpdk::far_packets(bound, far, false),
+            "packets of core 1 are on node 0, since node 2 has too little free memory");
+}
+
+TEST(FarPackets, AreNoneOfACoreWhoseNodeHasNoMemory) {
+  const std::vector<dpdk::PacketMemory> nearest{{1, {0}}};
+  EXPECT_FALSE(dpdk::far_packets(Topology{two.node_of_core, {}, false, {0, 0}}, nearest, true));
 }
 
 constexpr std::size_t mebi = std::size_t{1} << 20;
@@ -171,6 +214,8 @@ TEST(Topology, OfThisMachineHasANodeForEachCore) {
   if (here.node_of_core.empty()) GTEST_SKIP() << "the kernel knows no nodes";
   EXPECT_GE(here.node_of_core.size(), std::thread::hardware_concurrency());
   EXPECT_GE(here.node_of_core.front(), 0);
+  EXPECT_TRUE(std::any_of(here.node_of_core.begin(), here.node_of_core.end(),
+                          [&](int node) { return here.has_memory(node); }));
 }
 
 /// The policy of the page, and the node that it lies on.
@@ -229,6 +274,28 @@ TEST_F(NodeMemory, IsWhereTheUserWantsItWhereThatIsSaid) {
   }
   set_mempolicy(MPOL_DEFAULT, nullptr, 0);
   EXPECT_TRUE(Topology::find().chosen_nodes.empty());
+}
+
+/// Memory that is to be on `node` while the user says `mode` of both nodes: its policy.
+int mode_within(int mode, int node) {
+  const unsigned long both = 3;
+  EXPECT_EQ(set_mempolicy(mode, &both, 8 * sizeof both), 0);
+  int found = -1;
+  {
+    const OnNode here{node};
+    found = mode_of_thread();
+  }
+  const auto after = dpdk::MemoryPolicy::find();
+  EXPECT_TRUE(after && after->mode == mode && after->count() == 2 && after->has(1));
+  set_mempolicy(MPOL_DEFAULT, nullptr, 0);
+  return found;
+}
+
+TEST_F(NodeMemory, IsOnItsNodeWhereTheUserNamesItAmongOthers) {
+  if (!Topology::find().several()) GTEST_SKIP() << "one node";
+  EXPECT_EQ(mode_within(MPOL_BIND, 1), MPOL_PREFERRED);
+  EXPECT_EQ(mode_within(MPOL_BIND, 2), MPOL_BIND) << "the user has not named it";
+  EXPECT_EQ(mode_within(MPOL_INTERLEAVE, 1), MPOL_INTERLEAVE);
 }
 
 TEST_F(NodeMemory, MayBeAnywhereForAMoment) {
