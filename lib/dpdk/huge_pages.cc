@@ -53,7 +53,8 @@ void add_pages(const std::string& folder, int node, std::vector<NodePages>& out)
   }
 }
 
-/// Of each node that has processors, for EAL knows no others. A kernel without nodes has one pool.
+/// Of each node that has processors, for EAL knows no others, and memory for this process. A kernel
+/// without nodes has one pool.
 std::vector<NodePages> pages_of(const Topology& topology) {
   std::vector<NodePages> out;
   const auto& cores = topology.node_of_core;
@@ -61,6 +62,7 @@ std::vector<NodePages> pages_of(const Topology& topology) {
   for (const std::size_t number : numbers_in(nodes, "node")) {
     const auto node = static_cast<int>(number);
     if (!cores.empty() && std::find(cores.begin(), cores.end(), node) == cores.end()) continue;
+    if (!topology.has_memory(node)) continue;
     add_pages(nodes + "/node" + std::to_string(number) + "/hugepages", node, out);
   }
   if (out.empty()) add_pages("/sys/kernel/mm/hugepages", 0, out);
@@ -142,7 +144,8 @@ Shares shares_of(std::span<const NodePages> there, std::span<const WantedPages> 
   return out;
 }
 
-/// What each node gives: what is wanted of it, and what others lack. There is enough of all.
+/// What each node gives: what is wanted of it, and what others lack. There is enough of all; EAL
+/// takes whole MiB, which pages of 64 KiB may not fill.
 std::vector<std::size_t> mib_of(const Shares& shares) {
   std::vector<std::size_t> out;
   std::size_t lacking = 0;
@@ -152,7 +155,7 @@ std::vector<std::size_t> mib_of(const Shares& shares) {
     lacking -= lent;
     const std::size_t bytes = std::min(share.wanted, share.free) + lent;
     out.resize(static_cast<std::size_t>(node) + 1);
-    out.back() = (bytes + (1u << 20) - 1) >> 20;  // no more than is free, which is whole pages
+    out.back() = std::min((bytes + (1u << 20) - 1) >> 20, share.free >> 20);
   }
   return out;
 }
@@ -198,6 +201,11 @@ HugePages HugePages::judge(std::span<const NodePages> there, std::span<const Wan
     free += share.free;
     needed += share.wanted;
   }
+  for (const WantedPages& each : wanted) {
+    if (!each.there_alone || there.empty() || shares.contains(each.node)) continue;
+    return {.reason = "a driver needs " + mebibytes(each.bytes) + " of huge pages of node " +
+                      std::to_string(each.node) + ", where DPDK can have none"};
+  }
   const std::string remedy = reserve_command(shares);
   const auto lacking = [&remedy](std::string why) {
     return HugePages{.reason = std::move(why) + "; try: " + remedy};
@@ -212,18 +220,15 @@ HugePages HugePages::judge(std::span<const NodePages> there, std::span<const Wan
     return lacking("only " + mebibytes(share.free) + " of huge pages are free on node " +
                    std::to_string(node) + ", where a driver needs " + mebibytes(share.alone));
   }
-  HugePages out{.usable = true, .reason = free_text(shares)};
-  if (shares.size() > 1) {
-    out.node_mib = mib_of(shares);
-    out.remedy = remedy;
-  }
-  return out;
+  return {
+      .usable = true, .reason = free_text(shares), .node_mib = mib_of(shares), .remedy = remedy};
 }
 
 HugePages HugePages::find(std::span<const WantedPages> wanted, const Topology& topology) {
   const std::vector<NodePages> there = pages_of(topology);
   HugePages out = judge(there, wanted);
   if (!out.usable) return out;
+  if (!topology.several()) out.node_mib.clear();
   if (const int error = try_mapping_all(there, wanted); error != 0) {
     return {.reason = std::string("huge pages cannot be mapped: ") + std::strerror(error)};
   }

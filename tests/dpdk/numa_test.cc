@@ -144,7 +144,7 @@ TEST(HugePages, OfOneNodeAreEnoughOrAreNot) {
   const auto enough = judged({pages(0, 50, 40)}, {{.bytes = 80 * mebi}});
   EXPECT_TRUE(enough.usable);
   EXPECT_EQ(enough.reason, "80 MiB of huge pages are free");
-  EXPECT_TRUE(enough.node_mib.empty());
+  EXPECT_EQ(enough.node_mib, std::vector<std::size_t>{80});
   EXPECT_EQ(enough.remedy, "");
   const auto few = judged({pages(0, 50, 40)}, {{.bytes = 81 * mebi}});
   EXPECT_FALSE(few.usable);
@@ -195,6 +195,24 @@ TEST(HugePages, OfOtherNodesAreNoneForADriver) {
   EXPECT_EQ(found.reason,
             "only 4 MiB of huge pages are free on node 1, where a driver needs 48 MiB; try: "
             "pollux-doctor hugepages reserve --node 1 --size 2M --count 22");
+}
+
+TEST(HugePages, OfANodeThatHasNoneAreNotAdvisedForADriver) {
+  const auto found = judged({pages(0, 100, 100)},
+                            {{.bytes = 10 * mebi, .node = 0},
+                             {.bytes = 17 * mebi, .node = 1, .there_alone = true}});
+  EXPECT_FALSE(found.usable);
+  EXPECT_EQ(found.reason,
+            "a driver needs 17 MiB of huge pages of node 1, where DPDK can have none");
+}
+
+TEST(HugePages, SmallerThanAMebibyteAreTakenByWholeOnes) {
+  // As of a machine whose ordinary pages are of 64 KiB, or of ARM's contiguous ones.
+  const NodePages small{.node = 0, .page_bytes = mebi / 16, .reserved = 50, .free = 40};
+  const auto found = judged({small, pages(1, 50, 50)},
+                            {{.bytes = 3 * mebi, .node = 0}, {.bytes = 3 * mebi, .node = 1}});
+  EXPECT_TRUE(found.usable);
+  EXPECT_EQ(found.node_mib, (std::vector<std::size_t>{2, 4})) << "2.5 MiB are free";
 }
 
 TEST(HugePages, ThatMayBeAnywhereAreWhereThereIsRoom) {
