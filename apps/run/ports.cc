@@ -29,11 +29,6 @@ dpdk::LogLevel level_of(cli::LogLevel level) {
   return dpdk::LogLevel::error;
 }
 
-std::vector<unsigned> cores_of(const cli::SharedOptions& options) {
-  if (options.cores.empty()) return {dpdk::allowed_cores().front()};
-  return {options.cores.begin(), options.cores.end()};
-}
-
 /// How the flows of a port have come to their cores in the end.
 std::string steering_of(const PortSteering& port) {
   if (port.steering == nullptr || !port.steering->device_lied()) return port.text;
@@ -54,7 +49,10 @@ dpdk::EalOptions eal_options(const cli::SharedOptions& options, std::vector<unsi
 }
 
 Result<Devices> Devices::open(const cli::SharedOptions& options) {
-  const auto cores = cores_of(options);
+  const auto chosen =
+      dpdk::worker_cores({options.cores.begin(), options.cores.end()}, dpdk::allowed_cores());
+  if (!chosen) return chosen.error();
+  const std::vector<unsigned>& cores = *chosen;
   std::vector<host::DeviceOptions> wanted;
   for (const cli::DeviceOptions& device : options.devices) {
     auto spec = dpdk::DeviceSpec::parse(device.spec);

@@ -34,11 +34,24 @@ std::vector<std::string> split_at_spaces(const std::vector<std::string>& texts) 
   return words;
 }
 
-/// Whether `option` is among the words, alone or with its value after an equals sign.
+/// Whether `option` is among the words, alone or with its value: a long one's comes after an equals
+/// sign, that of a letter at once ("-m512").
 bool has(const std::vector<std::string>& words, std::string_view option) {
+  const bool letter = !option.starts_with("--");
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-    return word.starts_with(option) && (word.size() == option.size() || word[option.size()] == '=');
+    return word.starts_with(option) &&
+           (letter || word.size() == option.size() || word[option.size()] == '=');
   });
+}
+
+/// Whether the user says how much memory to take.
+bool says_how_much(const std::vector<std::string>& words) {
+  return has(words, "-m") || has(words, "--socket-mem");
+}
+
+std::vector<unsigned> known_to_dpdk(std::vector<unsigned> cores) {
+  std::erase_if(cores, [](unsigned core) { return core >= RTE_MAX_LCORE; });
+  return cores;
 }
 
 Status check_cores(const std::vector<unsigned>& cores, const std::vector<unsigned>& allowed) {
@@ -163,15 +176,27 @@ std::vector<unsigned> allowed_cores() {
   return allowed;
 }
 
+Result<std::vector<unsigned>> worker_cores(const std::vector<unsigned>& named,
+                                           const std::vector<unsigned>& allowed) {
+  const std::vector<unsigned> usable = known_to_dpdk(allowed);
+  if (usable.empty()) {
+    return Error{.kind = Error::Kind::machine,
+                 .what = "--cores",
+                 .why = "this process may run on no core below " + std::to_string(RTE_MAX_LCORE),
+                 .remedy = "another taskset or cpuset"};
+  }
+  if (named.empty()) return std::vector{usable.front()};
+  if (const Status checked = check_cores(named, usable); !checked) return checked.error();
+  return named;
+}
+
 Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
                                                const std::vector<unsigned>& allowed, bool huge,
                                                const std::string& file_prefix,
                                                const std::vector<std::size_t>& node_mib) {
-  std::vector<unsigned> usable = allowed;
-  std::erase_if(usable, [](unsigned core) { return core >= RTE_MAX_LCORE; });
-  std::vector<unsigned> cores = options.cores;
-  if (cores.empty() && !usable.empty()) cores = {usable.front()};
-  if (const Status checked = check_cores(cores, usable); !checked) return checked.error();
+  const auto chosen = worker_cores(options.cores, allowed);
+  if (!chosen) return chosen.error();
+  const std::vector<unsigned>& cores = *chosen;
 
   // Worker i is DPDK's lcore i whatever its processor, and the main thread is one lcore more, free
   // to run on all of them: it only prints and waits.
@@ -180,7 +205,7 @@ Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
     lcores += std::to_string(i) + "@" + std::to_string(cores[i]) + ",";
   }
   const std::string main = std::to_string(cores.size());
-  lcores += main + "@(" + list_of(usable) + ")";
+  lcores += main + "@(" + list_of(known_to_dpdk(allowed)) + ")";
 
   const std::vector<std::string> extra = split_at_spaces(options.extra);
   for (const char* const taken : {"-l", "-c", "--lcores", "--main-lcore"}) {
@@ -196,7 +221,7 @@ Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
     words.insert(words.end(), {"--no-pci", "--iova-mode=va"});
   }
   for (const std::string& address : options.pci_devices) words.push_back("--allow=" + address);
-  if (has(extra, "-m") || has(extra, "--socket-mem")) {
+  if (says_how_much(extra)) {
     // The user knows better.
   } else if (huge && !node_mib.empty()) {
     // -m is shared out by lcores, which are taken for the processors of these numbers.
@@ -225,9 +250,11 @@ Eal::~Eal() = default;
 Result<Eal> Eal::start(const EalOptions& options) {
   auto state = std::make_unique<State>(options.log_level);
   const std::vector<unsigned> allowed = allowed_cores();
-  state->cores = options.cores;
-  if (state->cores.empty()) state->cores = {allowed.front()};
-  if (options.no_huge || has(split_at_spaces(options.extra), "--no-huge")) {
+  Result<std::vector<unsigned>> cores = worker_cores(options.cores, allowed);
+  if (!cores) return cores.error();
+  state->cores = *std::move(cores);
+  const std::vector<std::string> extra = split_at_spaces(options.extra);
+  if (options.no_huge || has(extra, "--no-huge")) {
     state->memory.reason = "--no-huge";
   } else {
     const Topology topology = Topology::find();

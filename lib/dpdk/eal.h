@@ -37,9 +37,14 @@ struct EalOptions {
   std::vector<std::string> extra = {};
 };
 
+/// The processors of the workers: those named, or the first of `allowed`, which this process may
+/// use. Fails where one is not among them or is named twice, or where there is none.
+Result<std::vector<unsigned>> worker_cores(const std::vector<unsigned>& named,
+                                           const std::vector<unsigned>& allowed);
+
 /// What Eal::start hands to rte_eal_init, program name first. `allowed` are the processors that
 /// this process may use; `node_mib` are the MiB of huge pages to take of each NUMA node, empty
-/// where there is but one. Fails where a core is not among them or is named twice.
+/// where there is but one. Fails as worker_cores() does.
 Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
                                                const std::vector<unsigned>& allowed, bool huge,
                                                const std::string& file_prefix,

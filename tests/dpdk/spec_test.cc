@@ -342,8 +342,13 @@ TEST(EalArguments, MemoryIsTakenOfEachNodeWhereThereAreSeveral) {
   EXPECT_FALSE(contains(*several, "-m"));
   EXPECT_TRUE(contains(*eal_arguments({}, {0}, true, "p"), "-m"));
   EXPECT_TRUE(contains(*eal_arguments({}, {0}, false, "p", {100, 0, 7}), "-m"));
-  const auto users = eal_arguments({.extra = {"-m 50"}}, {0}, true, "p", {100, 0, 7});
-  EXPECT_FALSE(contains(*users, "--socket-mem=100,0,7"));
+  for (const char* own : {"-m 50", "-m50", "--socket-mem 50", "--socket-mem=50"}) {
+    const auto users = eal_arguments({.extra = {own}}, {0}, true, "p", {100, 0, 7});
+    EXPECT_FALSE(contains(*users, "--socket-mem=100,0,7")) << own;
+    EXPECT_FALSE(contains(*eal_arguments({.extra = {own}}, {0}, false, "p"), "112")) << own;
+  }
+  const auto other = eal_arguments({.extra = {"--match-allocations"}}, {0}, true, "p", {100});
+  EXPECT_TRUE(contains(*other, "--socket-mem=100")) << "no -m";
 }
 
 TEST(EalArguments, TheUsersOwnComeLastAndReplaceOurs) {
@@ -361,6 +366,8 @@ TEST(EalArguments, OnlyTheNamedPciDevicesAreTouched) {
   EXPECT_TRUE(contains(*words, "--allow=0000:00:04.0"));
   EXPECT_FALSE(contains(*words, "--no-pci"));
   EXPECT_FALSE(contains(*words, "--iova-mode=va"));
+  const auto users = eal_arguments({.extra = {"-a0000:00:04.0"}}, {0}, true, "p");
+  EXPECT_FALSE(contains(*users, "--no-pci"));
 }
 
 TEST(EalArguments, WrongCoresAreNamed) {
@@ -376,9 +383,14 @@ TEST(EalArguments, WrongCoresAreNamed) {
   const auto beyond = eal_arguments({.cores = {4'000}}, {0, 4'000}, false, "p");
   ASSERT_FALSE(beyond);
   EXPECT_EQ(beyond.error().what, "--cores: core 4000");
-  const auto placed = eal_arguments({.extra = {"-l 0-3"}}, {0}, false, "p");
-  ASSERT_FALSE(placed);
-  EXPECT_EQ(placed.error().remedy, "--cores");
+  for (const char* own : {"-l 0-3", "-l0-3", "-c1", "--lcores=0"}) {
+    const auto placed = eal_arguments({.extra = {own}}, {0}, false, "p");
+    ASSERT_FALSE(placed) << own;
+    EXPECT_EQ(placed.error().remedy, "--cores");
+  }
+  const auto none = eal_arguments({}, {}, false, "p");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().kind, Error::Kind::machine);
 }
 
 /// The key and sums that Microsoft publishes for checking implementations of receive-side scaling.
