@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -22,8 +23,11 @@
 namespace pollux::dpdk {
 namespace {
 
-/// Rings, ports, virtual queues and the heaps' own bookkeeping.
+/// Rings, ports, virtual queues and the heaps' own bookkeeping. Of ordinary pages there is no more
+/// later, and what is not touched costs nothing.
 constexpr std::size_t eal_own_bytes = std::size_t{48} << 20;
+/// Of huge pages, which are asked for on a node, and of which EAL takes more where it needs more.
+std::size_t own_huge_bytes(std::size_t cores) { return (16 + cores) << 20; }
 
 std::vector<std::string> split_at_spaces(const std::vector<std::string>& texts) {
   std::vector<std::string> words;
@@ -97,10 +101,11 @@ std::vector<WantedPages> wanted_pages(const EalOptions& options, const std::vect
     if (options.virtual_devices) drivers.insert(topology.node_of_all(allowed));
     drivers.erase(-1);
   }
+  const std::size_t own = own_huge_bytes(cores.size());
   for (const int node : drivers) {
-    out.push_back({.bytes = eal_own_bytes / drivers.size(), .node = node, .there_alone = true});
+    out.push_back({.bytes = own, .node = node, .there_alone = true});
   }
-  if (drivers.empty()) out.push_back({.bytes = eal_own_bytes, .node = out.front().node});
+  if (drivers.empty()) out.push_back({.bytes = own, .node = out.front().node});
   return out;
 }
 
@@ -145,6 +150,7 @@ struct Eal::State {
   LogSink& log;
   std::vector<unsigned> cores;
   HugePages memory;
+  std::vector<WantedPages> drivers;  // of that
   RunFolder folder;
   std::function<void(std::size_t)> job;
   std::size_t launched = 0;
@@ -227,7 +233,8 @@ Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
     // -m is shared out by lcores, which are taken for the processors of these numbers.
     words.push_back("--socket-mem=" + list_of(node_mib));
   } else {
-    const std::size_t bytes = options.memory_bytes + eal_own_bytes;
+    const std::size_t own = huge ? own_huge_bytes(cores.size()) : eal_own_bytes;
+    const std::size_t bytes = options.memory_bytes + own;
     words.insert(words.end(), {"-m", std::to_string((bytes + (1u << 20) - 1) >> 20)});
   }
   if (huge) {
@@ -258,8 +265,19 @@ Result<Eal> Eal::start(const EalOptions& options) {
     state->memory.reason = "--no-huge";
   } else {
     const Topology topology = Topology::find();
-    state->memory =
-        HugePages::find(wanted_pages(options, state->cores, allowed, topology), topology);
+    const auto wanted = wanted_pages(options, state->cores, allowed, topology);
+    state->memory = HugePages::find(wanted, topology);
+    if (!state->memory.usable && says_how_much(extra)) {
+      // Whether there is so much, EAL says.
+      const WantedPages any{.bytes = 1};
+      if (HugePages some = HugePages::find({&any, 1}, topology); some.usable) {
+        state->memory = std::move(some);
+      }
+    }
+    if (state->memory.usable) {
+      std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(state->drivers),
+                   [](const WantedPages& each) { return each.there_alone; });
+    }
   }
   Result<std::vector<std::string>> words = eal_arguments(
       options, allowed, state->memory.usable, RunFolder::file_prefix(), state->memory.node_mib);
@@ -287,6 +305,7 @@ Result<Eal> Eal::start(const EalOptions& options) {
 bool Eal::huge_pages() const noexcept { return state_->memory.usable; }
 std::string_view Eal::memory_reason() const noexcept { return state_->memory.reason; }
 std::string_view Eal::memory_remedy() const noexcept { return state_->memory.remedy; }
+std::span<const WantedPages> Eal::drivers_pages() const noexcept { return state_->drivers; }
 const std::vector<unsigned>& Eal::cores() const noexcept { return state_->cores; }
 std::string Eal::version() { return rte_version(); }
 const std::string& Eal::folder() const noexcept { return state_->folder.path(); }

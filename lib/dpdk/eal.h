@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,8 @@
 #include "dpdk/log.h"
 
 namespace pollux::dpdk {
+
+struct WantedPages;
 
 /// What DPDK's environment is started with.
 struct EalOptions {
@@ -72,6 +75,8 @@ class Eal {
   /// The command that reserves huge pages where they are too few, so that what belongs to one NUMA
   /// node lies on another; empty where there are enough on each.
   std::string_view memory_remedy() const noexcept;
+  /// What drivers need of huge pages on the nodes of their devices: pools keep it free for them.
+  std::span<const WantedPages> drivers_pages() const noexcept;
   /// The processors of the workers, in the order of EalOptions::cores.
   const std::vector<unsigned>& cores() const noexcept;
   /// "DPDK 22.11.11".

@@ -1,6 +1,7 @@
 #include "dpdk/huge_pages.h"
 
 #include <dirent.h>
+#include <rte_malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -233,6 +234,23 @@ HugePages HugePages::find(std::span<const WantedPages> wanted, const Topology& t
     return {.reason = std::string("huge pages cannot be mapped: ") + std::strerror(error)};
   }
   return out;
+}
+
+RoomForDrivers::RoomForDrivers(std::span<const WantedPages> wanted) {
+  constexpr std::size_t least = std::size_t{1} << 20;
+  for (const WantedPages& each : wanted) {
+    // Drivers that have started hold a part of it themselves.
+    for (std::size_t bytes = each.bytes; bytes >= least; bytes /= 2) {
+      void* const block = rte_malloc_socket(nullptr, bytes, 0, each.node);
+      if (block == nullptr) continue;
+      held_.push_back(block);
+      break;
+    }
+  }
+}
+
+RoomForDrivers::~RoomForDrivers() {
+  for (void* const block : held_) rte_free(block);
 }
 
 }  // namespace pollux::dpdk

@@ -44,4 +44,17 @@ struct HugePages {
   static HugePages judge(std::span<const NodePages> there, std::span<const WantedPages> wanted);
 };
 
+/// While it lives, packet pools take no memory that is meant for the drivers of devices, as much of
+/// it as there is.
+class RoomForDrivers {
+ public:
+  explicit RoomForDrivers(std::span<const WantedPages> wanted);
+  ~RoomForDrivers();
+  RoomForDrivers(const RoomForDrivers&) = delete;
+  RoomForDrivers& operator=(const RoomForDrivers&) = delete;
+
+ private:
+  std::vector<void*> held_;
+};
+
 }  // namespace pollux::dpdk

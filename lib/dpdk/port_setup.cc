@@ -13,6 +13,7 @@
 #include <string>
 
 #include "dpdk/drivers.h"
+#include "dpdk/huge_pages.h"
 #include "dpdk/numa.h"
 #include "dpdk/port_state.h"
 
@@ -161,6 +162,7 @@ Status Port::State::attach() {
 
 Status Port::State::create_pools() {
   if (!pools.empty()) return std::monostate{};
+  const RoomForDrivers kept{eal->drivers_pages()};
   PoolOptions wanted = pool_options(options);
   const Topology topology = Topology::find();
   for (std::uint16_t i = 0; i < options.queues; ++i) {
