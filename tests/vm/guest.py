@@ -21,7 +21,8 @@ KERNEL = ("console=ttyS0 quiet panic=-1 no_timer_check "
 
 class Guest:
     """Runs until power_off(), or until the test ends; `devices` are QEMU's words for what it has.
-    `nodes` are the processors of each NUMA node, such as ("0-1", "2"), which get equal memory.
+    `nodes` are the processors of each NUMA node, such as ("0-1", "2"), which get equal memory; one
+    of "" has none, and one of "3 without memory" has processors alone.
 
     The processor is QEMU's translator, which is the same everywhere: KVM is not, and where machines
     are nested it may be there and boot no kernel.
@@ -41,9 +42,16 @@ class Guest:
         if shared:  # with who is at the other end of a vhost-user
             machine += ",memory-backend=memory"
             extra = ["-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on"]
+        without = " without memory"
+        sharing = sum(not each.endswith(without) for each in nodes)
         for node, processors in enumerate(nodes):
-            extra += ["-object", f"memory-backend-ram,id=node{node},size={memory // len(nodes)}M",
-                      "-numa", f"node,nodeid={node},cpus={processors},memdev=node{node}"]
+            numa = f"node,nodeid={node}"
+            if not processors.endswith(without):
+                extra += ["-object", f"memory-backend-ram,id=node{node},size={memory // sharing}M"]
+                numa += f",memdev=node{node}"
+            if processors:
+                numa += f",cpus={processors.removesuffix(without)}"
+            extra += ["-numa", numa]
         self._name = name
         self._begun = time.monotonic()
         self._booted = False

@@ -21,7 +21,7 @@ BUILD = os.environ.get("POLLUX_BUILD", "")
 Image = collections.namedtuple("Image", "kernel initramfs")
 
 PROGRAMS = ("pollux-httpd", "pollux-load", "pollux-bench", "pollux-doctor")
-HELPERS = ("bind_memory",)
+HELPERS = ("memory_policy", "numa_test")
 # Of DPDK: buses, pools and drivers, and what pollux-doctor would miss otherwise.
 DRIVERS = ("bus_pci", "bus_vdev", "mempool_ring", "net_virtio", "net_e1000", "net_vmxnet3",
            "net_tap", "net_memif", "net_vhost", "net_af_packet")

@@ -100,6 +100,17 @@ class Nodes(test_rows.Row):
         self.assert_tables(maps, 1)
         self.end(httpd)
 
+        # What the driver needs stays free for it: packets are the ones that go elsewhere.
+        machine.must("pollux-doctor hugepages release --node 1 --size 2M --count 8")
+        httpd, warnings = self.begin(machine, "2")
+        self.assertEqual(len(warnings), 1, warnings)
+        said, command = warnings[0].split("; try: ")
+        self.assertEqual(said, "packets of core 2 are on node 0, since node 1 has too few huge "
+                               "pages")
+        lab.eventually(lambda: lab.answers(self.ns, SERVER), "an answer")
+        self.end(httpd)
+        self.assertEqual(self.reserve(machine, command, node=1), 8)
+
         # Node 0 has no pages, and a core all the same.
         machine.must("pollux-doctor hugepages release --node 0 --size 2M")
         httpd, warnings = self.begin(machine, "1")
@@ -126,7 +137,7 @@ class Nodes(test_rows.Row):
         lab.eventually(lambda: lab.answers(self.ns, SERVER), "an answer")
         self.end(httpd)
         # Where the user wants it, though the core is on the other node.
-        httpd, warnings = self.begin(machine, "2", "bind_memory", "0")
+        httpd, warnings = self.begin(machine, "2", "memory_policy", "bind", "0")
         self.assertEqual(warnings, [])
         maps = self.maps(machine, httpd)
         self.assert_tables(maps, 0, "bind")
@@ -134,13 +145,74 @@ class Nodes(test_rows.Row):
         self.assertGreater(huge[0], 60 * MIB, maps)
         self.end(httpd)
 
-        # Buffers of each end of a link, and of each link, where a process has both; in ordinary
-        # pages, whose tables take no time to start. (On a busy host nothing comes of it so soon.)
+        machine.power_off()
+
+    def bench(self, machine, before):
+        """What a short run in ordinary pages says, with a core on each node. Tables then take no
+        time to start, and on a busy host nothing comes of it so soon."""
+        out = ""
+        # Buffers of each end of a link, and of each link, where a process has both.
         for words in ("--link memif", "--link ring --together"):
-            _, said = machine.run(f"pollux-bench --no-huge {words} --cores 1,2 --connections 2000 "
-                                  "--warmup 0 --duration 0.1 --stats-interval 0")
+            _, said = machine.run(f"{before} pollux-bench --no-huge {words} --cores 1,2 "
+                                  "--connections 2000 --warmup 0 --duration 0.1 --stats-interval 0")
             self.assertIn("ordinary pages", said)
-            self.assertNotIn("warning:", said)
+            out += said
+        return out
+
+    def memory_of(self, machine, words, before=""):
+        """The banner's line of a short run, on a device that has no node."""
+        said = machine.must(f"{before} pollux-httpd --device af_packet:lo --address 10.9.0.1/24 "
+                            f"--connections 2000 --duration 0.1 --stats-interval 0 {words}")
+        self.assertNotIn("warning:", said)
+        return re.search(r"(?m)^memory: *(.*)$", said).group(1)
+
+    def test_the_user_says_where_and_how_much(self):
+        machine = guest.Guest(self, [], cores=3, pages=400, nodes=("0-1", "2"))
+        for node in (0, 1):  # a node's ordinary memory is to be enough for tables
+            machine.must(f"pollux-doctor hugepages release --node {node} --size 2M --count 120")
+        print(machine.must("numa_test"), flush=True)
+        for before in ("", "memory_policy bind 0,1", "memory_policy interleave 0,1"):
+            self.assertNotIn("warning:", self.bench(machine, before), before)
+
+        # A cpuset keeps a node away whose pages are as free as the other's.
+        group = "/tmp/groups/first"
+        machine.must("mkdir /tmp/groups && mount -t cgroup2 none /tmp/groups && "
+                     "echo +cpuset >/tmp/groups/cgroup.subtree_control && "
+                     f"mkdir {group} && echo 0 >{group}/cpuset.mems")
+        within = f"sh -c 'echo $$ >{group}/cgroup.procs && exec \"$@\"' sh"
+        memory = self.memory_of(machine, "--cores 2", within)
+        self.assertRegex(memory, r"\Ahuge pages \(\d+ MiB of huge pages are free\)")
+
+        # Beside its own amount EAL is not told another.
+        self.assertIn("huge pages (", self.memory_of(machine, "--cores 2 --eal=-m130"))
+        # The user's is not held against our count.
+        for node in (0, 1):
+            machine.must(f"pollux-doctor hugepages release --node {node} --size 2M")
+        machine.must("pollux-doctor hugepages reserve --node 1 --size 2M --count 1")
+        needed = int(re.search(r"\Aordinary .*free, (\d+) MiB are needed; try: ",
+                               self.memory_of(machine, "--cores 2")).group(1))
+        machine.must("pollux-doctor hugepages reserve --node 1 --size 2M "
+                     f"--count {(needed - 12) // 2 - 1}")
+        self.assertIn("ordinary pages (", self.memory_of(machine, "--cores 2"))
+        self.assertIn("huge pages (", self.memory_of(machine, "--cores 2 --eal=--socket-mem=0,64"))
+        machine.power_off()
+
+    def test_a_node_without_memory_and_one_without_processors(self):
+        machine = guest.Guest(self, [], cores=2, pages=400, nodes=("0", "1 without memory", ""))
+        for node in (0, 2):
+            machine.must(f"pollux-doctor hugepages release --node {node} --size 2M --count 120")
+        # The core of a node without memory does with the nearest.
+        memory = self.memory_of(machine, "--cores 1")
+        self.assertRegex(memory, r"\Ahuge pages \(\d+ MiB of huge pages are free\)")
+        # The main thread of it alone is where a driver finds none.
+        memory = self.memory_of(machine, "--cores 1", "taskset 2")
+        self.assertRegex(memory, r"\Aordinary pages \(a driver needs 17 MiB of huge pages of node "
+                                 r"1, where DPDK can have none\)")
+        said = machine.must("memory_policy bind 2 pollux-httpd --device af_packet:lo --address "
+                            "10.9.0.1/24 --cores 0 --connections 2000 --duration 0.1 "
+                            "--stats-interval 0")
+        self.assertRegex(said, r"(?m)^warning: *packets of core 0 are on node 0, since node 2 has "
+                               r"no processors, and DPDK takes .*\)$")
         machine.power_off()
 
 
