@@ -1,6 +1,8 @@
 #include "dpdk/kernel_interface.h"
 
 #include <dirent.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -64,6 +66,16 @@ InterfaceState interface_state(unsigned index, std::span<const int> tap) {
   constexpr short both = IFF_UP | IFF_RUNNING;
   const bool told = ask(SIOCGIFFLAGS, request) == 0;
   return !told || (request.ifr_flags & both) == both ? InterfaceState::up : InterfaceState::down;
+}
+
+std::uint16_t channels_of(const std::string& name) {
+  ethtool_channels channels{};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  ifreq request{};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_data = reinterpret_cast<char*>(&channels);
+  if (ask(SIOCETHTOOL, request) != 0) return 1;
+  return static_cast<std::uint16_t>(std::clamp(channels.combined_count, 1u, 0xFFFFu));
 }
 
 int set_interface_mtu(const std::string& name, std::uint16_t mtu) {

@@ -22,6 +22,10 @@ std::vector<int> files_of_tap(const std::string& name);
 /// files, or none of another kind of interface.
 InterfaceState interface_state(unsigned index, std::span<const int> tap);
 
+/// How many queues AF_XDP can have of it, at least 1: its combined channels, as DPDK's driver
+/// counts them, for which one without any has a single stream.
+std::uint16_t channels_of(const std::string& name);
+
 /// Bytes of a datagram; 0, or the reason of the kernel as a negative number.
 int set_interface_mtu(const std::string& name, std::uint16_t mtu);
 

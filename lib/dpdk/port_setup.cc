@@ -129,6 +129,8 @@ Status Port::State::attach() {
                         .mtu = options.mtu,
                         .merging = options.merging,
                         .ring_entries = options.descriptors};
+  // Its driver refuses to be there at all when it is asked for more.
+  if (spec.kind == Kind::af_xdp) wanted.queues = std::min(wanted.queues, channels_of(spec.target));
   std::uint16_t found = 0;
   // The first name of its kind that no other port of this process has.
   while (spec.kind != Kind::pci && spec.kind != Kind::vdev &&

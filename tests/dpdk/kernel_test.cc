@@ -182,6 +182,17 @@ TEST_F(KernelPort, AnInterfaceThatIsDeletedIsGone) {
   EXPECT_EQ(queue.receive(burst), 0u);
 }
 
+TEST_F(KernelPort, OfFewerChannelsThanCoresHasAQueueForEach) {
+  if (kind != DeviceSpec::Kind::af_xdp) GTEST_SKIP() << "others have as many as are asked for";
+  const DeviceSpec spec{.kind = kind, .target = device};
+  const auto refused = dpdk::Port::open(test::eal(), spec, {.queues = 2});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Error::Kind::machine);
+  EXPECT_EQ(refused.error().remedy, "fewer --cores");
+  dpdk::Port port = open({.queues = 2, .fewer_queues = true});
+  EXPECT_EQ(port.queues(), 1u);
+}
+
 TEST_F(KernelPort, CanBeOpenedAgain) {
   if (kept_by_driver != 0) GTEST_SKIP() << "af_xdp's driver keeps the interface until the end";
   for (int i = 0; i < 3; ++i) {

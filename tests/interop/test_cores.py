@@ -100,6 +100,10 @@ class Cores(lab.Case):
     def test_af_packet(self):
         self.against_the_kernel("af_packet:va", r"\Asoftware \(net_af_packet brings a flow to any")
 
+    @unittest.skipUnless(lab.REAL_ROOT, "AF_XDP needs root, and not only that of a user namespace")
+    def test_af_xdp_of_one_channel(self):
+        self.against_the_kernel("af_xdp:va", r"\Asoftware \(2 cores, and net_af_xdp has 1 queue:")
+
     def test_more_cores_than_queues(self):
         self.against_the_kernel("vdev:net_af_packet5,iface=va", r"\Asoftware \(2 cores, and .* 1 q")
 
