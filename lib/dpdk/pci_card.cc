@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <utility>
 
 namespace pollux::dpdk {
@@ -65,7 +67,17 @@ bool PciCard::taken_away() const noexcept {
   return wanted().addresses.contains(address_);
 }
 
-bool PciCard::answers() const noexcept {
+bool PciCard::answers(void (*pause)()) const noexcept {
+  if (responds()) return true;
+  pause();
+  return responds();
+}
+
+void PciCard::wait_for_reset() noexcept {
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+}
+
+bool PciCard::responds() const noexcept {
   // Command and status (PCI 3.0 s.6.2) have bits that are always zero. Who has made the device
   // stands before them, but is all ones in a virtual function.
   std::uint32_t command_and_status = 0;

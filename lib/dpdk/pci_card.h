@@ -22,10 +22,15 @@ class PciCard {
   /// wants to, and waits until this process lets go of it.
   bool taken_away() const noexcept;
   /// Whether its driver may be called: those that wait for a register to change do so for ever, or
-  /// nearly, when it is not there.
-  bool answers() const noexcept;
+  /// nearly, when it is not there. One that does not respond is asked again after a `pause`: while
+  /// it is reset, it may be silent for 100 ms (PCI Express 6.0 s.6.6.2).
+  bool answers(void (*pause)() = wait_for_reset) const noexcept;
+  /// Whether its configuration space can be read now.
+  bool responds() const noexcept;
 
  private:
+  static void wait_for_reset() noexcept;
+
   std::string address_;
   int config_;  // the file of its configuration space; negative: none
 };

@@ -204,10 +204,13 @@ TEST(Removal, IsHeardOfFromTheDriver) {
 class Card {
  public:
   static constexpr const char* address = "0000:7f:1e.3";
+  static inline const std::vector<unsigned char> something{0xf4, 0x1a, 0x41, 0x10,
+                                                           0x06, 0x00, 0x10, 0x00};
+  static inline const std::vector<unsigned char> nothing = std::vector<unsigned char>(64, 0xff);
 
   Card() {
     std::filesystem::create_directories(file_.parent_path());
-    begins_with({0xf4, 0x1a, 0x41, 0x10, 0x06, 0x00, 0x10, 0x00});
+    begins_with(something);
   }
   ~Card() { std::filesystem::remove_all(devices_); }
   Card(const Card&) = delete;
@@ -231,11 +234,20 @@ TEST(Removal, ACardThatIsNotThereDoesNotAnswer) {
   EXPECT_TRUE(card.answers());
   made.begins_with({0xff, 0xff, 0xff, 0xff, 0x06, 0x00, 0x10, 0x00});  // a virtual function
   EXPECT_TRUE(card.answers());
-  made.begins_with(std::vector<unsigned char>(64, 0xff));
+  made.begins_with(Card::nothing);
   EXPECT_FALSE(card.answers());
   EXPECT_FALSE(card.taken_away()) << "that is the kernel's to say: one in a reset is silent, too";
   made.begins_with({});
   EXPECT_FALSE(card.answers());
+}
+
+TEST(Removal, ACardThatIsSilentOnceIsAskedAgain) {
+  static Card made;
+  const dpdk::PciCard card(Card::address, made.devices());
+  made.begins_with(Card::nothing);
+  EXPECT_TRUE(card.answers([] { made.begins_with(Card::something); }));
+  made.begins_with(Card::nothing);
+  EXPECT_FALSE(card.answers([] {}));
 }
 
 TEST(Removal, ACardThatTheKernelWantsBackIsGone) {
