@@ -49,10 +49,12 @@ void Port::State::watch_removal() noexcept {
   rte_eth_dev_callback_register(number(), RTE_ETH_EVENT_INTR_RMV, note_removal, &gone);
 }
 
-InterfaceState Port::State::look_at_interface() const {
-  if (card) return card->taken_away() ? InterfaceState::gone : InterfaceState::up;
-  if (interface == 0) return InterfaceState::up;
-  return interface_state(interface, tap_files);
+InterfaceState Port::State::look_at_interface() {
+  InterfaceState now = InterfaceState::up;
+  if (interface != 0) now = interface_state(interface, tap_files);
+  if (card && card->taken_away()) now = InterfaceState::gone;
+  if (now == InterfaceState::gone) gone.store(true);
+  return now;
 }
 
 /// It does not call us any more.
@@ -182,6 +184,13 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
       if (!state_->started) state_->gate.close();
       return std::monostate{};
     }
+    state_->look_at_interface();
+    if (gone()) {
+      return Error{.kind = Error::Kind::machine,
+                   .what = "--device " + state_->spec.to_string(),
+                   .why = "it was taken away while its link was waited for",
+                   .remedy = "the same command again when it is back"};
+    }
     if (std::chrono::steady_clock::now() - begin >= limit) {
       const bool waits_for_peer =
           state_->spec.kind == Kind::memif || state_->spec.kind == Kind::vhost;
@@ -202,7 +211,6 @@ Status Port::wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() n
 bool Port::tend() {
   // Drivers do not always hear of what happens to the kernel's interface that they use.
   const InterfaceState interface = state_->look_at_interface();
-  if (interface == InterfaceState::gone) state_->gone.store(true);
   if (gone()) {
     // Of a card the kernel may be waiting for that.
     if (state_->clear_queues() && state_->card) state_->detach();

@@ -184,8 +184,9 @@ class Port {
   ~Port();
 
   /// Waits until the device has its link or its peer: a memif's other side, a vhost's front end.
-  /// Before polling starts. An error of the machine when `limit` has passed; no error when
-  /// `given_up` says that nobody wants the link any more, which is then as if it had been lost.
+  /// Before polling starts. An error of the machine when `limit` has passed or the device is taken
+  /// away; no error when `given_up` says that nobody wants the link any more, which is then as if
+  /// it had been lost.
   Status wait_for_link(std::chrono::milliseconds limit, bool (*given_up)() noexcept = nullptr);
   bool link_up() const noexcept;
   /// To be called some times a second by a thread that does not poll, while others do: finds a peer

@@ -43,7 +43,7 @@ struct Port::State {
   bool mend();
   bool clear_queues() noexcept;
   void watch_removal() noexcept;
-  InterfaceState look_at_interface() const;
+  InterfaceState look_at_interface();
 
   std::uint16_t number() const noexcept { return static_cast<std::uint16_t>(id); }
 

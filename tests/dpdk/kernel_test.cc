@@ -182,6 +182,22 @@ TEST_F(KernelPort, AnInterfaceThatIsDeletedIsGone) {
   EXPECT_EQ(queue.receive(burst), 0u);
 }
 
+TEST_F(KernelPort, AnInterfaceThatIsDeletedIsNotWaitedFor) {
+  if (!is_tap) GTEST_SKIP() << "only a tap's driver says that its interface is down";
+  const DeviceSpec spec{.kind = kind, .target = device};
+  dpdk::Port port = test::must(dpdk::Port::open(test::eal(), spec, {.stack_buffers = 1'024}));
+  ASSERT_TRUE(test::run(std::string("ip link set ") + device + " down"));
+  const auto delete_it = []() noexcept {
+    test::run(std::string("ip link delete ") + device + " 2>/dev/null");
+    return false;
+  };
+  const Status up = port.wait_for_link(std::chrono::seconds(20), delete_it);
+  ASSERT_FALSE(up);
+  EXPECT_EQ(up.error().kind, Error::Kind::machine);
+  EXPECT_EQ(up.error().why, "it was taken away while its link was waited for");
+  EXPECT_TRUE(port.gone());
+}
+
 TEST_F(KernelPort, OfFewerChannelsThanCoresHasAQueueForEach) {
   if (kind != DeviceSpec::Kind::af_xdp) GTEST_SKIP() << "others have as many as are asked for";
   const DeviceSpec spec{.kind = kind, .target = device};
