@@ -57,6 +57,27 @@ InterfaceState Port::State::look_at_interface() {
   return now;
 }
 
+/// What the device has counted, if it is there to tell: what is read of a card that has gone
+/// meanwhile is no count.
+std::optional<PortStats> Port::State::ask_counts() const noexcept {
+  const auto there = [this] { return id != none && (!card || card->responds()); };
+  rte_eth_stats from{};
+  if (!there() || rte_eth_stats_get(number(), &from) != 0 || !there()) return std::nullopt;
+  return PortStats{.rx_packets = from.ipackets,
+                   .tx_packets = from.opackets,
+                   .rx_bytes = from.ibytes,
+                   .tx_bytes = from.obytes,
+                   .rx_missed = from.imissed,
+                   .rx_no_buffer = from.rx_nombuf,
+                   .rx_errors = from.ierrors,
+                   .tx_errors = from.oerrors};
+}
+
+void Port::State::keep_counts() noexcept {
+  if (const auto told = ask_counts()) counts = *told;
+  last_counts = std::chrono::steady_clock::now();
+}
+
 /// It does not call us any more.
 void Port::State::forget_driver() noexcept {
   if (started) {
@@ -82,6 +103,7 @@ void Port::State::detach() noexcept {
       forget_driver();
       return;
     }
+    if (started) keep_counts();
     stop();
     // A close alone would keep what the kernel wants back.
     if (spec.kind == Kind::pci && !gone) {
@@ -216,6 +238,9 @@ bool Port::tend() {
     if (state_->clear_queues() && state_->card) state_->detach();
     return false;
   }
+  // Those of a card are in its registers, which may be gone at the next look.
+  const auto since = std::chrono::steady_clock::now() - state_->last_counts;
+  if (state_->card && since >= std::chrono::seconds(1)) state_->keep_counts();
   if (interface == InterfaceState::down) {
     state_->link_lost = true;
     return false;
@@ -247,22 +272,12 @@ Queue Port::queue(std::uint16_t index) const noexcept {
 std::uint16_t Port::queues() const noexcept { return state_->options.queues; }
 
 PortStats Port::stats() const noexcept {
-  rte_eth_stats from{};
-  if (state_->id == State::none || rte_eth_stats_get(state_->number(), &from) != 0) return {};
-  std::uint64_t broken = 0;
-  std::uint64_t refused = 0;
+  PortStats stats = state_->ask_counts().value_or(state_->counts);
   for (const PortGate::Use& queue : state_->gate.queues) {
-    broken += queue.broken.load(std::memory_order_relaxed);
-    refused += queue.refused.load(std::memory_order_relaxed);
+    stats.rx_errors += queue.broken.load(std::memory_order_relaxed);
+    stats.tx_errors += queue.refused.load(std::memory_order_relaxed);
   }
-  return {.rx_packets = from.ipackets,
-          .tx_packets = from.opackets,
-          .rx_bytes = from.ibytes,
-          .tx_bytes = from.obytes,
-          .rx_missed = from.imissed,
-          .rx_no_buffer = from.rx_nombuf,
-          .rx_errors = from.ierrors + broken,
-          .tx_errors = from.oerrors + refused};
+  return stats;
 }
 
 const DeviceSpec& Port::spec() const noexcept { return state_->spec; }

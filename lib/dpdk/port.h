@@ -202,6 +202,7 @@ class Port {
   Queue queue(std::uint16_t index) const noexcept;
   std::uint16_t queues() const noexcept;
 
+  /// Of a device that is not there any more: as it last told.
   PortStats stats() const noexcept;
   const DeviceSpec& spec() const noexcept;
   wire::MacAddress mac() const noexcept;

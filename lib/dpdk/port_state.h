@@ -44,6 +44,8 @@ struct Port::State {
   bool clear_queues() noexcept;
   void watch_removal() noexcept;
   InterfaceState look_at_interface();
+  std::optional<PortStats> ask_counts() const noexcept;
+  void keep_counts() noexcept;
 
   std::uint16_t number() const noexcept { return static_cast<std::uint16_t>(id); }
 
@@ -60,6 +62,8 @@ struct Port::State {
   std::vector<int> tap_files;
   std::optional<PciCard> card;  // once it runs
   std::chrono::steady_clock::time_point last_start{};
+  std::chrono::steady_clock::time_point last_counts{};
+  PortStats counts;  // the device's, as it last told
   rte_eth_dev_info info{};
   wire::MacAddress mac;
   Offloads offloads;

@@ -197,7 +197,10 @@ TEST(Removal, IsHeardOfFromTheDriver) {
     burst.push(queue.allocate());
     EXPECT_EQ(queue.transmit(burst), 0u);
   }
+  const dpdk::PortStats before = port.stats();
+  EXPECT_NE(before.rx_packets, 0u);
   EXPECT_EQ(port.close(), 0u);
+  EXPECT_EQ(port.stats().rx_packets, before.rx_packets) << "it is still known what it has counted";
 }
 
 /// A folder that looks like sysfs's of a card, whose configuration space begins with some bytes.

@@ -87,6 +87,7 @@ class Removal(lab.Case):
         for i in range(len(cards)):
             lab.eventually(lambda n=i: lab.answers(ns, f"10.{n}.0.1"), f"an answer of card {i}")
             self.begin_reply(ns, f"vm{i}", f"10.{i}.0.1")
+        self.send_too_long(ns, "vm1", "10.1.0.1")
 
         errors = ""
         for i, card in enumerate(cards):
@@ -104,6 +105,8 @@ class Removal(lab.Case):
         summary = machine.json("/tmp/summary")
         self.assert_sums(summary)
         self.assertGreaterEqual(summary["requests"]["answered"], 50, summary["requests"])
+        # Of a card that is no longer there, too.
+        self.assertGreaterEqual(summary["device_drops"].get("rx_errors", 0), 1, summary)
         machine.power_off()
 
     def begin_reply(self, namespace, tap, server):
@@ -111,6 +114,13 @@ class Removal(lab.Case):
         self.process(lab.tool("curl"), "-s", "-o", "/dev/null",
                      f"http://{server}/bytes/1000000000000", namespace=namespace)
         lab.eventually(lambda: self.received(namespace, tap) > 1 << 20, "a reply")
+
+    @staticmethod
+    def send_too_long(namespace, tap, server):
+        """A frame that the card takes and no buffer of the responder does."""
+        namespace.must("ip", "link", "set", tap, "mtu", "9000")
+        with namespace.socket(socket.SOCK_DGRAM) as sender:
+            sender.sendto(bytes(8000), (server, 9))
 
     @staticmethod
     def received(namespace, interface):
