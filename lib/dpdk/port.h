@@ -228,8 +228,13 @@ class Port {
   /// moves.
   std::size_t mbufs_in_use() const noexcept;
   /// Stops the device and gives it back. Returns how many buffers are still owned by somebody:
-  /// none, unless a Burst or the stack holds them. A card that is not there any more is left alone,
-  /// with those of its rings, and 0 returned.
+  /// none, unless a Burst or the stack holds them.
+  ///
+  /// A card that is not there any more is left alone, with those of its rings, and 0 returned. DPDK
+  /// 22.11 gives a card back through its driver alone, which may wait for registers that never
+  /// change; so this process cannot open it again, and a kernel that lent it by vfio-pci waits for
+  /// the process to end. Nor could its memory be unmapped behind the driver's back, whose alarms
+  /// and interrupt handlers read it.
   std::size_t close() noexcept;
 
  private:
