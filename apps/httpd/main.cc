@@ -45,8 +45,7 @@ int serve(const cli::HttpdOptions& options) {
     }
   }
   cli::derive(summary);
-  const int code = run::finish(options.shared, summary, recorder->get());
-  return code == 0 && !devices->losses().empty() ? 1 : code;
+  return run::finish(options.shared, summary, *devices, recorder->get());
 }
 
 }  // namespace

@@ -96,8 +96,7 @@ int generate(const cli::LoadOptions& options) {
     fleet.stop(*devices->eal, clock);
     return std::move(found.back());
   }();
-  const int code = run::finish(options.shared, options.client, summary, recorder->get());
-  return code == 0 && !devices->losses().empty() ? 1 : code;
+  return run::finish(options.shared, options.client, summary, *devices, recorder->get());
 }
 
 }  // namespace

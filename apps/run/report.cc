@@ -47,17 +47,20 @@ int judge(const cli::ClientOptions& asked, const cli::Summary& client) {
 
 int first(int code, int other) { return code != 0 ? code : other; }
 
+int lost(const Devices& devices) { return devices.losses().empty() ? 0 : 1; }
+
 }  // namespace
 
-int finish(const cli::SharedOptions& options, const cli::Summary& server, Recorder* recorder) {
+int finish(const cli::SharedOptions& options, const cli::Summary& server, const Devices& devices,
+           Recorder* recorder) {
   const int code = write(options, cli::table(server), cli::to_json(server));
-  return first(code, finish_recording(recorder));
+  return first(first(code, finish_recording(recorder)), lost(devices));
 }
 
 int finish(const cli::SharedOptions& options, const cli::ClientOptions& asked,
-           const cli::Summary& client, Recorder* recorder) {
+           const cli::Summary& client, const Devices& devices, Recorder* recorder) {
   const int code = write(options, cli::table(client), cli::to_json(client));
-  const int judged = judge(asked, client);
+  const int judged = first(judge(asked, client), lost(devices));
   return first(first(code, finish_recording(recorder)), judged);
 }
 
