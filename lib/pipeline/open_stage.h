@@ -3,6 +3,8 @@
 // Active opens of Pipeline: which own address and port a connection leaves from, and its beginning.
 // Included by pipeline.h alone.
 
+#include <bit>
+
 #include "pipeline/pipeline.h"
 
 namespace pollux::pipeline {
@@ -39,7 +41,7 @@ auto Pipeline<D, A>::begin(application::Endpoint remote, const application::Conn
   std::uint64_t hash = 0;
   if (tuple.local_port == 0) {
     if (!pick_source(tuple, hash, sources)) return fail(StackError::no_ports);
-    if (sources != nullptr) foresee(remote, *sources);
+    if (sources != nullptr && table_.far_in_use()) foresee(remote, *sources);
   } else if (!comes_home(tuple) || !claim(tuple, hash)) {
     return fail(StackError::in_use);
   }
@@ -104,7 +106,7 @@ bool Pipeline<D, A>::claim(const wire::FourTuple& tuple, std::uint64_t& hash) no
 }
 
 /// Who opens one connection soon opens others: where the last of the next few will lie in the
-/// table. It takes longer to fetch that than to open one.
+/// table. It takes longer to fetch that than to open one, but for the small table in front.
 template <link::Device D, application::Application A>
 void Pipeline<D, A>::foresee(application::Endpoint remote,
                              const SourceAddresses::Turn& sources) noexcept {
@@ -127,10 +129,9 @@ template <link::Device D, application::Application A>
 bool Pipeline<D, A>::pick_source(wire::FourTuple& tuple, std::uint64_t& hash,
                                  SourceAddresses::Turn* sources) noexcept {
   const std::size_t addresses = sources != nullptr ? sources->size() : 1;
-  constexpr std::uint32_t ports = tcp::EphemeralPorts::count;
-  const auto tries =
-      addresses == 1 ? ports
-                     : std::max(std::uint32_t{1024}, static_cast<std::uint32_t>(ports / addresses));
+  // The ports, shared out among so many addresses rounded up to a power of two.
+  const std::uint32_t tries =
+      std::max(std::uint32_t{1024}, tcp::EphemeralPorts::count >> std::bit_width(addresses - 1));
   for (std::size_t i = 0; i < std::min<std::size_t>(addresses, 64); ++i) {
     if (i != 0) tuple.local = sources->next();
     const auto port = ports_.pick(

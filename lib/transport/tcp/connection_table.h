@@ -119,7 +119,7 @@ class ConnectionTable {
   /// Asks the processor for the buckets of `hash` that a look-up would see now.
   void prefetch(std::uint64_t hash) const noexcept {
     if (near_size_ != 0) __builtin_prefetch(&buckets()[near_index(hash)]);
-    if (size() != near_size_) __builtin_prefetch(&home(hash));
+    if (far_in_use()) __builtin_prefetch(&home(hash));
   }
 
   /// The entry with this hash for which same(EntryId) says that the tuple is the one sought, or
@@ -138,7 +138,7 @@ class ConnectionTable {
     if (near_size_ != 0) {
       if (const EntryId id = in(buckets()[near_index(hash)]); !id.is_none()) return id;
     }
-    if (size() == near_size_) return {};
+    if (!far_in_use()) return {};
     const Bucket* const first = &home(hash);
     const Bucket* bucket = first;
     do {
@@ -159,6 +159,8 @@ class ConnectionTable {
   void erase(std::uint64_t hash, EntryId id) noexcept;
 
   std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+  /// Whether there are entries beside those of the small table.
+  bool far_in_use() const noexcept { return size() != near_size_; }
   std::uint32_t capacity() const noexcept { return capacity_; }
   /// What the table takes when every page of it is in use.
   std::size_t bytes() const noexcept { return storage_.size(); }
