@@ -13,6 +13,7 @@
 #include "application/application.h"
 #include "application/http_client.h"
 #include "base/assert.h"
+#include "base/inline.h"
 #include "base/result.h"
 #include "base/slab.h"
 #include "base/time.h"
@@ -224,7 +225,6 @@ class Generator {
 
   void on_peer_closed(application::Stream auto& stream) noexcept {
     Session& session = stream.session();
-    read(stream);
     if (Talk& talk = talk_of(session); talk.begun != talk.answered) {
       if (parser_.finish(talk.reply)) {
         answer(stream, session, talk);
@@ -355,7 +355,8 @@ class Generator {
   void note_first_byte(application::Stream auto& stream, Session& session,
                        const Talk& talk) noexcept;
   void answer(application::Stream auto& stream, Session& session, Talk& talk) noexcept;
-  void begin_close(application::Stream auto& stream, Session& session, Talk& talk) noexcept;
+  POLLUX_INLINE void begin_close(application::Stream auto& stream, Session& session,
+                                 Talk& talk) noexcept;
   void spoil(Session& session) noexcept;
   void break_off(Session& session) noexcept;
 

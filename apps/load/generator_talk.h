@@ -146,8 +146,8 @@ void Generator::answer(application::Stream auto& stream, Session& session, Talk&
     begin_close(stream, session, talk);
 }
 
-void Generator::begin_close(application::Stream auto& stream, Session& session,
-                            Talk& talk) noexcept {
+POLLUX_INLINE inline void Generator::begin_close(application::Stream auto& stream, Session& session,
+                                                 Talk& talk) noexcept {
   talk.half_sent = 0;
   if (talk.closing == Instant{}) talk.closing = stream.stack().now();
   if (options_.close == Close::reset && session.done) {

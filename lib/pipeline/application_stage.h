@@ -307,8 +307,7 @@ void Pipeline<D, A>::close(Connection& c) noexcept {
   uncork(c);
   const bool unread = !readable(c).empty();
   if (unread) c.receive.clear(receive_pieces_);
-  const tcp::Verdict verdict = tcp::close(c.tcb, tcp_config(c), unread, now_);
-  apply(c, verdict);
+  apply_here(c, tcp::close(c.tcb, tcp_config(c), unread, now_));
 }
 
 /// Too many live on without an application: this one does not (docs/decisions/0031).

@@ -285,7 +285,7 @@ void Pipeline<D, A>::apply(Connection& c, const tcp::Verdict& verdict) noexcept 
   apply_here(c, verdict);
 }
 
-/// The same, for the one that is called for each segment.
+/// The same, for those that are called for each segment, or for each connection.
 template <link::Device D, application::Application A>
 POLLUX_INLINE inline void Pipeline<D, A>::apply_here(Connection& c,
                                                      const tcp::Verdict& verdict) noexcept {
