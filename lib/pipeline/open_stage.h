@@ -41,7 +41,7 @@ auto Pipeline<D, A>::begin(application::Endpoint remote, const application::Conn
   std::uint64_t hash = 0;
   if (tuple.local_port == 0) {
     if (!pick_source(tuple, hash, sources)) return fail(StackError::no_ports);
-    if (sources != nullptr && table_.far_in_use()) foresee(remote, *sources);
+    if (sources != nullptr && table_.far_size() != 0) foresee(remote, *sources);
   } else if (!comes_home(tuple) || !claim(tuple, hash)) {
     return fail(StackError::in_use);
   }

@@ -70,7 +70,7 @@ struct TupleKey {
 /// aim connections at one bucket; but it must not be told to anybody, for a few of them give the
 /// key away (docs/decisions/0035).
 ///
-/// The upper half is that of a group: tuples that differ in the last three bits of their ports
+/// The upper half is that of a group: tuples that differ in the last two bits of the remote port
 /// alone have it in common (docs/decisions/0043).
 POLLUX_INLINE constexpr std::uint64_t hash(const wire::FourTuple& tuple,
                                            const TupleKey& key) noexcept {
@@ -79,7 +79,7 @@ POLLUX_INLINE constexpr std::uint64_t hash(const wire::FourTuple& tuple,
   const std::uint64_t ports = std::uint64_t{tuple.local_port} << 16 | tuple.remote_port;
   const auto& k = key.words;
   const std::uint64_t all = k[0] + k[1] * local + k[2] * remote + k[3] * ports;
-  const std::uint64_t group = k[4] + k[5] * local + k[6] * remote + k[7] * (ports & 0xFFF8'FFF8);
+  const std::uint64_t group = k[4] + k[5] * local + k[6] * remote + k[7] * (ports & 0xFFFF'FFFC);
   // Tuples that count up would lie in as regular a pattern, for unlucky keys a narrow one. What
   // stirs them carries nothing down into the half that is the group's.
   const std::uint64_t both = (all & 0xFFFF'FFFF'0000'0000) | group >> 32;
@@ -96,8 +96,8 @@ POLLUX_INLINE constexpr std::uint64_t hash(const wire::FourTuple& tuple,
 /// erasing needs no tombstones. No duplicates are looked for.
 ///
 /// A hash's upper half says which page of 64 buckets is an entry's, and the lower one which of
-/// these. Whoever opens many connections takes one port after the other: eight of them are one
-/// group (hash()), and lie in one page, whose address a processor has to look up once.
+/// these. Whoever opens many connections takes one port after the other: four of them are one group
+/// (hash()), and lie in one page, whose address a processor has to look up once.
 ///
 /// A large table has a small one in front of it, which a cache holds and a few pages map: entries
 /// that do not stay lie there, where their bucket has room, so that few of them touch few lines,
@@ -119,7 +119,7 @@ class ConnectionTable {
   /// Asks the processor for the buckets of `hash` that a look-up would see now.
   void prefetch(std::uint64_t hash) const noexcept {
     if (near_size_ != 0) __builtin_prefetch(&buckets()[near_index(hash)]);
-    if (far_in_use()) __builtin_prefetch(&home(hash));
+    if (far_size() != 0) __builtin_prefetch(&home(hash));
   }
 
   /// The entry with this hash for which same(EntryId) says that the tuple is the one sought, or
@@ -138,7 +138,7 @@ class ConnectionTable {
     if (near_size_ != 0) {
       if (const EntryId id = in(buckets()[near_index(hash)]); !id.is_none()) return id;
     }
-    if (!far_in_use()) return {};
+    if (far_size() == 0) return {};
     const Bucket* const first = &home(hash);
     const Bucket* bucket = first;
     do {
@@ -159,8 +159,8 @@ class ConnectionTable {
   void erase(std::uint64_t hash, EntryId id) noexcept;
 
   std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
-  /// Whether there are entries beside those of the small table.
-  bool far_in_use() const noexcept { return size() != near_size_; }
+  /// How many entries are not in the small table.
+  std::uint32_t far_size() const noexcept { return size() - near_size_; }
   std::uint32_t capacity() const noexcept { return capacity_; }
   /// What the table takes when every page of it is in use.
   std::size_t bytes() const noexcept { return storage_.size(); }
@@ -177,6 +177,12 @@ class ConnectionTable {
     }
   }
 
+  /// How many full buckets all entries together lie behind: for tests. Walks through the table.
+  std::uint64_t passes() const noexcept {
+    std::uint64_t all = 0;
+    for (std::uint32_t b = 0; b < bucket_count(); ++b) all += far()[b].passed;
+    return all;
+  }
   /// Whether every entry is reachable from its home and every count of passers is right: for tests.
   /// `hash_of(EntryId)` is the hash under which an entry was inserted.
   template <class HashOf>
@@ -241,10 +247,10 @@ class ConnectionTable {
     const std::uint64_t page = (hash >> 32) * page_count_ & 0xFFFF'FFFF'0000'0000;
     return static_cast<std::uint32_t>((page | (hash & 0xFFFF'FFFF)) >> (32 - page_bits));
   }
-  /// Where the small table, where there is one, has it: by the same bits of the lower half, and
-  /// some of the upper.
+  /// Where the small table, where there is one, has it: by the first bits of both halves, of which
+  /// the upper one's last are too regular where ports count up.
   static std::uint32_t near_index(std::uint64_t hash) noexcept {
-    return static_cast<std::uint32_t>(hash >> (32 - page_bits)) % near_buckets;
+    return static_cast<std::uint32_t>(hash >> 53 ^ hash >> (32 - page_bits)) % near_buckets;
   }
   /// The small table's, then the others.
   const Bucket* buckets() const noexcept {
