@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "dpdk/eal.h"
 #include "run/config.h"
 
 namespace pollux::bench {
@@ -23,12 +24,14 @@ Result<Plan> Plan::make(const cli::BenchOptions& options, const std::vector<unsi
                         std::uint64_t seed) {
   Plan plan;
   plan.seed = seed;
-  if (options.shared.cores.empty()) {
-    plan.cores.assign(allowed.begin(),
-                      allowed.begin() + std::min<std::ptrdiff_t>(2, std::ssize(allowed)));
-  } else {
-    plan.cores.assign(options.shared.cores.begin(), options.shared.cores.end());
+  auto chosen =
+      dpdk::worker_cores({options.shared.cores.begin(), options.shared.cores.end()}, allowed);
+  if (!chosen) return chosen.error();
+  if (options.shared.cores.empty() && allowed.size() > 1) {
+    // One core does where there are not two.
+    if (auto two = dpdk::worker_cores({allowed[0], allowed[1]}, allowed)) chosen = std::move(two);
   }
+  plan.cores = *std::move(chosen);
   plan.together = options.together || plan.cores.size() == 1;
   if (!plan.together && plan.cores.size() % 2 != 0) {
     return Error{Error::Kind::usage, "--cores",

@@ -8,6 +8,7 @@
 #include "cli/error.h"
 #include "cli/report.h"
 #include "dpdk/device_spec.h"
+#include "dpdk/kernel_interface.h"
 #include "dpdk/numa.h"
 #include "run/banner.h"
 #include "run/steering.h"
@@ -27,6 +28,19 @@ dpdk::LogLevel level_of(cli::LogLevel level) {
       return dpdk::LogLevel::debug;
   }
   return dpdk::LogLevel::error;
+}
+
+/// What comes to a channel of an interface that nobody polls goes to the kernel.
+void warn_of_channels(std::FILE* out, const dpdk::Port& port) {
+  if (port.spec().kind != dpdk::DeviceSpec::Kind::af_xdp) return;
+  const std::string& interface = port.spec().target;
+  const unsigned channels = dpdk::channels_of(interface);
+  if (channels <= port.queues()) return;
+  fmt::print(out, "{}",
+             cli::banner_line(
+                 "warning", fmt::format("{0} has {1} channels, and the kernel keeps what comes to "
+                                        "all but {2}; try: ethtool -L {0} combined {2}",
+                                        interface, channels, port.queues())));
 }
 
 /// How the flows of a port have come to their cores in the end.
@@ -119,6 +133,7 @@ void Devices::print_banner(const cli::SharedOptions& options) const {
                                                port.queues() == 1 ? "" : "s")));
     fmt::print(out, "{}", cli::banner_line("offloads", port.offloads()));
     fmt::print(out, "{}", cli::banner_line("steering", steerings[i].text));
+    warn_of_channels(out, port);
     for (const unsigned core : eal->cores()) {
       const auto warning = dpdk::far_away(topology, core, port.numa_socket());
       if (warning) fmt::print(out, "{}", cli::banner_line("warning", *warning));

@@ -19,6 +19,7 @@
 #include <numeric>
 #include <utility>
 
+#include "dpdk/huge_pages.h"
 #include "dpdk/unix_socket.h"
 
 namespace pollux::dpdk {
@@ -360,13 +361,15 @@ Status check_memory(const DeviceSpec& spec, bool huge_pages, std::string_view re
   if (spec.kind != Kind::pci || huge_pages) return std::monostate{};
   const std::string driver = name_of_link(pci_folder(spec) + "/driver");
   if (driver != "uio_pci_generic" && driver != "igb_uio") return std::monostate{};
-  constexpr std::string_view remedy = "; try: ";
-  const std::size_t end = reason.find(remedy);
-  return lacking(
-      spec,
-      driver + " gives it physical addresses, which only huge pages have (" +
-          std::string(reason.substr(0, end)) + ")",
-      end == reason.npos ? "without --no-huge" : std::string(reason.substr(end + remedy.size())));
+  auto [why, remedy] = why_and_remedy(reason);
+  if (remedy.empty()) {
+    remedy = why == "--no-huge" ? "without --no-huge"
+                                : "pollux-doctor bind " + spec.target +
+                                      " --driver vfio-pci, where there is an IOMMU";
+  }
+  return lacking(spec,
+                 driver + " gives it physical addresses, which only huge pages have (" + why + ")",
+                 remedy);
 }
 
 Role resolved_role(const DeviceSpec& spec) {

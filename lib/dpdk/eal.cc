@@ -4,6 +4,7 @@
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_malloc.h>
 #include <rte_version.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,7 +28,11 @@ namespace {
 /// later, and what is not touched costs nothing.
 constexpr std::size_t eal_own_bytes = std::size_t{48} << 20;
 /// Of huge pages, which are asked for on a node, and of which EAL takes more where it needs more.
-std::size_t own_huge_bytes(std::size_t cores) { return (16 + cores) << 20; }
+/// What drivers of cards take differs widely; those of virtual devices take little.
+std::size_t own_huge_bytes(const EalOptions& options, std::size_t cores) {
+  if (!options.pci_devices.empty()) return eal_own_bytes;
+  return std::min((16 + cores) << 20, eal_own_bytes);
+}
 
 std::vector<std::string> split_at_spaces(const std::vector<std::string>& texts) {
   std::vector<std::string> words;
@@ -101,9 +106,9 @@ std::vector<WantedPages> wanted_pages(const EalOptions& options, const std::vect
     if (options.virtual_devices) drivers.insert(topology.node_of_all(allowed));
     drivers.erase(-1);
   }
-  const std::size_t own = own_huge_bytes(cores.size());
+  const std::size_t own = own_huge_bytes(options, cores.size());
   for (const int node : drivers) {
-    out.push_back({.bytes = own, .node = node, .there_alone = true});
+    out.push_back({.bytes = own / drivers.size(), .node = node, .there_alone = true});
   }
   if (drivers.empty()) out.push_back({.bytes = own, .node = out.front().node});
   return out;
@@ -233,7 +238,7 @@ Result<std::vector<std::string>> eal_arguments(const EalOptions& options,
     // -m is shared out by lcores, which are taken for the processors of these numbers.
     words.push_back("--socket-mem=" + list_of(node_mib));
   } else {
-    const std::size_t own = huge ? own_huge_bytes(cores.size()) : eal_own_bytes;
+    const std::size_t own = huge ? own_huge_bytes(options, cores.size()) : eal_own_bytes;
     const std::size_t bytes = options.memory_bytes + own;
     words.insert(words.end(), {"-m", std::to_string((bytes + (1u << 20) - 1) >> 20)});
   }
@@ -274,6 +279,13 @@ Result<Eal> Eal::start(const EalOptions& options) {
         state->memory = std::move(some);
       }
     }
+    if (!state->memory.usable && has(extra, "--socket-mem")) {
+      const auto [why, remedy] = why_and_remedy(state->memory.reason);
+      return Error{.kind = Error::Kind::machine,
+                   .what = "--eal --socket-mem",
+                   .why = why,
+                   .remedy = remedy.empty() ? "without it" : remedy};
+    }
     if (state->memory.usable) {
       std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(state->drivers),
                    [](const WantedPages& each) { return each.there_alone; });
@@ -299,6 +311,12 @@ Result<Eal> Eal::start(const EalOptions& options) {
     return start_failure(reason, printed.empty() ? complaint : printed, options);
   }
   state->folder.adopt(rte_eal_get_runtime_dir());
+  // Those of cards have started, and have a part of it.
+  for (WantedPages& each : state->drivers) {
+    rte_malloc_socket_stats taken{};
+    if (rte_malloc_get_socket_stats(each.node, &taken) != 0) continue;
+    each.bytes -= std::min<std::size_t>(each.bytes, taken.heap_allocsz_bytes);
+  }
   return Eal{std::move(state)};
 }
 

@@ -236,6 +236,13 @@ HugePages HugePages::find(std::span<const WantedPages> wanted, const Topology& t
   return out;
 }
 
+std::pair<std::string, std::string> why_and_remedy(std::string_view reason) {
+  constexpr std::string_view between = "; try: ";
+  const std::size_t end = reason.find(between);
+  if (end == reason.npos) return {std::string(reason), {}};
+  return {std::string(reason.substr(0, end)), std::string(reason.substr(end + between.size()))};
+}
+
 RoomForDrivers::RoomForDrivers(std::span<const WantedPages> wanted) {
   constexpr std::size_t least = std::size_t{1} << 20;
   for (const WantedPages& each : wanted) {

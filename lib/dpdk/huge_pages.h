@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dpdk/numa.h"
@@ -43,6 +45,9 @@ struct HugePages {
   /// The same on a machine that has these, whose kernel lets all of them be mapped.
   static HugePages judge(std::span<const NodePages> there, std::span<const WantedPages> wanted);
 };
+
+/// HugePages::reason, "why; try: remedy", in two; the second is empty where there is none.
+std::pair<std::string, std::string> why_and_remedy(std::string_view reason);
 
 /// While it lives, packet pools take no memory that is meant for the drivers of devices, as much of
 /// it as there is.

@@ -38,7 +38,7 @@ std::vector<int> nearest_memory_of(const std::vector<int>& node_of_core) {
   std::vector<int> out;
   for (const int node : nodes) {
     const auto distance = [node](int other) {
-      return node == other ? 0 : numa_distance(node, other);
+      return node == other ? -1 : numa_distance(node, other);  // 0: nobody knows
     };
     const auto nearest = std::min_element(with_memory.begin(), with_memory.end(),
                                           [&](int a, int b) { return distance(a) < distance(b); });
