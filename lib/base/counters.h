@@ -65,7 +65,7 @@ enum class Drop : std::uint8_t {
   tcp_connections_full,
   tcp_syn_shed,  // packet buffers are few: who is here already comes first
   tcp_no_buffer,
-  tcp_wrong_core,  // in fragments, of a flow that another core has, and too long to go there
+  tcp_wrong_core,  // in fragments, of a flow that may be another core's, and cannot go there
   // the machine
   no_buffer,
   hand_over_full,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -12,6 +13,7 @@
 #include "raw_tcp.h"
 #include "sim/world.h"
 #include "stack_setup.h"
+#include "wire/vlan.h"
 
 namespace pollux::world {
 namespace {
@@ -22,7 +24,7 @@ class SteeredDevice {
   using Packet = sim::Frame;
   using Burst = sim::Device::Burst;
 
-  SteeredDevice(sim::Device& device, std::uint16_t queue) : device_(device), queue_(queue) {}
+  SteeredDevice(sim::Device& device, std::uint16_t queue) : home(queue), device_(device) {}
 
   void receive(Burst& burst) noexcept {
     device_.receive(burst);
@@ -36,7 +38,7 @@ class SteeredDevice {
   std::uint16_t mtu() const noexcept { return device_.mtu(); }
   link::Capabilities capabilities() const noexcept { return device_.capabilities(); }
   bool comes_home(const wire::FourTuple& flow) const noexcept {
-    return flow.remote_port % 2 == queue_;
+    return flow.remote_port % 2 == home;
   }
   bool knows_homes() const noexcept { return knows; }
   bool carry_home(const wire::FourTuple& flow, Packet frame) noexcept {
@@ -46,13 +48,13 @@ class SteeredDevice {
     return true;
   }
 
+  std::uint16_t home;  // of the ports that are that, modulo 2
   bool knows = true;
   SteeredDevice* others = nullptr;
   std::vector<Packet> carried;
 
  private:
   sim::Device& device_;
-  std::uint16_t queue_;
 };
 static_assert(link::Device<SteeredDevice> && link::Steered<SteeredDevice>);
 using SteeredStack = pipeline::Pipeline<SteeredDevice, ProbeApp>;
@@ -147,6 +149,56 @@ TEST_F(Fragments, OfAFlowOfItsOwnStay) {
   send_syn_in_fragments();
   EXPECT_EQ(first->counters()[Event::handed_over], 0u);
   EXPECT_EQ(first->half_open_in_use(), 1u);
+}
+
+// As a device has put it that was believed.
+TEST_F(Fragments, OfAFlowThatLivesElsewhereThanAtHomeStay) {
+  first_device.home = 1;
+  peer.send({.seq = iss, .control = control::syn, .mss = std::uint16_t{1460}});
+  run_for(10ms);
+  const auto answers = peer.heard();
+  ASSERT_EQ(answers.size(), 1u);
+  first_device.home = 0;
+  const auto text = first_app.pattern().bytes(ProbeApp::pattern_stream, 0, 1'000);
+  send_in_fragments({.seq = iss + 1,
+                     .control = control::ack | control::psh,
+                     .ack = answers[0].seq + 1,
+                     .text = {text.begin(), text.end()}});
+  EXPECT_EQ(first_app.received, text.size());
+  EXPECT_EQ(first->counters()[Event::handed_over], 0u);
+}
+
+class TaggedFragments : public Fragments {
+ protected:
+  TaggedFragments() { config.interface.vlan = 5; }
+};
+
+TEST_F(TaggedFragments, AreCarriedWithTheirTag) {
+  const auto whole = peer.bytes({.seq = iss,
+                                 .control = control::syn,
+                                 .mss = std::uint16_t{1460},
+                                 .window_scale = std::uint8_t{0}});
+  for (std::size_t at = 0; at < whole.size(); at += 24) {
+    const auto part = std::span{whole}.subspan(at, std::min<std::size_t>(24, whole.size() - at));
+    std::vector<std::byte> frame(18 + wire::Ipv4Fields::size + part.size());
+    wire::EthernetFields{right_mac, left_mac, wire::ether_type::vlan}.write(frame);
+    wire::VlanFields{.id = 5, .type = wire::ether_type::ipv4}.write(std::span{frame}.subspan(14));
+    wire::Ipv4Fields ip;
+    ip.total_length = static_cast<std::uint16_t>(wire::Ipv4Fields::size + part.size());
+    ip.identification = 1;
+    ip.more_fragments = at + part.size() != whole.size();
+    ip.fragment_offset_bytes = static_cast<std::uint16_t>(at);
+    ip.protocol = wire::protocol::tcp;
+    ip.source = left_address;
+    ip.destination = right_address;
+    ip.write(std::span{frame}.subspan(18));
+    std::copy(part.begin(), part.end(), frame.end() - std::ssize(part));
+    raw.send_frame(frame);
+  }
+  run_for(10ms);
+  run_for(10ms);
+  EXPECT_EQ(first->counters()[Event::handed_over], 1u);
+  EXPECT_EQ(second->half_open_in_use(), 1u);
 }
 
 TEST_F(Fragments, ThatCannotBeCarriedAreCounted) {

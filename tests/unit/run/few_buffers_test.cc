@@ -12,6 +12,7 @@ namespace {
 
 // They ask the device in every poll.
 static_assert(link::Pooled<run::Recorded<dpdk::SteeredQueue>>);
+static_assert(link::Steered<run::Recorded<dpdk::SteeredQueue>>);
 static_assert(link::Pooled<run::Recorded<dpdk::RingQueue>>);
 
 class FewBuffers : public GeneratorTest {
