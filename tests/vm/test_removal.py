@@ -117,10 +117,11 @@ class Removal(lab.Case):
 
     @staticmethod
     def send_too_long(namespace, tap, server):
-        """A frame that the card takes and no buffer of the responder does."""
+        """Frames that the card takes, but no buffer of the responder; some may be lost."""
         namespace.must("ip", "link", "set", tap, "mtu", "9000")
         with namespace.socket(socket.SOCK_DGRAM) as sender:
-            sender.sendto(bytes(8000), (server, 9))
+            for _ in range(50):
+                sender.sendto(bytes(8000), (server, 9))
 
     @staticmethod
     def received(namespace, interface):
