@@ -246,7 +246,7 @@ std::pair<std::string, std::string> why_and_remedy(std::string_view reason) {
 RoomForDrivers::RoomForDrivers(std::span<const WantedPages> wanted) {
   constexpr std::size_t least = std::size_t{1} << 20;
   for (const WantedPages& each : wanted) {
-    // Drivers that have started hold a part of it themselves.
+    // Of what is not all free, as much as there is.
     for (std::size_t bytes = each.bytes; bytes >= least; bytes /= 2) {
       void* const block = rte_malloc_socket(nullptr, bytes, 0, each.node);
       if (block == nullptr) continue;
